@@ -1,0 +1,14 @@
+export { canonicalIp, identifierKey, isWildcard, parseIdentifier, sameIdentifiers } from "./identifier.ts";
+export type { Identifier } from "./identifier.ts";
+export { isKeyType, KEY_TYPES } from "./key-type.ts";
+export type { KeyType } from "./key-type.ts";
+export { isKeyOf, readLeaf } from "./leaf.ts";
+export type { Leaf } from "./leaf.ts";
+export { asOperatorError, OperatorError, toFailure, UnexpectedError } from "./operator-error.ts";
+export type { Failure, RetryRule } from "./operator-error.ts";
+export { alarmAt, planRenewal } from "./renewal-plan.ts";
+export type { RenewalPlan } from "./renewal-plan.ts";
+export { planRetry } from "./retry-plan.ts";
+export type { RetryFacts } from "./retry-plan.ts";
+export { isValidAt, lifetimeMs, markAt } from "./validity.ts";
+export type { Validity } from "./validity.ts";

@@ -1,0 +1,10 @@
+/** Key algorithms that Let's Encrypt accepts for a certificate (its integration guide). */
+export const KEY_TYPES = ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096"] as const;
+
+/** A certificate key's algorithm and size. */
+export type KeyType = (typeof KEY_TYPES)[number];
+
+/** Whether `text` names one of {@link KEY_TYPES}. */
+export function isKeyType(text: string): text is KeyType {
+  return (KEY_TYPES as readonly string[]).includes(text);
+}

@@ -1,0 +1,17 @@
+/** A certificate's life, as its `notBefore` and `notAfter` say it. */
+export type Validity = { readonly notBefore: Date; readonly notAfter: Date };
+
+/** Length of a certificate's life in milliseconds. */
+export function lifetimeMs(life: Validity): number {
+  return life.notAfter.getTime() - life.notBefore.getTime();
+}
+
+/** The instant at which `fractionLeft` (0 to 1) of the life remains. */
+export function markAt(life: Validity, fractionLeft: number): Date {
+  return new Date(life.notAfter.getTime() - lifetimeMs(life) * fractionLeft);
+}
+
+/** Whether `now` lies inside the life, both ends included (RFC 5280 §4.1.2.5). */
+export function isValidAt(life: Validity, now: Date): boolean {
+  return now >= life.notBefore && now <= life.notAfter;
+}

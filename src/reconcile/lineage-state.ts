@@ -1,0 +1,41 @@
+import type { Failure } from "../certificate/index.ts";
+
+/** What we remember of one lineage between runs: `/etc/letsencrypt/sidecar/<lineage>.json`. Instants are ISO strings. */
+export type LineageState = {
+  readonly schema: 1;
+  /** Orders for this lineage. */
+  readonly issue: AttemptState;
+  /** Deployment of the version on disk to each target, by target name. */
+  readonly deploy: Readonly<Record<string, DeployState>>;
+};
+
+/** Tries in a row that have not succeeded. Written before each try, so that a death in the middle counts as one. */
+export type AttemptState = {
+  /** Failures in a row; 0 after a success. */
+  readonly failures: number;
+  /** Set while a try is under way; found at start, it means that the last process died in it. */
+  readonly startedAt?: string | undefined;
+  /** No try before this instant. */
+  readonly nextAttemptAt?: string | undefined;
+  readonly lastFailure?: Failure | undefined;
+  readonly lastFailedAt?: string | undefined;
+  readonly lastSuccessAt?: string | undefined;
+  /** A digest of the settings that the last try was made with: other settings may be tried at once. */
+  readonly settingsDigest?: string | undefined;
+};
+
+/** How far a version has got at one target. */
+export type DeployState = {
+  /** Fingerprint that was last seen served there for every name. */
+  readonly servedFingerprint?: string | undefined;
+  readonly servedAt?: string | undefined;
+  /** Tries in a row that have not led to the version being served. */
+  readonly failures: number;
+  readonly nextAttemptAt?: string | undefined;
+  readonly lastFailure?: Failure | undefined;
+  /** A version that the target refused because of its files; it isn't tried again. */
+  readonly rejectedFingerprint?: string | undefined;
+};
+
+/** The state of a lineage we have never acted on. */
+export const FRESH_STATE: LineageState = { schema: 1, issue: { failures: 0 }, deploy: {} };

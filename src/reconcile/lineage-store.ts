@@ -1,0 +1,72 @@
+import type { Identifier, KeyType, Leaf, OperatorError } from "../certificate/index.ts";
+import type { IssuedCertificate } from "./certificate-authority.ts";
+import type { LineageState } from "./lineage-state.ts";
+
+/** How a lineage is renewed: the part of certbot's `renewal/<name>.conf` that we act on. */
+export type LineageSettings = {
+  readonly directoryUrl: string;
+  readonly accountId?: string | undefined;
+  readonly keyType: KeyType;
+  readonly webrootPath: string;
+  /** certbot's `autorenew`; false: an operator wants it left alone. */
+  readonly autorenew: boolean;
+};
+
+/** One version of a lineage, readable and with a matching key. */
+export type LineageVersion = {
+  /** certbot's number: `archive/<name>/cert<N>.pem`. */
+  readonly version: number;
+  readonly leaf: Leaf;
+};
+
+/** A lineage as it is on disk. */
+export type StoredLineage = {
+  readonly name: string;
+  /** Absent where `renewal/<name>.conf` can't be read: see `problem`. */
+  readonly settings?: LineageSettings | undefined;
+  /** The version that `live/<name>` shows; absent when there is none or it is broken. */
+  readonly current?: LineageVersion | undefined;
+  /** What is wrong with it on disk, when something is. */
+  readonly problem?: OperatorError | undefined;
+};
+
+/** A new version to be put in place. */
+export type NewVersion = {
+  readonly lineage: string;
+  /** What the order asked for; the leaf must carry exactly these. */
+  readonly identifiers: readonly Identifier[];
+  readonly issued: IssuedCertificate;
+  readonly settings: LineageSettings;
+};
+
+/**
+ * `/etc/letsencrypt` as certbot 5 keeps it. One process writes at a time (the lock is the caller's); readers are never
+ * shown a half-written version: exactly one `rename` publishes it.
+ */
+export interface LineageStore {
+  /** Every lineage with a `renewal/*.conf`, by name. Never throws for one bad lineage: it is listed with its `problem`. */
+  list(): Promise<readonly StoredLineage[]>;
+  /** Mends what a death in the middle of `install` left; says what it did. May run twice, and must run before `install`. */
+  recover(): Promise<readonly Recovery[]>;
+  /**
+   * Writes the files of a new version beside the old, checks them (key belongs to the certificate, names, clock), makes
+   * them durable, publishes them by one rename, and records the renewal settings. Throws OperatorError and leaves the
+   * old version as it was on any failure, a full disk included.
+   */
+  install(version: NewVersion, now: Date): Promise<LineageVersion>;
+  /** Makes `live/<name>` show an older or newer version that is still in the archive. May run twice. Throws OperatorError. */
+  show(lineage: string, version: number): Promise<LineageVersion>;
+  /** The highest readable version below `version`, or undefined. */
+  previousVersion(lineage: string, version: number): Promise<LineageVersion | undefined>;
+  /** Our own state of a lineage; a fresh one when there is none or it can't be read (which is told as a `problem`). */
+  loadState(lineage: string): Promise<LineageState>;
+  /** Replaces the state durably and atomically. Throws OperatorError. */
+  saveState(lineage: string, state: LineageState): Promise<void>;
+  /** Leaves the list that nginx's certificate step reads: one line a certificate, lineage then names. Writes only a change. */
+  saveCertificateList(
+    certificates: readonly { readonly lineage: string; readonly identifiers: readonly Identifier[] }[],
+  ): Promise<void>;
+}
+
+/** Something `recover` mended. */
+export type Recovery = { readonly lineage: string; readonly did: string };
