@@ -8,6 +8,8 @@ export type IssueRequest = {
   readonly keyType: KeyType;
   /** ACME directory URL (RFC 8555 §7.1.1). */
   readonly directoryUrl: string;
+  /** certbot's id of the account that the lineage was issued with, where it is known. */
+  readonly accountId?: string | undefined;
   /** Contact of a new account, without `mailto:`; a known account is used as it is. */
   readonly email?: string | undefined;
   /** Where to answer HTTP-01 (certbot's `webroot_path`). */

@@ -17,7 +17,21 @@ export type {
   ServedFinding,
   TargetFinder,
 } from "./deploy-target.ts";
-export { ConfigurationRejectedError } from "./errors.ts";
+export { resolveDesired } from "./desired-certificate.ts";
+export type { DesiredCertificate } from "./desired-certificate.ts";
+export {
+  CertificateRejectedError,
+  ConfigurationRejectedError,
+  NoStagingError,
+  NotServedError,
+  UnknownLineageError,
+} from "./errors.ts";
+export { assessHealth } from "./health.ts";
+export type { Health } from "./health.ts";
+export { inspect } from "./inspect.ts";
+export type { InspectedCertificate, Inspection } from "./inspect.ts";
+export { decideIssue } from "./issue-decision.ts";
+export type { IssueDecision, IssueReason } from "./issue-decision.ts";
 export { FRESH_STATE } from "./lineage-state.ts";
 export type { AttemptState, DeployState, LineageState } from "./lineage-state.ts";
 export type {
@@ -30,3 +44,11 @@ export type {
 } from "./lineage-store.ts";
 export { LOG_EVENTS, LOG_LEVELS, teeLog } from "./log.ts";
 export type { Log, LogEvent, LogFields, LogLevel } from "./log.ts";
+export { createLoop } from "./loop.ts";
+export type { Loop, LoopFacts } from "./loop.ts";
+export { automaticMode } from "./policy.ts";
+export type { Policy, RunMode, WantedCertificate } from "./policy.ts";
+export { reconcile } from "./reconcile.ts";
+export type { ReconcileParts, Run } from "./run.ts";
+export { isReached } from "./run-report.ts";
+export type { CertificateReport, DeployReport, RunReport } from "./run-report.ts";

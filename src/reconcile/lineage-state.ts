@@ -33,8 +33,8 @@ export type DeployState = {
   readonly failures: number;
   readonly nextAttemptAt?: string | undefined;
   readonly lastFailure?: Failure | undefined;
-  /** A version that the target refused because of its files; it isn't tried again. */
-  readonly rejectedFingerprint?: string | undefined;
+  /** What the last try that failed was to make served; another version may be tried at once. */
+  readonly triedFingerprint?: string | undefined;
 };
 
 /** The state of a lineage we have never acted on. */

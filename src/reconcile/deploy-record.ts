@@ -1,0 +1,104 @@
+import { planRetry, toFailure } from "../certificate/index.ts";
+import type { DeployableVersion, DeployParts, DeployTask } from "./deploy-task.ts";
+import { CertificateRejectedError, type ConfigurationRejectedError } from "./errors.ts";
+import type { DeployState } from "./lineage-state.ts";
+import type { DeployReport } from "./run-report.ts";
+
+// A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
+const SLOWEST_STEP = 2;
+
+/** The report of a version whose last try failed and whose next one must wait; undefined when it may be tried now. */
+export async function heldReport(
+  parts: DeployParts,
+  task: DeployTask,
+  version: DeployableVersion,
+): Promise<DeployReport | undefined> {
+  const state = (await parts.store.loadState(version.lineage)).deploy[task.target.name];
+  if (task.isEager || !state?.nextAttemptAt || !state.lastFailure) return undefined;
+  if (state.triedFingerprint !== version.fingerprint) return undefined;
+  const nextAt = new Date(state.nextAttemptAt);
+  if (nextAt <= parts.clock.now()) return undefined;
+  return { target: task.target.name, lineage: version.lineage, outcome: "held", failure: state.lastFailure, nextAt };
+}
+
+/** Writes down that a version was seen served, unless that is what is written already. */
+export async function recordServed(
+  parts: DeployParts,
+  task: DeployTask,
+  version: DeployableVersion,
+  outcome: "served" | "deployed",
+): Promise<DeployReport> {
+  const { lineage, fingerprint } = version;
+  const target = task.target.name;
+  const known = (await parts.store.loadState(lineage)).deploy[target];
+  if (known?.servedFingerprint !== fingerprint || known.failures > 0) {
+    const servedAt = parts.clock.now().toISOString();
+    await save(parts, task, version, { servedFingerprint: fingerprint, servedAt, failures: 0 });
+    task.log.info("target.served", { target, lineage, fingerprint });
+  }
+  return { target, lineage, outcome };
+}
+
+/** Writes down a try that has not led to the version being served, and when the next one may be. */
+export async function recordDeployFailure(
+  parts: DeployParts,
+  task: DeployTask,
+  version: DeployableVersion,
+  thrown: unknown,
+): Promise<DeployReport> {
+  const { lineage, fingerprint, notAfter } = version;
+  const target = task.target.name;
+  const failure = toFailure(thrown);
+  const known = (await parts.store.loadState(lineage)).deploy[target];
+  const failures = (known?.failures ?? 0) + 1;
+  const failedAt = parts.clock.now();
+  const nextAt = planRetry({ failures: Math.min(failures, SLOWEST_STEP), failedAt, notAfter }, parts.random);
+  await save(parts, task, version, {
+    ...known,
+    failures,
+    triedFingerprint: fingerprint,
+    lastFailure: failure,
+    nextAttemptAt: nextAt.toISOString(),
+  });
+  task.log.error("deploy.failed", { target, lineage, ...failure, attempt: failures, nextAt });
+  return { target, lineage, outcome: "failed", failure, nextAt };
+}
+
+/**
+ * Writes down that a target refused a version because of its files, which have been put back: for the lineage that is a
+ * failed order, so that the next one waits as after any failure.
+ */
+export async function recordRejection(
+  parts: DeployParts,
+  task: DeployTask,
+  version: DeployableVersion,
+  rejection: ConfigurationRejectedError,
+): Promise<DeployReport> {
+  const { lineage } = version;
+  const target = task.target.name;
+  const failure = toFailure(new CertificateRejectedError(lineage, version.version, rejection));
+  const state = await parts.store.loadState(lineage);
+  const failures = state.issue.failures + 1;
+  const failedAt = parts.clock.now();
+  const nextAt = planRetry({ failures, failedAt }, parts.random);
+  const issue = {
+    ...state.issue,
+    failures,
+    lastFailure: failure,
+    lastFailedAt: failedAt.toISOString(),
+    nextAttemptAt: nextAt.toISOString(),
+  };
+  await parts.store.saveState(lineage, { ...state, issue });
+  task.log.warn("lineage.restored", { target, lineage, rejectedVersion: version.version, nextAt });
+  return { target, lineage, outcome: "failed", failure, nextAt };
+}
+
+async function save(
+  parts: DeployParts,
+  task: DeployTask,
+  version: DeployableVersion,
+  deploy: DeployState,
+): Promise<void> {
+  const state = await parts.store.loadState(version.lineage);
+  await parts.store.saveState(version.lineage, { ...state, deploy: { ...state.deploy, [task.target.name]: deploy } });
+}

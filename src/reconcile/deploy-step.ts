@@ -1,0 +1,110 @@
+import { toFailure } from "../certificate/index.ts";
+import { findGuilty } from "./deploy-blame.ts";
+import { heldReport, recordDeployFailure, recordRejection, recordServed } from "./deploy-record.ts";
+import type { DeployableVersion, DeployParts, DeployTask } from "./deploy-task.ts";
+import type { ServedFinding } from "./deploy-target.ts";
+import { ConfigurationRejectedError, NotServedError } from "./errors.ts";
+import type { DeployReport } from "./run-report.ts";
+
+const SECOND_LOOK_MS = 50;
+const SECOND_LOOK_WITHIN_MS = 1000;
+
+/**
+ * Makes one target serve the versions on disk: looks first; then tests, reloads once for all of them, and looks until each
+ * is served. A version that makes the target's test fail is put back to the one before. Never throws, except the signal's reason.
+ */
+export async function deployToTarget(parts: DeployParts, task: DeployTask): Promise<DeployReport[]> {
+  const { versions } = task;
+  const behind: DeployableVersion[] = [];
+  const reports: DeployReport[] = [];
+  for (const version of versions) {
+    const finding = await observeUntil(parts, task, version, version.isNew ? 0 : task.settleMs);
+    const held = finding.kind === "served" ? undefined : await heldReport(parts, task, version);
+    if (finding.kind === "served") reports.push(await recordServed(parts, task, version, "served"));
+    else if (held) reports.push(held);
+    else behind.push(version);
+  }
+  if (behind.length === 0) return reports;
+  return [...reports, ...(await bringUpToDate(parts, task, behind))];
+}
+
+async function bringUpToDate(
+  parts: DeployParts,
+  task: DeployTask,
+  behind: readonly DeployableVersion[],
+): Promise<DeployReport[]> {
+  const { target, log, signal } = task;
+  try {
+    await target.test(signal);
+    log.debug("configuration.tested", { target: target.name });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    if (thrown instanceof ConfigurationRejectedError)
+      return dealWithRejection(parts, task, { behind, rejection: thrown });
+    return recordFailures(parts, task, behind, thrown);
+  }
+  try {
+    await target.reload(signal);
+    log.info("target.reloaded", { target: target.name, lineages: behind.map(({ lineage }) => lineage) });
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return recordFailures(parts, task, behind, thrown);
+  }
+  return Promise.all(behind.map((version) => verify(parts, task, version)));
+}
+
+// A graceful reload takes some milliseconds: new workers first, then the old ones stop accepting. In between both answer,
+// so a second look has the last word.
+async function verify(parts: DeployParts, task: DeployTask, version: DeployableVersion): Promise<DeployReport> {
+  const first = await observeUntil(parts, task, version, parts.servedWithinMs);
+  if (first.kind === "served") await parts.clock.sleep(SECOND_LOOK_MS, task.signal);
+  const finding = await observeUntil(parts, task, version, SECOND_LOOK_WITHIN_MS);
+  if (finding.kind === "served") return recordServed(parts, task, version, "deployed");
+  return recordDeployFailure(parts, task, version, new NotServedError(version.lineage, finding));
+}
+
+/** Looks until the version is served or `withinMs` have passed; at least once. */
+async function observeUntil(
+  parts: DeployParts,
+  { target, signal }: DeployTask,
+  version: DeployableVersion,
+  withinMs: number,
+): Promise<ServedFinding> {
+  const deadline = parts.clock.now().getTime() + withinMs;
+  let pauseMs = 20;
+  let finding = await target.observe(version, signal);
+  while (finding.kind === "not-served" && parts.clock.now().getTime() < deadline) {
+    await parts.clock.sleep(pauseMs, signal);
+    pauseMs = Math.min(pauseMs * 2, 500);
+    finding = await target.observe(version, signal);
+  }
+  return finding;
+}
+
+type Rejection = { readonly behind: readonly DeployableVersion[]; readonly rejection: ConfigurationRejectedError };
+
+async function dealWithRejection(
+  parts: DeployParts,
+  task: DeployTask,
+  { behind, rejection }: Rejection,
+): Promise<DeployReport[]> {
+  const guilty = await findGuilty(parts, task, behind);
+  const names = guilty.map(({ lineage }) => lineage);
+  task.log.error("configuration.rejected", { target: task.target.name, ...toFailure(rejection), lineages: names });
+  if (guilty.length === 0) return recordFailures(parts, task, behind, rejection);
+  const reports: DeployReport[] = [];
+  for (const version of guilty) reports.push(await recordRejection(parts, task, version, rejection));
+  const innocent = behind.filter((version) => !guilty.includes(version));
+  return innocent.length === 0 ? reports : [...reports, ...(await bringUpToDate(parts, task, innocent))];
+}
+
+async function recordFailures(
+  parts: DeployParts,
+  task: DeployTask,
+  versions: readonly DeployableVersion[],
+  thrown: unknown,
+) {
+  const reports: DeployReport[] = [];
+  for (const version of versions) reports.push(await recordDeployFailure(parts, task, version, thrown));
+  return reports;
+}

@@ -1,0 +1,76 @@
+import { sameIdentifiers, type Identifier, type OperatorError } from "../certificate/index.ts";
+import type { LineageSettings, LineageVersion, StoredLineage } from "./lineage-store.ts";
+import type { Policy, WantedCertificate } from "./policy.ts";
+
+/** A certificate that must be valid on disk and served: what should be, beside what is. */
+export type DesiredCertificate = {
+  readonly lineage: string;
+  readonly identifiers: readonly Identifier[];
+  readonly settings: LineageSettings;
+  readonly current?: LineageVersion | undefined;
+  /** The directory of the version on disk; differs from `settings` when the operator has changed the CA. */
+  readonly currentDirectoryUrl?: string | undefined;
+  /** What is wrong on disk, when something is. */
+  readonly problem?: OperatorError | undefined;
+};
+
+/**
+ * Joins what the settings name with what is on disk. A wanted set of names that a lineage covers exactly is that lineage,
+ * `-0001` names too; else the lineage of its name, whose names then change; else a new one. Lineages that the settings
+ * don't name are kept as they are. Order: as in the settings, then by name.
+ */
+export function resolveDesired(policy: Policy, stored: readonly StoredLineage[]): DesiredCertificate[] {
+  const taken = new Set<string>();
+  const named = policy.wanted.map((wanted) => {
+    const lineage = findLineage(wanted, stored, taken);
+    taken.add(lineage?.name ?? wanted.name);
+    return fromWanted(wanted, lineage, policy);
+  });
+  const others = stored.filter((lineage) => !taken.has(lineage.name)).flatMap(fromStored);
+  return [...named, ...others];
+}
+
+function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[], taken: ReadonlySet<string>) {
+  const free = stored.filter((lineage) => !taken.has(lineage.name));
+  const covering = free.filter(
+    (lineage) => lineage.current && sameIdentifiers(lineage.current.leaf.identifiers, wanted.identifiers),
+  );
+  const byName = (lineage: StoredLineage) => lineage.name === wanted.name;
+  return covering.find(byName) ?? covering[0] ?? free.find(byName);
+}
+
+function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
+  const { directoryUrl, keyType, webrootPath } = policy;
+  const stored = lineage?.settings;
+  const keepsProduction =
+    stored !== undefined && policy.isStaging(directoryUrl) && !policy.isStaging(stored.directoryUrl);
+  return {
+    lineage: lineage?.name ?? wanted.name,
+    identifiers: wanted.identifiers,
+    settings: {
+      // A staging certificate never takes the place of a real one: the site would stop being trusted.
+      directoryUrl: keepsProduction ? stored.directoryUrl : directoryUrl,
+      keyType,
+      webrootPath,
+      autorenew: stored?.autorenew ?? true,
+      accountId: stored?.directoryUrl === directoryUrl ? stored.accountId : undefined,
+    },
+    current: lineage?.current,
+    currentDirectoryUrl: stored?.directoryUrl,
+    problem: lineage?.problem,
+  };
+}
+
+function fromStored(lineage: StoredLineage): DesiredCertificate[] {
+  if (!lineage.settings || !lineage.current) return [];
+  return [
+    {
+      lineage: lineage.name,
+      identifiers: lineage.current.leaf.identifiers,
+      settings: lineage.settings,
+      current: lineage.current,
+      currentDirectoryUrl: lineage.settings.directoryUrl,
+      problem: lineage.problem,
+    },
+  ];
+}

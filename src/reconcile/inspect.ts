@@ -1,0 +1,62 @@
+import type { Identifier } from "../certificate/index.ts";
+import type { DeployTarget, FoundTargets, ServedFinding } from "./deploy-target.ts";
+import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
+import { decideIssue, type IssueDecision } from "./issue-decision.ts";
+import type { AttemptState } from "./lineage-state.ts";
+import type { StoredLineage } from "./lineage-store.ts";
+import { automaticMode } from "./policy.ts";
+import type { ReconcileParts } from "./run.ts";
+
+/** One certificate as it stands: on disk, in our memory, and at each target. */
+export type InspectedCertificate = {
+  readonly desired: DesiredCertificate;
+  /** What the next automatic run would do about it on disk. */
+  readonly decision: IssueDecision;
+  readonly attempts: AttemptState;
+  readonly targets: readonly { readonly name: string; readonly finding: ServedFinding }[];
+};
+
+/** Everything there is to see, with nothing changed. */
+export type Inspection = {
+  readonly certificates: readonly InspectedCertificate[];
+  /** Lineages that can't be read and that the settings don't name. */
+  readonly unreadable: readonly StoredLineage[];
+  readonly found?: FoundTargets | undefined;
+};
+
+type InspectOptions = {
+  readonly signal: AbortSignal;
+  /** Whether to look at the targets too. */ readonly withTargets: boolean;
+};
+
+/** Looks at all certificates and, on request, at what each target serves. Reads only; safe beside a run. Throws OperatorError. */
+export async function inspect(
+  parts: Omit<ReconcileParts, "ca" | "random" | "servedWithinMs">,
+  { signal, withTargets }: InspectOptions,
+): Promise<Inspection> {
+  const stored = await parts.store.list();
+  const desired = resolveDesired(parts.policy, stored);
+  const found = withTargets ? await parts.finder.find(signal) : undefined;
+  const certificates: InspectedCertificate[] = [];
+  for (const one of desired) {
+    const { issue } = await parts.store.loadState(one.lineage);
+    const mode = automaticMode("schedule");
+    const decision = decideIssue({ desired: one, attempts: issue, policy: parts.policy, mode, now: parts.clock.now() });
+    const targets = await observeAll(found?.targets ?? [], one, signal);
+    certificates.push({ desired: one, decision, attempts: issue, targets });
+  }
+  const known = new Set(desired.map(({ lineage }) => lineage));
+  return { certificates, unreadable: stored.filter(({ name }) => !known.has(name)), found };
+}
+
+async function observeAll(targets: readonly DeployTarget[], desired: DesiredCertificate, signal: AbortSignal) {
+  const { current, lineage } = desired;
+  if (!current) return [];
+  const identifiers: readonly Identifier[] = current.leaf.identifiers;
+  const certificate = { lineage, identifiers, fingerprint: current.leaf.fingerprint };
+  const look = async (target: DeployTarget) => ({
+    name: target.name,
+    finding: await target.observe(certificate, signal),
+  });
+  return Promise.all(targets.map(look));
+}

@@ -1,0 +1,122 @@
+import type { Clock } from "./clock.ts";
+import type { Log } from "./log.ts";
+import { automaticMode, type RunMode } from "./policy.ts";
+import type { Run } from "./run.ts";
+import type { RunReport } from "./run-report.ts";
+
+/** What the loop works with. */
+export type LoopParts = {
+  /** One run of reconcile. Throws only the signal's reason. */
+  readonly reconcile: (run: Run) => Promise<RunReport>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Ends the loop and whatever run is under way. */
+  readonly signal: AbortSignal;
+};
+
+type Trigger = Exclude<RunMode["trigger"], "command">;
+
+/** What the loop is doing, for health and status. */
+export type LoopFacts = {
+  /** The last finished run over all certificates. */
+  readonly lastReport?: RunReport | undefined;
+  readonly runningSince?: Date | undefined;
+  /** When the timer will ask for the next run; the schedule may do so sooner. */
+  readonly wakeAt?: Date | undefined;
+};
+
+/** The one place that runs reconcile: one run at a time, whoever asks. */
+export interface Loop {
+  /** Asks for a run; requests that come before it begins become one. Never throws. */
+  request(trigger: Trigger): void;
+  /** Runs as soon as the run under way has finished, and gives its report. Throws the signal's reason when the loop ends. */
+  command(mode: RunMode, log: Log): Promise<RunReport>;
+  facts(): LoopFacts;
+  /** Resolves when the signal has ended the loop and no run is under way. */
+  ended(): Promise<void>;
+}
+
+// What is due and still can't be done must not make the loop spin.
+const SHORTEST_PAUSE_MS = 1000;
+
+/** Makes an idle loop; the first `request` sets it in motion, and after each run it sleeps until something is due. */
+export function createLoop(parts: LoopParts): Loop {
+  return new ReconcileLoop(parts);
+}
+
+class ReconcileLoop implements Loop {
+  readonly #parts: LoopParts;
+  #tail: Promise<unknown> = Promise.resolve();
+  #pending: Trigger | undefined;
+  #timer = new AbortController();
+  #facts: LoopFacts = {};
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+  }
+
+  request(trigger: Trigger): void {
+    const isQueued = this.#pending !== undefined;
+    // A target that has just started is deployed to at once: that must not get lost in a plain check.
+    if (!isQueued || trigger === "target-started") this.#pending = trigger;
+    if (isQueued || this.#parts.signal.aborted) return;
+    const run = this.#enqueue(() => {
+      const mode = automaticMode(this.#pending ?? trigger);
+      this.#pending = undefined;
+      return this.#runOne(mode, this.#parts.log);
+    });
+    run.catch(() => undefined); // the signal's reason; reconcile reports everything else
+  }
+
+  command(mode: RunMode, log: Log): Promise<RunReport> {
+    return this.#enqueue(() => this.#runOne(mode, log));
+  }
+
+  facts(): LoopFacts {
+    return this.#facts;
+  }
+
+  async ended(): Promise<void> {
+    const { signal } = this.#parts;
+    if (!signal.aborted) {
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    }
+    await this.#tail;
+  }
+
+  #enqueue(work: () => Promise<RunReport>): Promise<RunReport> {
+    const run = this.#tail.then(work);
+    this.#tail = run.catch(() => undefined);
+    return run;
+  }
+
+  async #runOne(mode: RunMode, log: Log): Promise<RunReport> {
+    const { signal, clock } = this.#parts;
+    signal.throwIfAborted();
+    this.#facts = { ...this.#facts, runningSince: clock.now() };
+    try {
+      const report = await this.#parts.reconcile({ mode, log, signal });
+      const isWhole = !mode.dryRun && mode.certName === undefined;
+      if (isWhole) {
+        this.#facts = { ...this.#facts, lastReport: report };
+        this.#sleepUntil(report.nextAt);
+      }
+      return report;
+    } finally {
+      this.#facts = { ...this.#facts, runningSince: undefined };
+    }
+  }
+
+  #sleepUntil(wakeAt: Date | undefined): void {
+    const { clock, signal } = this.#parts;
+    this.#timer.abort();
+    this.#facts = { ...this.#facts, wakeAt };
+    if (!wakeAt) return;
+    this.#timer = new AbortController();
+    const pauseMs = Math.max(SHORTEST_PAUSE_MS, wakeAt.getTime() - clock.now().getTime());
+    clock.sleep(pauseMs, AbortSignal.any([this.#timer.signal, signal])).then(
+      () => this.request("timer"),
+      () => undefined, // another run has set another moment, or the loop has ended
+    );
+  }
+}

@@ -1,0 +1,40 @@
+import type { Identifier, KeyType } from "../certificate/index.ts";
+
+/** What the operator's settings ask for, in the words of reconcile. */
+export type Policy = {
+  readonly wanted: readonly WantedCertificate[];
+  /** ACME directory of certificates that have none of their own on disk, and of all that `wanted` names. */
+  readonly directoryUrl: string;
+  readonly email?: string | undefined;
+  readonly keyType: KeyType;
+  readonly webrootPath: string;
+  /** Whether a directory's certificates are for tests only: they are replaced at once by real ones, and never replace them. */
+  isStaging(directoryUrl: string): boolean;
+  /** Where to rehearse an order of this directory without spending its limits; undefined when the CA has no such place. */
+  stagingOf(directoryUrl: string): string | undefined;
+  /** `--dry-run` stands in the settings: no order is placed by itself. */
+  readonly isRehearsalOnly: boolean;
+  /** Changes whenever a setting changes that could make a failed order succeed. */
+  readonly settingsDigest: string;
+};
+
+/** One certificate that the settings name; its first name is the certificate's name. */
+export type WantedCertificate = { readonly name: string; readonly identifiers: readonly Identifier[] };
+
+/** What made a run start, and what it may do. */
+export type RunMode = {
+  readonly trigger: "start" | "schedule" | "timer" | "target-started" | "signal" | "command";
+  /** Order now, due or not; only in an explicit command. */
+  readonly forceRenewal: boolean;
+  /** Rehearse the orders; change nothing. */
+  readonly dryRun: boolean;
+  /** Only this lineage. */
+  readonly certName?: string | undefined;
+  /** Order at the staging directory; only in an explicit command. */
+  readonly staging: boolean;
+};
+
+/** The mode of a run that nobody asked for. */
+export function automaticMode(trigger: Exclude<RunMode["trigger"], "command">): RunMode {
+  return { trigger, forceRenewal: false, dryRun: false, staging: false };
+}

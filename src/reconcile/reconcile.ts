@@ -1,0 +1,86 @@
+import { toFailure } from "../certificate/index.ts";
+import { bringOnDisk } from "./certificate-step.ts";
+import { deployAll, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy-all.ts";
+import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
+import { NoStagingError, UnknownLineageError } from "./errors.ts";
+import type { StoredLineage } from "./lineage-store.ts";
+import { mapLimited } from "./map-limited.ts";
+import type { Policy, RunMode } from "./policy.ts";
+import type { ReconcileParts, Run } from "./run.ts";
+import type { CertificateReport, RunReport } from "./run-report.ts";
+
+// The CA is the bottleneck, and its limits are shared among all of them.
+const PARALLEL_ORDERS = 4;
+
+/**
+ * Looks at what is, compares it with what should be, and takes each step that is due: order and install what is missing
+ * or due, then make each target serve what is on disk. Safe to run twice and to die at any line; the caller holds the lock
+ * and runs one at a time. One lineage or target never stops the others. Never throws, except the signal's reason.
+ */
+export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunReport> {
+  const startedAt = parts.clock.now();
+  run.log.debug("check.started", { trigger: run.mode.trigger });
+  try {
+    const policy = policyOf(parts.policy, run.mode);
+    const stored = await parts.store.list();
+    const desired = resolveDesired(policy, stored);
+    if (!run.mode.dryRun) await parts.store.saveCertificateList(desired);
+    const chosen = choose(desired, run.mode);
+    const broken = reportBroken(stored, desired, run);
+    const certificates = await mapLimited(chosen, PARALLEL_ORDERS, (one) =>
+      bringOnDisk({ ...parts, policy }, run, one),
+    );
+    const deployed = run.mode.dryRun ? NOTHING_TO_DEPLOY : await deployAll(parts, run, certificates);
+    return finish(parts, run, { startedAt, certificates: [...broken, ...certificates], ...deployed });
+  } catch (thrown) {
+    run.signal.throwIfAborted();
+    const failure = toFailure(thrown);
+    run.log.error("lineage.failed", failure);
+    return finish(parts, run, { startedAt, certificates: [], ...NOTHING_TO_DEPLOY, failure });
+  }
+}
+
+function policyOf(policy: Policy, mode: RunMode): Policy {
+  if (!mode.staging) return policy;
+  const directoryUrl = policy.stagingOf(policy.directoryUrl);
+  if (!directoryUrl) throw new NoStagingError(policy.directoryUrl);
+  return { ...policy, directoryUrl };
+}
+
+function choose(desired: readonly DesiredCertificate[], { certName }: RunMode): readonly DesiredCertificate[] {
+  if (certName === undefined) return desired;
+  const chosen = desired.filter(({ lineage }) => lineage === certName);
+  const known = desired.map(({ lineage }) => lineage);
+  if (chosen.length === 0) throw new UnknownLineageError(certName, known);
+  return chosen;
+}
+
+// A lineage that can't be read and that the settings don't name can't be renewed: never silently left out.
+function reportBroken(
+  stored: readonly StoredLineage[],
+  desired: readonly DesiredCertificate[],
+  run: Run,
+): CertificateReport[] {
+  const known = new Set(desired.map(({ lineage }) => lineage));
+  const broken = stored.filter(
+    ({ name, problem }) => problem && !known.has(name) && (run.mode.certName ?? name) === name,
+  );
+  return broken.map(({ name, problem }) => {
+    const failure = toFailure(problem);
+    run.log.error("lineage.failed", { lineage: name, ...failure });
+    return { lineage: name, identifiers: [], outcome: "failed", failure };
+  });
+}
+
+function finish(parts: ReconcileParts, run: Run, found: Omit<RunReport, "finishedAt" | "nextAt">): RunReport {
+  const finishedAt = parts.clock.now();
+  const retryAt = (found.targetsUnavailable ?? found.failure) ? [new Date(finishedAt.getTime() + TARGET_RETRY_MS)] : [];
+  const moments = [...found.certificates, ...found.deploys].flatMap(({ nextAt }) => (nextAt ? [nextAt] : []));
+  const nextAt = [...moments, ...retryAt].reduce<Date | undefined>((a, b) => (a && a < b ? a : b), undefined);
+  run.log.debug("check.finished", {
+    trigger: run.mode.trigger,
+    durationMs: finishedAt.getTime() - found.startedAt.getTime(),
+    nextAt,
+  });
+  return { ...found, finishedAt, nextAt };
+}

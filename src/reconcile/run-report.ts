@@ -1,0 +1,53 @@
+import type { Failure, Identifier, Validity } from "../certificate/index.ts";
+import type { IssueReason } from "./issue-decision.ts";
+
+/** How one run left one certificate on disk. */
+export type CertificateOutcome =
+  "issued" | "renewed" | "not-due" | "held" | "rehearsed" | "rehearsal-only" | "left-alone" | "failed";
+
+/** What one run did for one certificate. */
+export type CertificateReport = {
+  readonly lineage: string;
+  readonly identifiers: readonly Identifier[];
+  readonly outcome: CertificateOutcome;
+  readonly because?: IssueReason | undefined;
+  readonly version?: number | undefined;
+  readonly fingerprint?: string | undefined;
+  readonly validity?: Validity | undefined;
+  /** When something is to be done for it next by itself. */
+  readonly nextAt?: Date | undefined;
+  /** Why it failed; also for `held`: the failure that it is waiting after. */
+  readonly failure?: Failure | undefined;
+};
+
+/** How one run left one certificate at one target. */
+export type DeployReport = {
+  readonly target: string;
+  readonly lineage: string;
+  /** `served`: already so; `deployed`: made so by this run; `held`: not so, next try later; `failed`: not so after a try. */
+  readonly outcome: "served" | "deployed" | "held" | "failed";
+  readonly failure?: Failure | undefined;
+  readonly nextAt?: Date | undefined;
+};
+
+/** Everything that one run found and did; what the command prints, and what health is judged by. */
+export type RunReport = {
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly certificates: readonly CertificateReport[];
+  readonly deploys: readonly DeployReport[];
+  /** Why no target could be reached, when certificates are waiting to be deployed. */
+  readonly targetsUnavailable?: Failure | undefined;
+  readonly targetsOff: readonly { readonly name: string; readonly reason: string }[];
+  /** A failure that ended the run before it could look at the certificates. */
+  readonly failure?: Failure | undefined;
+  /** The earliest moment at which something is due by itself. */
+  readonly nextAt?: Date | undefined;
+};
+
+/** Whether the desired state is reached: every certificate good on disk, and served by every target. */
+export function isReached(report: RunReport): boolean {
+  if (report.failure || report.targetsUnavailable) return false;
+  const areCertificatesGood = report.certificates.every(({ outcome }) => outcome !== "failed" && outcome !== "held");
+  return areCertificatesGood && report.deploys.every(({ outcome }) => outcome === "served" || outcome === "deployed");
+}

@@ -1,0 +1,22 @@
+import type { CertificateAuthority } from "./certificate-authority.ts";
+import type { Clock } from "./clock.ts";
+import type { TargetFinder } from "./deploy-target.ts";
+import type { LineageStore } from "./lineage-store.ts";
+import type { Log } from "./log.ts";
+import type { Policy, RunMode } from "./policy.ts";
+
+/** What reconcile works with; built once by `main.ts`. */
+export type ReconcileParts = {
+  readonly ca: CertificateAuthority;
+  readonly store: LineageStore;
+  readonly finder: TargetFinder;
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  readonly policy: Policy;
+  /** How long a reloaded target may take until it presents the new certificate, in milliseconds. */
+  readonly servedWithinMs: number;
+};
+
+/** One run: where it tells what it does, and what stops it. */
+export type Run = { readonly mode: RunMode; readonly log: Log; readonly signal: AbortSignal };

@@ -1,0 +1,74 @@
+import { expect, test } from "vitest";
+import { parseIdentifier } from "../../../src/certificate/index.ts";
+import { resolveDesired, type Policy, type StoredLineage } from "../../../src/reconcile/index.ts";
+
+const names = (...texts: string[]) => texts.map(parseIdentifier);
+const validity = { notBefore: new Date(0), notAfter: new Date(1) };
+const PRODUCTION = "https://ca.test/dir";
+const STAGING = "https://staging.ca.test/dir";
+
+function stored(name: string, texts: string[], directoryUrl = PRODUCTION): StoredLineage {
+  const leaf = { fingerprint: name, serial: "01", validity, identifiers: names(...texts), issuer: "test" };
+  const settings = {
+    directoryUrl,
+    accountId: "id",
+    keyType: "rsa-2048",
+    webrootPath: "/old",
+    autorenew: true,
+  } as const;
+  return { name, settings, current: { version: 3, leaf } };
+}
+
+function policy(directoryUrl: string, ...wanted: string[][]): Policy {
+  return {
+    wanted: wanted.map((texts) => ({ name: texts[0] ?? "", identifiers: names(...texts) })),
+    directoryUrl,
+    keyType: "ecdsa-p256",
+    webrootPath: "/w",
+    isStaging: (url) => url === STAGING,
+    stagingOf: () => undefined,
+    isRehearsalOnly: false,
+    settingsDigest: "",
+  };
+}
+
+test("a wanted set of names that a -0001 lineage covers exactly is that lineage", () => {
+  const found = resolveDesired(policy(PRODUCTION, ["a.test", "b.test"]), [
+    stored("a.test", ["a.test"]),
+    stored("a.test-0001", ["b.test", "a.test"]),
+  ]);
+  expect(found.map(({ lineage }) => lineage)).toEqual(["a.test-0001", "a.test"]);
+});
+
+test("other names for a known certificate keep its lineage, and the wanted names are the ones asked for", () => {
+  const [one] = resolveDesired(policy(PRODUCTION, ["a.test", "c.test"]), [stored("a.test", ["a.test", "b.test"])]);
+  expect(one?.lineage).toBe("a.test");
+  expect(one?.identifiers).toEqual(names("a.test", "c.test"));
+  expect(one?.current?.version).toBe(3);
+});
+
+test("a lineage that the settings don't name is kept with its own settings", () => {
+  const found = resolveDesired(policy(PRODUCTION, ["new.test"]), [
+    stored("mail.test", ["mail.test"], "https://other/dir"),
+  ]);
+  expect(found.map(({ lineage, settings }) => [lineage, settings.directoryUrl, settings.webrootPath])).toEqual([
+    ["new.test", PRODUCTION, "/w"],
+    ["mail.test", "https://other/dir", "/old"],
+  ]);
+});
+
+test("a staging directory never takes the place of a production certificate", () => {
+  const [one] = resolveDesired(policy(STAGING, ["a.test"]), [stored("a.test", ["a.test"])]);
+  expect(one?.settings.directoryUrl).toBe(PRODUCTION);
+});
+
+test("a staging certificate goes to production when production is asked for", () => {
+  const [one] = resolveDesired(policy(PRODUCTION, ["a.test"]), [stored("a.test", ["a.test"], STAGING)]);
+  expect(one?.settings.directoryUrl).toBe(PRODUCTION);
+  expect(one?.currentDirectoryUrl).toBe(STAGING);
+  expect(one?.settings.accountId).toBeUndefined();
+});
+
+test("a lineage whose files can't be read and that nobody names is left to the report of broken ones", () => {
+  expect(resolveDesired(policy(PRODUCTION), [{ name: "broken.test" }])).toEqual([]);
+});

@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import { parseIdentifier } from "../../../src/certificate/index.ts";
+import { automaticMode, decideIssue, type DesiredCertificate, type RunMode } from "../../../src/reconcile/index.ts";
+
+const now = new Date("2026-06-01T00:00:00Z");
+const day = (days: number) => new Date(now.getTime() + days * 24 * 3600_000);
+const a = parseIdentifier("a.example.org");
+const b = parseIdentifier("b.example.org");
+const policy = { isStaging: (url: string) => url.includes("staging"), isRehearsalOnly: false, settingsDigest: "one" };
+const scheduled = automaticMode("schedule");
+const command: RunMode = { trigger: "command", forceRenewal: false, dryRun: false, staging: false };
+
+type Change = Partial<DesiredCertificate> & { readonly daysLeft?: number };
+
+function desired({ daysLeft = 80, ...change }: Change = {}): DesiredCertificate {
+  const validity = { notBefore: day(daysLeft - 90), notAfter: day(daysLeft) };
+  const leaf = { fingerprint: "AA", serial: "01", validity, identifiers: [a], issuer: "test" };
+  const settings = {
+    directoryUrl: "https://ca/dir",
+    keyType: "ecdsa-p256",
+    webrootPath: "/w",
+    autorenew: true,
+  } as const;
+  return {
+    lineage: "a.example.org",
+    identifiers: [a],
+    settings,
+    current: { version: 1, leaf },
+    currentDirectoryUrl: "https://ca/dir",
+    ...change,
+  };
+}
+
+const decide = (one: DesiredCertificate, mode: RunMode = scheduled, attempts = {}) =>
+  decideIssue({ desired: one, attempts: { failures: 0, ...attempts }, policy, mode, now });
+
+describe("what is to be done about a certificate on disk", () => {
+  test("a good one waits for its renewal", () => {
+    expect(decide(desired())).toEqual({ kind: "current", until: day(50) });
+  });
+
+  test("a missing one is ordered", () => {
+    expect(decide(desired({ current: undefined }))).toEqual({ kind: "issue", because: "missing" });
+  });
+
+  test("one with a third of its life left is renewed", () => {
+    expect(decide(desired({ daysLeft: 30 }))).toEqual({ kind: "issue", because: "lifetime-left" });
+  });
+
+  test("one with other names than are wanted is ordered anew", () => {
+    expect(decide(desired({ identifiers: [a, b] }))).toEqual({ kind: "issue", because: "names-changed" });
+  });
+
+  test("a staging one is replaced at once when production is asked for", () => {
+    const staged = desired({ currentDirectoryUrl: "https://staging/dir" });
+    expect(decide(staged)).toEqual({ kind: "issue", because: "staging-replaced" });
+  });
+
+  test("--force-renewal orders a good one, autorenew = False or not", () => {
+    const { settings } = desired();
+    const alone = desired({ settings: { ...settings, autorenew: false } });
+    expect(decide(alone)).toEqual({ kind: "left-alone" });
+    expect(decide(alone, { ...command, forceRenewal: true })).toEqual({ kind: "issue", because: "forced" });
+  });
+});
+
+describe("after a failure", () => {
+  const failed = {
+    failures: 2,
+    nextAttemptAt: day(0.1).toISOString(),
+    lastFailedAt: day(-0.1).toISOString(),
+    settingsDigest: "one",
+  };
+
+  test("nothing is ordered before the retry is due", () => {
+    expect(decide(desired({ daysLeft: 5 }), scheduled, failed)).toEqual({
+      kind: "hold",
+      because: "lifetime-left",
+      until: day(0.1),
+    });
+  });
+
+  test("an explicit command tries at once", () => {
+    expect(decide(desired({ daysLeft: 5 }), command, failed).kind).toBe("issue");
+  });
+
+  test("changed settings are tried at once", () => {
+    expect(decide(desired({ daysLeft: 5 }), scheduled, { ...failed, settingsDigest: "other" }).kind).toBe("issue");
+  });
+
+  test("a failure in the future, left by a clock that was set back, holds nothing", () => {
+    const future = { ...failed, lastFailedAt: day(400).toISOString(), nextAttemptAt: day(401).toISOString() };
+    expect(decide(desired({ daysLeft: 5 }), scheduled, future).kind).toBe("issue");
+  });
+
+  test("a good certificate isn't held back by an old failure", () => {
+    expect(decide(desired(), scheduled, failed).kind).toBe("current");
+  });
+});
+
+test("while --dry-run stands in the settings nothing is ordered by itself, however due", () => {
+  const rehearsal = { ...policy, isRehearsalOnly: true };
+  const facts = { desired: desired({ daysLeft: 1 }), attempts: { failures: 0 }, policy: rehearsal, now };
+  expect(decideIssue({ ...facts, mode: scheduled })).toEqual({ kind: "rehearsal-only", because: "lifetime-left" });
+});
