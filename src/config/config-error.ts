@@ -1,0 +1,44 @@
+import { OperatorError, type RetryRule } from "../certificate/index.ts";
+import { formatMistake, type Mistake } from "./mistake.ts";
+
+/** The settings can't be used. Nothing is ordered until they are right: a guess could spend a CA's limits. */
+export class ConfigError extends OperatorError {
+  readonly code = "SETTINGS_INVALID";
+  // A container keeps the environment it was created with, so an edited .env needs a new container, not a restart.
+  readonly remedy = "Correct these settings in .env, then run `docker compose --profile certbot up -d`.";
+  override readonly retry: RetryRule = "never";
+  /** Every mistake that was found, one at least. */
+  readonly mistakes: readonly Mistake[];
+
+  constructor(mistakes: readonly Mistake[]) {
+    super(listMistakes("The settings have", mistakes));
+    this.mistakes = mistakes;
+  }
+}
+
+/** A command line can't be used; nothing was done. */
+export class UsageError extends OperatorError {
+  readonly code = "USAGE_INVALID";
+  readonly remedy =
+    "Call it as `update-cert [--dry-run] [--force-renewal] [--staging] [--cert-name NAME] [--json] [-v] [-q]`.";
+  override readonly retry: RetryRule = "never";
+  /** Every mistake that was found, one at least. */
+  readonly mistakes: readonly Mistake[];
+
+  constructor(mistakes: readonly Mistake[]) {
+    super(listMistakes("The command line has", mistakes));
+    this.mistakes = mistakes;
+  }
+}
+
+/** The mistake to report where no certificate is named and the tree holds none either; parsing alone can't know that. */
+export const MISSING_DOMAIN: Mistake = {
+  setting: "CERTBOT_DOMAIN",
+  problem: "is not set, and /etc/letsencrypt holds no certificate to renew",
+  allowed: "the names that your users open, like CERTBOT_DOMAIN=your-site.org,www.your-site.org",
+};
+
+function listMistakes(subject: string, mistakes: readonly Mistake[]): string {
+  const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
+  return [`${subject} ${count}:`, ...mistakes.map(formatMistake)].join("\n");
+}

@@ -1,0 +1,48 @@
+import { ValueProblem, type MistakeList } from "./mistake.ts";
+import { parsePath } from "./parse-values.ts";
+
+/** Where Docker Engine listens. */
+export type DockerEngine =
+  | { readonly kind: "socket"; readonly socketPath: string }
+  /** `certPath`: folder with ca.pem, cert.pem and key.pem; TLS is spoken exactly where it is there. */
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly certPath?: string | undefined };
+
+const DEFAULT_ENGINE: DockerEngine = { kind: "socket", socketPath: "/var/run/docker.sock" };
+
+// The registered port of Docker's API without TLS; 2376 is the one with it.
+const PLAIN_PORT = 2375;
+const TLS_PORT = 2376;
+
+/** Reads `DOCKER_HOST`, `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` as the docker CLI does. */
+export function readDockerEngine(texts: ReadonlyMap<string, string>, mistakes: MistakeList): DockerEngine {
+  const certPath = mistakes.attempt("DOCKER_CERT_PATH", texts.get("DOCKER_CERT_PATH"), parsePath, undefined);
+  const hasTls = mistakes.attempt("DOCKER_TLS_VERIFY", texts.get("DOCKER_TLS_VERIFY"), parseTlsVerify, false);
+  const parseHost = (text: string) => parseEngine(text, hasTls);
+  const engine = mistakes.attempt("DOCKER_HOST", texts.get("DOCKER_HOST"), parseHost, DEFAULT_ENGINE);
+  // The docker CLI, too, takes the two TLS variables for nothing where the engine is a socket.
+  if (engine.kind === "socket" || !hasTls) return engine;
+  if (!texts.has("DOCKER_CERT_PATH")) {
+    const problem = "needs DOCKER_CERT_PATH, the folder with ca.pem, cert.pem and key.pem";
+    mistakes.add({ setting: "DOCKER_TLS_VERIFY", problem });
+  }
+  return { ...engine, certPath };
+}
+
+function parseEngine(text: string, hasTls: boolean): DockerEngine {
+  const allowed = "unix:///path/of/docker.sock or tcp://host:port";
+  if (text === "unix://") return DEFAULT_ENGINE;
+  const socketPath = /^unix:\/\/(\/.+)$/.exec(text)?.[1];
+  if (socketPath !== undefined) return { kind: "socket", socketPath };
+  const url = URL.parse(text.includes("://") ? text : `tcp://${text}`);
+  if (url?.protocol !== "tcp:" || url.hostname === "") throw new ValueProblem("is no address we can talk to", allowed);
+  const isOnlyHostAndPort = url.username === "" && /^\/?$/.test(url.pathname) && url.search === "" && url.hash === "";
+  if (!isOnlyHostAndPort) throw new ValueProblem("has more than a host and a port", allowed);
+  const port = url.port === "" ? (hasTls ? TLS_PORT : PLAIN_PORT) : Number(url.port);
+  return { kind: "tcp", host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port };
+}
+
+// For the docker CLI any value means on, 0 and false too: nobody who writes those expects that.
+function parseTlsVerify(text: string): boolean {
+  if (!/^(0|no|off|false)$/i.test(text)) return true;
+  throw new ValueProblem("would turn TLS on, since the docker CLI takes any value so; leave it empty to turn TLS off");
+}

@@ -1,0 +1,109 @@
+import { identifierKey, isWildcard, parseIdentifier, sameIdentifiers, type Identifier } from "../certificate/index.ts";
+import type { MistakeList } from "./mistake.ts";
+
+/** One certificate that the settings name; `name` is its lineage, its first name unless `--cert-name` says otherwise. */
+export type WantedCertificate = { readonly name: string; readonly identifiers: readonly Identifier[] };
+
+/** A name as it was typed, and where: `CERTBOT_DOMAIN` or `CERTBOT_OPTIONS -d`. */
+export type TypedName = { readonly text: string; readonly setting: string };
+
+// Let's Encrypt's limit for its default profile, and the largest of any public CA.
+const MOST_NAMES = 100;
+
+// Dify's .env.example; RFC 2606 §3: nobody has these, so no CA certifies them or a name under them.
+const PLACEHOLDER = /(^|\.)(your_domain\.com|example\.(com|net|org))\.?$/i;
+
+/** The placeholders of `CERTBOT_DOMAIN` are refused by this test: those of `.env.example` files and RFC 2606 §3. */
+export function isPlaceholderDomain(text: string): boolean {
+  return PLACEHOLDER.test(text);
+}
+
+/**
+ * Splits a list as typed in `CERTBOT_DOMAIN` into certificates: commas and blanks separate names, `;` and new lines
+ * certificates. Empty entries are dropped. Never throws.
+ */
+export function splitDomainList(text: string): string[][] {
+  return text
+    .split(/[;\n]/)
+    .map((certificate) => certificate.split(/[\s,]+/).filter((name) => name !== ""))
+    .filter((names) => names.length > 0);
+}
+
+/**
+ * Makes certificates of typed names, one list a certificate. Names that no order can be placed for, and certificates
+ * that collide, go to `mistakes`; the certificates given back are complete only when there are none.
+ */
+export function readWanted(
+  certificates: readonly (readonly TypedName[])[],
+  mistakes: MistakeList,
+  firstName?: string,
+): WantedCertificate[] {
+  const wanted: WantedCertificate[] = [];
+  for (const [index, names] of certificates.entries()) {
+    const mistakesBefore = mistakes.all.length;
+    const identifiers = readIdentifiers(names, mistakes);
+    const first = identifiers[0];
+    // What is left of a certificate with a wrong name collides with others that the operator never asked for.
+    if (first === undefined || mistakes.all.length > mistakesBefore) continue;
+    const certificate = { name: (index === 0 ? firstName : undefined) ?? lineageName(first), identifiers };
+    refuseCollision(certificate, wanted, mistakes);
+    wanted.push(certificate);
+  }
+  return wanted;
+}
+
+function readIdentifiers(names: readonly TypedName[], mistakes: MistakeList): Identifier[] {
+  const identifiers = new Map<string, Identifier>();
+  for (const { text, setting } of names) {
+    const result = readIdentifier(text);
+    if (typeof result === "string") mistakes.add({ setting, value: text, problem: result });
+    else identifiers.set(identifierKey(result), result);
+  }
+  if (identifiers.size > MOST_NAMES) {
+    const problem = `asks for ${identifiers.size} names in one certificate, and CAs sign ${MOST_NAMES} at most; start a further certificate with ;`;
+    mistakes.add({ setting: "CERTBOT_DOMAIN", problem });
+  }
+  return [...identifiers.values()];
+}
+
+function readIdentifier(text: string): Identifier | string {
+  if (isPlaceholderDomain(text)) {
+    return "is a placeholder; write the names that your users open, like CERTBOT_DOMAIN=www.your-site.org";
+  }
+  const identifier = tryIdentifier(text);
+  if (typeof identifier === "string") return identifier;
+  if (identifier.type === "ip") {
+    return "is an IP address, which needs a certificate profile that allows it; that is not in this version yet";
+  }
+  if (isWildcard(identifier)) {
+    return "is a wildcard, which only the DNS-01 challenge can prove; that is not in this version yet, so write each name out";
+  }
+  return identifier;
+}
+
+// parseIdentifier throws an Error whose message is written to follow the name.
+function tryIdentifier(text: string): Identifier | string {
+  try {
+    return parseIdentifier(text);
+  } catch (thrown) {
+    if (thrown instanceof Error) return thrown.message;
+    throw thrown;
+  }
+}
+
+// As certbot names it: the lineage of *.your-site.org is your-site.org.
+function lineageName(first: Identifier): string {
+  return first.value.replace(/^\*\./, "");
+}
+
+function refuseCollision(certificate: WantedCertificate, before: readonly WantedCertificate[], mistakes: MistakeList) {
+  const sameSet = before.find((other) => sameIdentifiers(other.identifiers, certificate.identifiers));
+  const sameName = before.find((other) => other.name === certificate.name);
+  const value = certificate.identifiers.map(identifierKey).join(",");
+  if (sameSet) {
+    mistakes.add({ setting: "CERTBOT_DOMAIN", value, problem: "asks for the same certificate twice; take one out" });
+  } else if (sameName) {
+    const problem = `begins with ${certificate.name} as another certificate does, and the first name is the certificate's name; put other names first or join the two`;
+    mistakes.add({ setting: "CERTBOT_DOMAIN", value, problem });
+  }
+}

@@ -1,0 +1,17 @@
+export type { Config, SettingWarning } from "./config.ts";
+export { ConfigError, MISSING_DOMAIN, UsageError } from "./config-error.ts";
+export { describeSettings } from "./describe-settings.ts";
+export type { DockerEngine } from "./docker-engine.ts";
+export type { WantedCertificate } from "./domains.ts";
+export { formatMistake } from "./mistake.ts";
+export type { Mistake } from "./mistake.ts";
+export { parseConfig } from "./parse-config.ts";
+export type { ConfigSources } from "./parse-config.ts";
+export type { SettingSources } from "./read-settings.ts";
+export { mergeCommandOptions } from "./run-options.ts";
+export type { RunOptions } from "./run-options.ts";
+export { Secret } from "./secret.ts";
+export { isLetsEncrypt, isStaging, stagingOf } from "./servers.ts";
+export { OPTIONS } from "./options-table.ts";
+export { HOOK_VARIABLES, PLANNED_SETTINGS, SETTINGS } from "./settings-table.ts";
+export { splitWords, UnterminatedQuoteError } from "./split-words.ts";

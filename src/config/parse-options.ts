@@ -1,0 +1,95 @@
+import type { MistakeList } from "./mistake.ts";
+import { didYouMean, findNearest } from "./nearest.ts";
+import { findOption, spellings, type OptionName, type OptionRow } from "./options-table.ts";
+import { redactUrl } from "./redact.ts";
+
+/** Options as given, by main spelling; an option without a value has an empty list. */
+export type ParsedOptions = ReadonlyMap<OptionName, readonly string[]>;
+
+/** Where an option line stands: what its mistakes are named after, and which options it may hold. */
+export type OptionPlace = { readonly source: string; readonly place: "settings" | "command" };
+
+/**
+ * Reads words as certbot reads its command line: `--name value`, `--name=value`, `-nv`, `-dNAME`, `-d NAME`. Words that are
+ * no option, unknown options, missing and surplus values go to `mistakes`, which never show an unknown option's value.
+ */
+export function parseOptions(words: readonly string[], where: OptionPlace, mistakes: MistakeList): ParsedOptions {
+  const reading: Reading = { rest: [...words], found: new Map(), where, mistakes };
+  for (let word = reading.rest.shift(); word !== undefined; word = reading.rest.shift()) {
+    if (word.startsWith("--")) readLong(word, reading);
+    else if (/^-./.test(word)) readShort(word, reading);
+    else mistakes.add({ setting: where.source, value: word, problem: "is no option; options begin with -- or -" });
+  }
+  return reading.found;
+}
+
+/** The value of an option that has one, or undefined when it isn't given. */
+export function optionValue(options: ParsedOptions, name: OptionName): string | undefined {
+  return options.get(name)?.[0];
+}
+
+type Reading = {
+  readonly rest: string[];
+  readonly found: Map<OptionName, readonly string[]>;
+  readonly where: OptionPlace;
+  readonly mistakes: MistakeList;
+};
+
+function readLong(word: string, reading: Reading): void {
+  const equals = word.indexOf("=");
+  readOption(equals === -1 ? word : word.slice(0, equals), equals === -1 ? undefined : word.slice(equals + 1), reading);
+}
+
+// `-nv` is two options, `-dNAME` and `-d=NAME` one with its value, as Python's argparse has it.
+function readShort(word: string, reading: Reading): void {
+  const spelling = word.slice(0, 2);
+  const tail = word.slice(2);
+  const takesValue = findOption(spelling)?.value !== undefined;
+  readOption(spelling, takesValue && tail !== "" ? tail.replace(/^=/, "") : undefined, reading);
+  if (!takesValue && tail !== "" && findOption(spelling)) readShort(`-${tail}`, reading);
+}
+
+function readOption(spelling: string, attached: string | undefined, reading: Reading): void {
+  const option = findOption(spelling);
+  if (option === undefined) return refuseUnknown(spelling, reading);
+  // Read before anything is refused: a value must not be taken for a word of its own.
+  const value = option.value === undefined ? undefined : (attached ?? takeValue(reading.rest));
+  const problem = findProblem(option, { value, attached, reading });
+  if (problem !== undefined) return refuse(reading, spelling, problem);
+  const before = reading.found.get(option.name) ?? [];
+  reading.found.set(option.name, value === undefined ? [] : [...before, value]);
+}
+
+type Given = { readonly value: string | undefined; readonly attached: string | undefined; readonly reading: Reading };
+
+function findProblem(
+  option: OptionRow & { name: OptionName },
+  { value, attached, reading }: Given,
+): string | undefined {
+  if (option.where === "settings" && reading.where.place === "command") {
+    return "belongs in CERTBOT_OPTIONS or its own setting in .env, so that renewals know it too";
+  }
+  if (option.where === "command" && reading.where.place === "settings") {
+    return "works only on update-cert's command line";
+  }
+  if (option.value === undefined) return attached === undefined ? undefined : "takes no value";
+  if (value === undefined || value === "") return `needs a value: ${option.value}`;
+  const before = reading.found.get(option.name)?.[0];
+  const isContradiction = !option.isList && before !== undefined && before !== value;
+  return isContradiction ? `is given twice, as ${redactUrl(before)} and as ${redactUrl(value)}` : undefined;
+}
+
+function takeValue(rest: string[]): string | undefined {
+  return rest[0]?.startsWith("-") ? undefined : rest.shift();
+}
+
+function refuseUnknown(spelling: string, reading: Reading): void {
+  // Its value, if it has one, is passed over: it may be a secret, and it is no mistake of its own.
+  while (takeValue(reading.rest) !== undefined);
+  const nearest = spelling.length > 3 ? findNearest(spelling, spellings(reading.where.place)) : undefined;
+  refuse(reading, spelling, `is no option of this version${didYouMean(nearest)}`);
+}
+
+function refuse({ where, mistakes }: Reading, word: string, problem: string): void {
+  mistakes.add({ setting: `${where.source} ${word}`, problem });
+}

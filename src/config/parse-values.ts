@@ -1,0 +1,71 @@
+import { isAbsolute, normalize } from "node:path/posix";
+import { isKeyType, KEY_TYPES, type KeyType } from "../certificate/index.ts";
+import { isPlaceholderDomain } from "./domains.ts";
+import { ValueProblem } from "./mistake.ts";
+
+/** A contact address, without `mailto:` (RFC 8555 §7.3). Throws {@link ValueProblem}. */
+export function parseEmail(text: string): string {
+  const allowed = "one address like admin@your-site.org, or nothing";
+  const [, local, domain] = /^([^\s@,;<>"()]+)@([^\s@,;<>"()]+)$/.exec(text) ?? [];
+  if (local === undefined || domain === undefined || /^mailto:/i.test(text)) {
+    throw new ValueProblem("is no e-mail address", allowed);
+  }
+  if (isPlaceholderDomain(domain)) {
+    throw new ValueProblem(
+      "is a placeholder; write your own address, like CERTBOT_EMAIL=admin@your-site.org, or nothing",
+    );
+  }
+  // Let's Encrypt answers invalidContact to anything else.
+  if (/[^\x21-\x7e]/.test(text)) throw new ValueProblem("has letters that CAs don't take in an address", allowed);
+  if (!/^[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(domain)) throw new ValueProblem("has no domain name after its @", allowed);
+  return text;
+}
+
+/** One of {@link KEY_TYPES}. Throws {@link ValueProblem}. */
+export function parseKeyType(text: string): KeyType {
+  if (isKeyType(text)) return text;
+  throw new ValueProblem("is no key type", KEY_TYPES.join(", "));
+}
+
+/** An absolute path, `.`, `..` and doubled or trailing slashes taken out. Throws {@link ValueProblem}. */
+export function parsePath(text: string): string {
+  if (!isAbsolute(text)) throw new ValueProblem("is no absolute path", "a path in the container that begins with /");
+  const path = normalize(text);
+  return path.length > 1 ? path.replace(/\/$/, "") : path;
+}
+
+/** The webroot, as {@link parsePath}. Throws {@link ValueProblem}. */
+export function parseWebrootPath(text: string): string {
+  // certbot's renewal conf has it in a comma-separated line.
+  if (/[,\p{Cc}]/u.test(text))
+    throw new ValueProblem("has a comma or a control character, which certbot's files can't hold");
+  return parsePath(text);
+}
+
+/** A parser that takes one of `choices`. The parser throws {@link ValueProblem}. */
+export function oneOf<const T extends string>(choices: readonly T[]): (text: string) => T {
+  return (text) => {
+    const choice = choices.find((candidate) => candidate === text.toLowerCase());
+    if (choice === undefined) throw new ValueProblem("is no choice here", choices.join(", "));
+    return choice;
+  };
+}
+
+/** The challenge to answer (RFC 8555 §8). Throws {@link ValueProblem}. */
+export function parseChallenge(text: string): "http-01" {
+  if (text.toLowerCase() === "http-01") return "http-01";
+  const isPlanned = /^(standalone|dns-01:.*|.*=.*)$/.test(text);
+  throw new ValueProblem(isPlanned ? "is not in this version yet" : "is no challenge", "http-01");
+}
+
+/** A lineage's name that nginx's certificate step, too, takes for one. Throws {@link ValueProblem}. */
+export function parseLineageName(text: string): string {
+  if (/^[a-z0-9][a-z0-9.-]*$/.test(text)) return text;
+  throw new ValueProblem("can't be a certificate's name", "lower-case letters, digits, dots and hyphens");
+}
+
+/** The name of a lineage that may be there already, under whatever name certbot gave it. Throws {@link ValueProblem}. */
+export function parseExistingLineageName(text: string): string {
+  if (!/[/\p{Cc}]/u.test(text) && text !== "." && text !== "..") return text;
+  throw new ValueProblem("can't be a certificate's name; the command `certificates` lists those there are");
+}

@@ -1,0 +1,51 @@
+import type { Config } from "./config.ts";
+import { UsageError } from "./config-error.ts";
+import { MistakeList } from "./mistake.ts";
+import { optionValue, parseOptions } from "./parse-options.ts";
+import { parseExistingLineageName } from "./parse-values.ts";
+import { stagingOf } from "./servers.ts";
+
+/** How one explicit run differs from a scheduled one. */
+export type RunOptions = {
+  /** Rehearse; install nothing. */
+  readonly dryRun: boolean;
+  readonly forceRenewal: boolean;
+  /** Order at the staging server, in this run only. */
+  readonly staging: boolean;
+  /** The ACME directory of this run: the settings' own, or its staging. */
+  readonly directoryUrl: string;
+  /** The one lineage to look at; whether it is there is for the caller to find out. */
+  readonly certName?: string | undefined;
+  /** Print one JSON document. */
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+};
+
+/**
+ * Reads the words after `update-cert` and joins them with those of `CERTBOT_OPTIONS`. They come from argv, split already.
+ * Throws one {@link UsageError} with every mistake.
+ */
+export function mergeCommandOptions(config: Config, words: readonly string[]): RunOptions {
+  const mistakes = new MistakeList();
+  const options = parseOptions(words, { source: "update-cert", place: "command" }, mistakes);
+  const typedName = optionValue(options, "--cert-name");
+  const certName = mistakes.attempt("update-cert --cert-name", typedName, parseExistingLineageName, undefined);
+  const staging = options.has("--staging");
+  const directoryUrl = staging ? stagingOf(config.directoryUrl) : config.directoryUrl;
+  if (directoryUrl === undefined) {
+    const problem = `doesn't go with ${config.directoryUrl}, whose staging server isn't known; use --dry-run`;
+    mistakes.add({ setting: "update-cert --staging", problem });
+  }
+  if (mistakes.all.length > 0) throw new UsageError(mistakes.all);
+  return {
+    dryRun: config.options.dryRun || options.has("--dry-run"),
+    forceRenewal: config.options.forceRenewal || options.has("--force-renewal"),
+    staging,
+    directoryUrl: directoryUrl ?? config.directoryUrl,
+    certName,
+    json: options.has("--json"),
+    verbose: config.options.verbose || options.has("--verbose"),
+    quiet: config.options.quiet || options.has("--quiet"),
+  };
+}

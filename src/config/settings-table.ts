@@ -1,0 +1,96 @@
+/** One setting as an operator sees it; docs/settings.md and .env.example are checked against these. */
+export type Setting = {
+  readonly name: string;
+  /** The text that stands for an unset variable; absent where unset has its own meaning, which `doc` gives. */
+  readonly defaultText?: string;
+  /** Its value is never shown, and may come from the file that `<name>_FILE` names. */
+  readonly isSecret?: boolean;
+  readonly doc: string;
+};
+
+/** Every setting that this version reads. */
+export const SETTINGS = [
+  {
+    name: "CERTBOT_DOMAIN",
+    doc: "The names of one certificate, separated by commas or blanks; `;` or a new line starts the next certificate. The first name is the certificate's name. Required unless `/etc/letsencrypt` already holds certificates to renew.",
+  },
+  { name: "CERTBOT_EMAIL", doc: "Contact address that the CA gets with a new account. Optional." },
+  {
+    name: "CERTBOT_OPTIONS",
+    doc: "certbot command-line options, split into words as a shell does and never evaluated by one. They beat the other settings.",
+  },
+  {
+    name: "CERTBOT_SERVER",
+    defaultText: "letsencrypt",
+    doc: "The CA: `letsencrypt`, `letsencrypt-staging`, `zerossl`, `google`, `buypass`, or the https:// URL of an ACME directory.",
+  },
+  {
+    name: "CERTBOT_CA_BUNDLE",
+    doc: "Path, in the container, of a PEM file with the roots that sign a private CA's own HTTPS.",
+  },
+  {
+    name: "CERTBOT_CHALLENGE",
+    defaultText: "http-01",
+    doc: "How control of a name is proved. Only `http-01` for now.",
+  },
+  {
+    name: "CERTBOT_WEBROOT_PATH",
+    defaultText: "/var/www/html",
+    doc: "Folder, in the container, from which nginx answers HTTP-01 challenges.",
+  },
+  {
+    name: "CERTBOT_KEY_TYPE",
+    defaultText: "ecdsa-p256",
+    doc: "Key of new certificates: `ecdsa-p256`, `ecdsa-p384`, `rsa-2048`, `rsa-3072`, `rsa-4096`.",
+  },
+  {
+    name: "CERTBOT_SCHEDULE",
+    doc: "Cron expression of the full check, in UTC unless `TZ` is set. Unset: one minute of each half hour, drawn once. Whether anything is due is decided at the check.",
+  },
+  {
+    name: "CERTBOT_LOG_LEVEL",
+    defaultText: "info",
+    doc: "Least urgent log lines to print: `error`, `warn`, `info`, `debug`.",
+  },
+  {
+    name: "CERTBOT_LOG_FORMAT",
+    defaultText: "auto",
+    doc: "`json`, `pretty`, or `auto`: pretty on a terminal, else JSON.",
+  },
+  {
+    name: "DOCKER_HOST",
+    defaultText: "unix:///var/run/docker.sock",
+    doc: "Docker Engine: `unix:///path` or `tcp://host:port`, as for the docker CLI.",
+  },
+  { name: "DOCKER_TLS_VERIFY", doc: "Any value: speak TLS to a `tcp://` engine, as for the docker CLI." },
+  {
+    name: "DOCKER_CERT_PATH",
+    doc: "Folder with `ca.pem`, `cert.pem`, `key.pem` for `DOCKER_TLS_VERIFY`.",
+  },
+] as const satisfies readonly Setting[];
+
+/** The name of a setting that this version reads. */
+export type SettingName = (typeof SETTINGS)[number]["name"];
+
+/** Settings of the design that a later version reads: refused with those words, so that nobody believes they act. */
+export const PLANNED_SETTINGS = [
+  "CERTBOT_DEPLOY",
+  "CERTBOT_EAB_HMAC_KEY",
+  "CERTBOT_EAB_KID",
+  "CERTBOT_FALLBACK_SERVER",
+  "CERTBOT_LANG",
+  "CERTBOT_NOTIFY",
+  "CERTBOT_PROFILE",
+  "CERTBOT_STATUS_LISTEN",
+] as const;
+
+/** Variables that certbot gives to hooks; a hook that starts something of ours passes them on, so they mean nothing. */
+export const HOOK_VARIABLES = [
+  "CERTBOT_ALL_DOMAINS",
+  "CERTBOT_ALL_IDENTIFIERS",
+  "CERTBOT_AUTH_OUTPUT",
+  "CERTBOT_IDENTIFIER",
+  "CERTBOT_REMAINING_CHALLENGES",
+  "CERTBOT_TOKEN",
+  "CERTBOT_VALIDATION",
+] as const;
