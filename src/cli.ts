@@ -1,0 +1,179 @@
+#!/usr/bin/env node
+import { basename } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isatty } from "node:tty";
+import { askDaemon, LOCK_FOLDER, RUN_FOLDER, SOCKET_NAME } from "./control/index.ts";
+import type { ControlRequest, Terminal } from "./control/index.ts";
+
+/**
+ * What main.ts exports for the case that no daemon runs: does the command in this process. It prints by itself and takes
+ * the lock by itself. main.ts is a bundle of its own, loaded only then: it is a hundred times the size of this one.
+ */
+export type InPlaceProgram = {
+  runInPlace(command: string, args: readonly string[], terminal: Terminal): Promise<InPlaceOutcome>;
+};
+
+/** The command's exit code; or that it did nothing, since another has the lock, with the words that say so. */
+export type InPlaceOutcome =
+  { readonly kind: "done"; readonly exitCode: number } | { readonly kind: "held"; readonly words: string };
+
+/** The outside world of one call of the client. */
+export type CliOptions = {
+  /** As process.argv: the interpreter, the name we were called by, the words after it. */
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where a daemon may be found, first choice first. */
+  readonly sockets: readonly string[];
+  readonly loadProgram: () => Promise<InPlaceProgram>;
+  /** See AskOptions. */
+  readonly acceptWithinMs?: number;
+};
+
+/** Commands that exist as names in PATH; anything else is a word after `cert-sidecar`. */
+const LINKED_COMMANDS: readonly string[] = [
+  "update-cert",
+  "certificates",
+  "status",
+  "healthcheck",
+  "doctor",
+  "certbot",
+];
+/** Commands that change nothing: stopping to look at them needs no explanation. */
+const READ_ONLY_COMMANDS: readonly string[] = ["certificates", "status", "healthcheck", "doctor"];
+// A daemon that holds the lock opens its socket at once.
+const HOLDER_ASKED_AGAIN = { times: 20, everyMs: 100 } as const;
+const SIGNAL_EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+/**
+ * The thin client: has the daemon do the command, or does it in this process when there is no daemon. Gives the exit code;
+ * never rejects. Output goes to this process's stdout and stderr; a reader of them that has gone is no failure.
+ */
+export async function runCli(options: CliOptions): Promise<number> {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreBrokenPipe);
+  const [command, ...args] = commandLine(options.argv);
+  if (command === undefined) return usage();
+  try {
+    return await askOrRun({ command, args, terminal: describeTerminal(options.env) }, options);
+  } catch (thrown) {
+    process.stderr.write(`${describe(thrown)}\n`);
+    return 1;
+  }
+}
+
+/** The command and its words: the name that the program was called by, or else the first word after it. */
+export function commandLine(argv: readonly string[]): readonly string[] {
+  const calledAs = basename(argv[1] ?? "").replace(/\.sh$/, "");
+  return LINKED_COMMANDS.includes(calledAs) ? [calledAs, ...argv.slice(2)] : argv.slice(2);
+}
+
+async function askOrRun(request: ControlRequest, options: CliOptions): Promise<number> {
+  const exitCode = await ask(request, options);
+  if (exitCode !== undefined) return exitCode;
+  // Nothing but the daemon can say how the daemon is.
+  if (request.command === "healthcheck") throw new Error("the daemon doesn't answer");
+  const program = await options.loadProgram();
+  const outcome = await program.runInPlace(request.command, request.args, request.terminal);
+  if (outcome.kind === "done") return outcome.exitCode;
+  // It was just starting when it was asked.
+  for (let time = 0; time < HOLDER_ASKED_AGAIN.times; time += 1) {
+    const exitCode = await ask(request, options);
+    if (exitCode !== undefined) return exitCode;
+    await sleep(HOLDER_ASKED_AGAIN.everyMs);
+  }
+  process.stderr.write(outcome.words);
+  return 1;
+}
+
+/** Has the daemon do it. Gives the exit code; undefined where no daemon answers. */
+async function ask(request: ControlRequest, options: CliOptions): Promise<number | undefined> {
+  const interrupt = catchSignals();
+  try {
+    const answer = await askDaemon(
+      request,
+      {
+        ...options,
+        out: (text) => void process.stdout.write(text),
+        err: (text) => void process.stderr.write(text),
+      },
+      interrupt.signal,
+    );
+    return answer.kind === "done" ? answer.exitCode : undefined;
+  } catch (thrown) {
+    const caught = interrupt.caught();
+    if (caught === undefined) throw thrown;
+    if (!READ_ONLY_COMMANDS.includes(request.command)) {
+      process.stderr.write(`${request.command} goes on in the daemon; \`status\` shows how it ends.\n`);
+    }
+    return SIGNAL_EXIT_CODES[caught];
+  } finally {
+    interrupt.dispose();
+  }
+}
+
+type CaughtSignal = keyof typeof SIGNAL_EXIT_CODES;
+
+// Only while the daemon is asked: a command in this process looks after its signals itself.
+function catchSignals() {
+  const aborted = new AbortController();
+  let caught: CaughtSignal | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    caught ??= signal as CaughtSignal; // Registered for these alone.
+    aborted.abort();
+  };
+  const names = Object.keys(SIGNAL_EXIT_CODES) as CaughtSignal[]; // Written two lines from here as a constant.
+  for (const name of names) process.on(name, onSignal);
+  return {
+    signal: aborted.signal,
+    caught: () => caught,
+    dispose() {
+      for (const name of names) process.off(name, onSignal);
+    },
+  };
+}
+
+// https://no-color.org; FORCE_COLOR as Node.js reads it.
+function describeTerminal(env: CliOptions["env"]): Terminal {
+  const isTty = isatty(1);
+  const { columns } = process.stdout; // Undefined in a pipe, whatever the library's types say.
+  const wish = env["FORCE_COLOR"] ?? "";
+  const isForced = wish !== "" && wish !== "0" && wish !== "false";
+  const color = isForced || (isTty && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb");
+  return { isTty, color, ...(columns > 0 ? { columns } : {}) };
+}
+
+function usage(): number {
+  process.stderr.write("Usage: cert-sidecar update-cert|certificates|status|healthcheck [option...]\n");
+  return 2;
+}
+
+function describe(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  return "remedy" in thrown ? `${thrown.message}\n${String(thrown.remedy)}` : thrown.message;
+}
+
+// `certificates | head -1`: the reader has what it wanted; what we were asked to do is still done to its end.
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
+/** Resolves when all that was written has been handed to the system, or can't be. */
+async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  await new Promise<void>((resolve) => {
+    stream.write("", () => resolve());
+  });
+}
+
+async function main(): Promise<void> {
+  // Beside this file, as source or as bundle; computed, so that the bundler leaves it out of this one.
+  const program = import.meta.url.replace(/cli(?=\.[jt]s$)/, "main");
+  const exitCode = await runCli({
+    argv: process.argv,
+    env: process.env,
+    sockets: [`${LOCK_FOLDER}/${SOCKET_NAME}`, `${RUN_FOLDER}/${SOCKET_NAME}`],
+    loadProgram: async () => (await import(program)) as InPlaceProgram, // Not known to the compiler: see above.
+  });
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  process.exit(exitCode);
+}
+
+if (import.meta.main) await main();

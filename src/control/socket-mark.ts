@@ -1,0 +1,99 @@
+import { chmod, readlink, rename, rm, symlink } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { Server, Socket } from "node:net";
+import { join } from "node:path";
+import { SocketPathTooLongError } from "./errors.ts";
+import { codeOf, exists } from "./files.ts";
+import { markName } from "./mark.ts";
+import type { Mark } from "./mark.ts";
+import { SOCKET_NAME } from "./protocol.ts";
+
+// `sun_path` has 108 bytes, the last one zero (unix(7)).
+const MAX_PATH_BYTES = 107;
+// More than any number of people; a connection beyond it is closed at once.
+const MAX_CLIENTS = 64;
+const CHECK_EVERY_MS = 30_000;
+
+/**
+ * Marks this process in `folder` by a listening socket: the kernel itself tells others whether it lives, even after a
+ * SIGKILL. Gives undefined where the file system has no sockets. Throws SocketPathTooLongError, or the system's error.
+ */
+export async function putSocketMark(
+  folder: string,
+  instance: string,
+  onConnection: (connection: Socket) => void,
+): Promise<Mark | undefined> {
+  const name = markName(instance, "sock");
+  let server: Server;
+  try {
+    server = await listenAt(join(folder, name), join(folder, markName(instance, "unborn")), onConnection);
+  } catch (thrown) {
+    if (isWithoutSockets(thrown)) return undefined;
+    throw thrown;
+  }
+  return {
+    name,
+    checkEveryMs: CHECK_EVERY_MS,
+    isThere: () => exists(join(folder, name)),
+    publish: () => publishLink(folder, name),
+    async withdraw() {
+      // The link goes first: once the mark is gone, the link may be another's.
+      await removeLink(folder, name);
+      await rm(join(folder, name), { force: true }).catch(() => undefined);
+      server.close();
+    },
+  };
+}
+
+// The socket appears at `path` only when connecting to it succeeds: between bind and listen it looks like a dead one.
+async function listenAt(path: string, unbornPath: string, onConnection: (connection: Socket) => void): Promise<Server> {
+  for (const each of [path, unbornPath]) {
+    if (Buffer.byteLength(each) > MAX_PATH_BYTES) throw new SocketPathTooLongError(each, MAX_PATH_BYTES);
+  }
+  const server = createServer(onConnection);
+  server.maxConnections = MAX_CLIENTS;
+  // Later on: out of descriptors for one client. The next may be luckier, and the daemon's work goes on.
+  server.on("error", () => undefined);
+  try {
+    await listen(server, unbornPath);
+    await chmod(unbornPath, 0o600);
+    await rename(unbornPath, path);
+  } catch (thrown) {
+    server.close();
+    await rm(unbornPath, { force: true }).catch(() => undefined);
+    throw thrown;
+  }
+  return server;
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+// A link, not a second name for the socket: its target says whose it is, and file systems without hard links have it too.
+async function publishLink(folder: string, name: string): Promise<void> {
+  const path = join(folder, SOCKET_NAME);
+  if ((await readlink(path).catch(() => undefined)) === name) return;
+  const unborn = `${path}.${name}`;
+  await rm(unborn, { force: true });
+  await symlink(name, unborn);
+  await rename(unborn, path);
+}
+
+async function removeLink(folder: string, name: string): Promise<void> {
+  const path = join(folder, SOCKET_NAME);
+  if ((await readlink(path).catch(() => undefined)) === name) await rm(path, { force: true }).catch(() => undefined);
+}
+
+// What bind, chmod or rename say where sockets are no files: SMB, FAT, some of Docker Desktop's shares.
+const WITHOUT_SOCKETS = new Set(["ENOTSUP", "EOPNOTSUPP", "EPERM", "EINVAL", "ENOSYS"]);
+
+function isWithoutSockets(thrown: unknown): boolean {
+  return WITHOUT_SOCKETS.has(codeOf(thrown));
+}

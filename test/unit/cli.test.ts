@@ -1,0 +1,198 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess, StdioOptions } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createServer } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { commandLine } from "../../src/cli.ts";
+import { acquireLock, SOCKET_NAME } from "../../src/control/index.ts";
+import type { ControlHandler, Lock } from "../../src/control/index.ts";
+import { systemClock } from "../../src/system/index.ts";
+import { collectLog } from "../support/collected-log.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+
+async function startDaemon(handler: ControlHandler, place?: string): Promise<{ sockets: string[]; lock: Lock }> {
+  const folder = place ?? (await temporaryFolder());
+  const lock = await acquireLock(
+    {
+      folder,
+      runFolder: join(folder, "run"),
+      description: "the daemon of this test",
+      handler,
+      wait: false,
+      clock: systemClock,
+      log: collectLog(),
+      random: Math.random,
+    },
+    new AbortController().signal,
+  );
+  onTestFinished(() => lock.release());
+  return { sockets: ["/nowhere/control.sock", join(folder, SOCKET_NAME)], lock };
+}
+
+type Client = { readonly child: ChildProcess; readonly ended: Promise<{ code: unknown; out: string; err: string }> };
+
+function startClient(sockets: string[], words: string[], stdio: StdioOptions = "pipe", env = {}): Client {
+  const script = new URL("../support/thin-client.ts", import.meta.url).pathname;
+  const child = spawn(process.execPath, [script, JSON.stringify(sockets), ...words], {
+    stdio,
+    env: { PATH: process.env["PATH"], ...env },
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const said = { out: "", err: "" };
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    said.out += text;
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    said.err += text;
+  });
+  return { child, ended: once(child, "close").then(([code]: unknown[]) => ({ code, ...said })) };
+}
+
+const runClient = (...args: Parameters<typeof startClient>) => startClient(...args).ended;
+
+test("the command is the name it is called by, or else the first word", () => {
+  expect(commandLine(["node", "/usr/local/bin/update-cert", "--json"])).toEqual(["update-cert", "--json"]);
+  expect(commandLine(["node", "/update-cert.sh"])).toEqual(["update-cert"]);
+  expect(commandLine(["node", "/usr/local/bin/cert-sidecar", "status", "-v"])).toEqual(["status", "-v"]);
+  expect(commandLine(["node", "/app/cli.js"])).toEqual([]);
+});
+
+test("it passes on the words, the output and the exit code, with stdin closed and no terminal", async () => {
+  const { sockets } = await startDaemon(async (request, io) => {
+    io.out(JSON.stringify(request));
+    io.err("to stderr");
+    return 3;
+  });
+  const { code, out, err } = await runClient(sockets, ["update-cert", "--json"], ["ignore", "pipe", "pipe"]);
+  expect({ code, err }).toEqual({ code: 3, err: "to stderr" });
+  expect(JSON.parse(out)).toEqual({
+    command: "update-cert",
+    args: ["--json"],
+    terminal: { isTty: false, color: false },
+  });
+});
+
+test("it tells whether colour is wanted", async () => {
+  const { sockets } = await startDaemon(async (request, io) => {
+    io.out(String(request.terminal.color));
+    return 0;
+  });
+  expect((await runClient(sockets, ["status"], "pipe", { FORCE_COLOR: "1" })).out).toBe("true");
+  expect((await runClient(sockets, ["status"], "pipe", { FORCE_COLOR: "0" })).out).toBe("false");
+});
+
+test("big output is whole when it exits", async () => {
+  const { sockets } = await startDaemon(async (_request, io) => {
+    for (let count = 0; count < 30; count += 1) {
+      io.out(`${"é".repeat(100_000)}\n`);
+      await io.drained();
+    }
+    return 0;
+  });
+  const { code, out } = await runClient(sockets, ["certificates"]);
+  expect({ code, length: out.length }).toEqual({ code: 0, length: 30 * 100_001 });
+});
+
+test("without a daemon the command is done in place", async () => {
+  const folder = await temporaryFolder();
+  expect(await runClient([join(folder, SOCKET_NAME)], ["update-cert", "--dry-run"])).toEqual({
+    code: 7,
+    out: 'in place: {"command":"update-cert","args":["--dry-run"],"terminal":{"isTty":false,"color":false}}\n',
+    err: "",
+  });
+});
+
+test("a daemon that was just starting when it was asked is asked again", async () => {
+  const folder = await temporaryFolder();
+  const { child, ended } = startClient([join(folder, SOCKET_NAME)], ["update-cert"], "pipe", { HELD_WORDS: "held" });
+  if (child.stdout === null) throw new Error("the client has no stdout");
+  await once(child.stdout, "data"); // it has tried in place
+  await startDaemon(async () => 5, folder);
+  expect(await ended).toMatchObject({ code: 5, err: "" });
+});
+
+test("a lock that is held by somebody who doesn't answer is told", async () => {
+  const folder = await temporaryFolder();
+  const env = { HELD_WORDS: "in use by another\n" };
+  expect(await runClient([join(folder, SOCKET_NAME)], ["update-cert"], "pipe", env)).toMatchObject({
+    code: 1,
+    err: "in use by another\n",
+  });
+});
+
+test("without a daemon healthcheck fails and says why", async () => {
+  const folder = await temporaryFolder();
+  expect(await runClient([join(folder, SOCKET_NAME)], ["healthcheck"])).toEqual({
+    code: 1,
+    out: "",
+    err: "the daemon doesn't answer\n",
+  });
+});
+
+test("without a command it says how it is used", async () => {
+  expect(await runClient([], [])).toMatchObject({ code: 2, err: expect.stringContaining("Usage: cert-sidecar") });
+});
+
+test("Ctrl-C ends the client with 130, and the daemon goes on", async () => {
+  const goOn = Promise.withResolvers<void>();
+  const finished = Promise.withResolvers<string>();
+  const started = Promise.withResolvers<void>();
+  const { sockets } = await startDaemon(async (_request, io) => {
+    started.resolve();
+    await goOn.promise;
+    finished.resolve(String(io.signal.aborted));
+    return 0;
+  });
+  const { child, ended } = startClient(sockets, ["update-cert"]);
+  await started.promise;
+  child.kill("SIGINT");
+  expect(await ended).toEqual({
+    code: 130,
+    out: "",
+    err: "update-cert goes on in the daemon; `status` shows how it ends.\n",
+  });
+  goOn.resolve();
+  expect(await finished.promise).toBe("true");
+});
+
+test("a daemon that ends in the middle is a failure that is told", async () => {
+  const started = Promise.withResolvers<void>();
+  const { sockets, lock } = await startDaemon(async () => {
+    started.resolve();
+    return new Promise<number>(() => undefined);
+  });
+  const { ended } = startClient(sockets, ["update-cert"]);
+  await started.promise;
+  await lock.release();
+  const { code, err } = await ended;
+  expect(code).toBe(1);
+  expect(err).toContain("The daemon ended while update-cert was under way\n");
+  expect(err).toContain("docker compose logs certbot");
+});
+
+test("a daemon that takes no request is told, not awaited for ever", async () => {
+  const folder = await temporaryFolder();
+  const silent = createServer(() => undefined);
+  await new Promise<void>((resolve) => silent.listen(join(folder, SOCKET_NAME), resolve));
+  onTestFinished(() => void silent.close());
+  const { code, err } = await runClient([join(folder, SOCKET_NAME)], ["status"]);
+  expect(code).toBe(1);
+  expect(err).toContain("has not taken status within 0.5 s");
+});
+
+test("a reader that goes away is no failure, and the exit code is still the command's", async () => {
+  const readerGone = Promise.withResolvers<void>();
+  const { sockets } = await startDaemon(async (_request, io) => {
+    io.out("first\n");
+    await readerGone.promise;
+    for (let count = 0; count < 20; count += 1) io.out("x".repeat(10_000));
+    return 4;
+  });
+  const { child, ended } = startClient(sockets, ["certificates"]);
+  if (child.stdout === null) throw new Error("the client has no stdout");
+  await once(child.stdout, "data");
+  child.stdout.destroy();
+  readerGone.resolve();
+  expect(await ended).toMatchObject({ code: 4, err: "" });
+});

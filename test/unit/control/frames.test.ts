@@ -1,0 +1,54 @@
+import { array, assert, integer, nat, property, string } from "fast-check";
+import { expect, test } from "vitest";
+import { BadFrameError, createFrameReader, cutText, encodeFrame } from "../../../src/control/frames.ts";
+import { toRequest } from "../../../src/control/protocol.ts";
+
+test("frames cut at any bytes arrive whole and in order", () => {
+  const text = string({ unit: "binary" });
+  assert(
+    property(array(text, { maxLength: 5 }), array(nat({ max: 40 })), (texts, cuts) => {
+      const bytes = Buffer.from(texts.map((out) => encodeFrame({ out })).join(""));
+      const read = createFrameReader(64 * 1024);
+      const received: unknown[] = [];
+      let from = 0;
+      for (const length of [...cuts, bytes.length]) {
+        received.push(...read(bytes.subarray(from, from + length)));
+        from += length;
+      }
+      expect(received).toEqual(texts.map((out) => ({ out })));
+    }),
+  );
+});
+
+test("a frame that is too long is refused before it is complete", () => {
+  const read = createFrameReader(10);
+  expect(read(Buffer.from('{"a":1}\n{"b"'))).toEqual([{ a: 1 }]);
+  expect(() => read(Buffer.from(":123456"))).toThrow(BadFrameError);
+});
+
+test("what is no JSON object is no frame", () => {
+  for (const line of ["hello", "[1]", "null", "3", ""]) {
+    expect(() => createFrameReader(100)(Buffer.from(`${line}\n`))).toThrow(BadFrameError);
+  }
+});
+
+test("text is cut into pieces that lose nothing and split no character", () => {
+  assert(
+    property(string({ unit: "grapheme" }), integer({ min: 2, max: 7 }), (text, length) => {
+      const pieces = cutText(text, length);
+      expect(pieces.join("")).toBe(text);
+      expect(pieces.filter((piece) => piece.length > length)).toEqual([]);
+      expect(pieces.filter((piece) => !piece.isWellFormed())).toEqual([]);
+    }),
+  );
+});
+
+test("a request without a command or with odd words is refused, a missing terminal is none", () => {
+  expect(() => toRequest({ args: [] })).toThrow("a request names no command");
+  expect(() => toRequest({ command: "status", args: [1] })).toThrow("not a list of words");
+  expect(toRequest({ command: "status", args: ["-v"], terminal: { columns: -3, isTty: "yes" } })).toEqual({
+    command: "status",
+    args: ["-v"],
+    terminal: { isTty: false, color: false },
+  });
+});
