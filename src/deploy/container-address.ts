@@ -1,0 +1,50 @@
+import type { Container, NetworkEndpoint } from "./container.ts";
+
+/** Where we look from: a container, or (undefined) the Docker host itself, which reaches every network. */
+export type Vantage = Container | undefined;
+
+/** An address at which a container can be reached from where we are, or why there is none. */
+export type Reach =
+  | { readonly kind: "address"; readonly address: string }
+  | { readonly kind: "no-common-network"; readonly ours: readonly string[]; readonly theirs: readonly string[] };
+
+const LOOPBACK = "127.0.0.1";
+
+/**
+ * Chooses the address of `target`: of a network that we share with it, IPv4 before IPv6; the gateway of our own network for a
+ * target on the host's network; the loopback address where both are in one network namespace.
+ */
+export function chooseAddress(vantage: Vantage, target: Container): Reach {
+  const isOnHost = vantage === undefined || vantage.networkMode === "host";
+  if (vantage !== undefined && vantage.namespaceOf === target.namespaceOf)
+    return { kind: "address", address: LOOPBACK };
+  if (target.networkMode === "host") {
+    const gateway = isOnHost ? LOOPBACK : gatewayOf(vantage.networks);
+    return gateway === undefined ? noCommonNetwork(vantage, target) : { kind: "address", address: gateway };
+  }
+  const ourNetworks = new Set(vantage?.networks.map(({ id }) => id));
+  const address = addressOf(target.networks.filter(({ id }) => isOnHost || ourNetworks.has(id)));
+  return address === undefined ? noCommonNetwork(vantage, target) : { kind: "address", address };
+}
+
+/** An address as it stands in a URL or before a port: IPv6 in brackets (RFC 3986 §3.2.2). */
+export function urlHost(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
+}
+
+function addressOf(networks: readonly NetworkEndpoint[]): string | undefined {
+  return networks.find(({ ipv4 }) => ipv4)?.ipv4 ?? networks.find(({ ipv6 }) => ipv6)?.ipv6;
+}
+
+function gatewayOf(networks: readonly NetworkEndpoint[]): string | undefined {
+  return networks.find(({ gateway4 }) => gateway4)?.gateway4 ?? networks.find(({ gateway6 }) => gateway6)?.gateway6;
+}
+
+function noCommonNetwork(vantage: Vantage, target: Container): Reach {
+  return { kind: "no-common-network", ours: networkNames(vantage), theirs: networkNames(target) };
+}
+
+function networkNames(container: Vantage): string[] {
+  if (container === undefined) return ["host"];
+  return container.networks.length > 0 ? container.networks.map(({ name }) => name) : [container.networkMode || "none"];
+}

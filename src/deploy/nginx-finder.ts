@@ -1,0 +1,117 @@
+import { toFailure } from "../certificate/index.ts";
+import type { Clock, DeployTarget, FoundTargets, FrontDoor, TargetFinder } from "../reconcile/index.ts";
+import { chooseAddress, urlHost, type Vantage } from "./container-address.ts";
+import type { Container } from "./container.ts";
+import { httpPort, PORT_LABEL, tlsPort, whyHttpsIsOff } from "./nginx-settings.ts";
+import { createNginxTarget } from "./nginx-target.ts";
+import { surveyService, type Replica, type SurveyParts } from "./service-survey.ts";
+import { TargetNotRunningError, TargetUnreachableError } from "./target-errors.ts";
+
+/** What the finder needs besides what the survey does. */
+export type FinderParts = SurveyParts & {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Time limit of one TLS handshake, in milliseconds. */
+  readonly handshakeMs: number;
+};
+
+/** Finds the nginx containers of our own compose project: all replicas that run, by name, never another project's. */
+export function createNginxFinder(parts: FinderParts): TargetFinder {
+  return {
+    find: async (signal) => {
+      try {
+        const { replicas, vantage } = await surveyService(parts, signal);
+        return await sortReplicas(parts, { replicas, vantage, signal });
+      } catch (thrown) {
+        signal.throwIfAborted();
+        return { targets: [], off: [], unavailable: toFailure(thrown) };
+      }
+    },
+  };
+}
+
+/** The way to port 80 of the nginx of our own compose project, HTTPS on or off. */
+export function createFrontDoor(parts: SurveyParts): FrontDoor {
+  return {
+    httpUrl: async (signal) => {
+      try {
+        const { replicas, vantage } = await surveyService(parts, signal);
+        for (const { container } of replicas.filter(isRunning)) {
+          const reach = chooseAddress(vantage, container);
+          if (reach.kind === "address") return `http://${urlHost(reach.address)}:${httpPort(container)}`;
+        }
+      } catch {
+        signal.throwIfAborted(); // whatever else it is: no door is known, and the finder says why
+      }
+      return undefined;
+    },
+  };
+}
+
+type Surveyed = { readonly replicas: readonly Replica[]; readonly vantage: Vantage; readonly signal: AbortSignal };
+
+async function sortReplicas(parts: FinderParts, { replicas, vantage, signal }: Surveyed): Promise<FoundTargets> {
+  const off: FoundTargets["off"][number][] = [];
+  const wanted: Replica[] = [];
+  for (const replica of replicas) {
+    const reason = whyHttpsIsOff(replica.container);
+    if (reason === undefined) wanted.push(replica);
+    else off.push({ name: replica.name, reason });
+  }
+  const running = wanted.filter(isRunning);
+  const targets: DeployTarget[] = [];
+  // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
+  let obstacle: unknown = wanted.length > 0 && running.length === 0 ? notRunning(parts.service, wanted) : undefined;
+  for (const replica of running) {
+    try {
+      targets.push(await makeTarget(parts, { replica, vantage, signal }));
+    } catch (thrown) {
+      signal.throwIfAborted();
+      obstacle ??= thrown;
+    }
+  }
+  return { targets, off, ...(obstacle === undefined ? {} : { unavailable: toFailure(obstacle) }) };
+}
+
+type Placed = { readonly replica: Replica; readonly vantage: Vantage; readonly signal: AbortSignal };
+
+async function makeTarget(parts: FinderParts, { replica, vantage, signal }: Placed): Promise<DeployTarget> {
+  const { engine, service } = parts;
+  const { name, container } = replica;
+  const reach = chooseAddress(vantage, container);
+  if (reach.kind === "no-common-network") throw new TargetUnreachableError(name, service, reach);
+  const isLabelled = container.labels[PORT_LABEL] !== undefined;
+  const imageLabels = isLabelled ? await engine.imageLabels(container.imageId, signal) : {};
+  return createNginxTarget({
+    ...parts,
+    replica,
+    address: reach.address,
+    tlsPort: tlsPort(name, container, imageLabels),
+  });
+}
+
+function isRunning({ container }: Replica): boolean {
+  return container.status === "running";
+}
+
+function notRunning(service: string, replicas: readonly Replica[]): TargetNotRunningError {
+  const isRestarting = replicas.some(({ container }) => container.status === "restarting");
+  return new TargetNotRunningError(
+    service,
+    replicas.map(({ name, container }) => `${name} is ${describeState(container)}`),
+    { isRestarting },
+  );
+}
+
+function describeState({ status, exitCode }: Container): string {
+  switch (status) {
+    case "exited":
+      return `stopped (exit code ${exitCode})`;
+    case "restarting":
+      return `restarting (exit code ${exitCode})`;
+    case "created":
+      return "created, but has never started";
+    default:
+      return status;
+  }
+}

@@ -1,0 +1,54 @@
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import type { Container } from "./container.ts";
+import type { Engine } from "./engine.ts";
+
+/** Where a process finds out which container it runs in. */
+export type OwnTraces = {
+  /** The text of /proc/self/mountinfo. */
+  mountinfo(): Promise<string>;
+  hostname(): string;
+};
+
+/** The traces of this process. */
+export const REAL_TRACES: OwnTraces = {
+  mountinfo: async () => readFile("/proc/self/mountinfo", "utf8").catch(() => ""),
+  hostname,
+};
+
+/** What is known of our own container. */
+export type OwnContainer =
+  | { readonly kind: "found"; readonly container: Container }
+  /** We run in a container that this engine does not know: DOCKER_HOST names another engine. */
+  | { readonly kind: "unknown-to-engine"; readonly id: string }
+  /** Nothing says that we run in a container. */
+  | { readonly kind: "none" };
+
+/** Finds the container that this process runs in. Throws what the engine throws. */
+export async function findOwnContainer(engine: Engine, traces: OwnTraces, signal: AbortSignal): Promise<OwnContainer> {
+  const mountedId = containerIdFromMounts(await traces.mountinfo());
+  // Only an id's short form counts: another hostname could be the name of some other container.
+  const shortId = /^[0-9a-f]{12}$/.exec(traces.hostname())?.[0];
+  for (const id of [mountedId, shortId]) {
+    const container = id === undefined ? undefined : await engine.inspect(id, signal);
+    if (id !== undefined && container?.id.startsWith(id)) return { kind: "found", container };
+  }
+  return mountedId === undefined ? { kind: "none" } : { kind: "unknown-to-engine", id: mountedId };
+}
+
+const ENGINE_FILES = new Set(["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"]);
+
+/**
+ * The container's id from mountinfo (proc_pid_mountinfo(5)): engines mount a container's hostname, hosts and resolv.conf from
+ * a folder named by its id. It works in every cgroup version, network mode and with any `hostname:`. Only these three mounts
+ * are looked at: the Docker host itself, and a container that mounts /var/lib/docker, have other containers' folders mounted.
+ */
+export function containerIdFromMounts(mountinfo: string): string | undefined {
+  for (const line of mountinfo.split("\n")) {
+    const [, , , root = "", mountPoint = ""] = line.split(" ");
+    // The last folder of that name counts: an engine inside a container has its own below the outer one's.
+    const id = /.*\/(?:overlay-)?containers\/([0-9a-f]{64})\//.exec(root)?.[1];
+    if (id !== undefined && ENGINE_FILES.has(mountPoint)) return id;
+  }
+  return undefined;
+}

@@ -1,0 +1,122 @@
+import { OperatorError } from "../certificate/index.ts";
+
+/** We don't know which compose project is ours, so we can't tell which nginx is. */
+export class ComposeProjectUnknownError extends OperatorError {
+  readonly code = "COMPOSE_PROJECT_UNKNOWN";
+  readonly remedy: string;
+
+  constructor(message: string, remedy: string) {
+    super(message);
+    this.remedy = remedy;
+  }
+}
+
+/** The compose project has no container of the service. */
+export class TargetNotFoundError extends OperatorError {
+  readonly code = "TARGET_NOT_FOUND";
+  readonly remedy: string;
+
+  constructor(project: string, service: string, others: readonly string[]) {
+    const list = others.length > 0 ? `its services are ${others.join(", ")}` : "it has no containers";
+    super(
+      `looked for the service "${service}" in the compose project "${project}": there is no container of it; ${list}`,
+    );
+    this.remedy = `Run docker compose up -d ${service}; the certificate is deployed by itself when it is up.`;
+  }
+}
+
+/** All containers of the service are there, but none runs; or the one that we acted on has stopped. */
+export class TargetNotRunningError extends OperatorError {
+  readonly code = "TARGET_NOT_RUNNING";
+  readonly remedy: string;
+
+  /** `states` say for each container how it is: "nginx-1 is restarting (exit code 1)". */
+  constructor(
+    service: string,
+    states: readonly string[],
+    options: { readonly isRestarting?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super(`nothing can be deployed to the service "${service}" now: ${states.join(", ")}`, { cause: options.cause });
+    this.remedy = options.isRestarting
+      ? `Read docker compose logs ${service} and mend what it complains about; the certificate is deployed by itself when it is up.`
+      : `Run docker compose up -d ${service}; the certificate is deployed by itself when it is up.`;
+  }
+}
+
+/** We have no network in common with a target, so nobody can check what it serves. */
+export class TargetUnreachableError extends OperatorError {
+  readonly code = "TARGET_UNREACHABLE";
+  readonly remedy: string;
+
+  constructor(
+    target: string,
+    service: string,
+    networks: { readonly ours: readonly string[]; readonly theirs: readonly string[] },
+  ) {
+    super(
+      `found ${target}, but have no network in common with it: this container is in ${networks.ours.join(", ")}, ${target} in ${networks.theirs.join(", ")}`,
+    );
+    this.remedy = `Put this container and the service ${service} on one network in the compose file.`;
+  }
+}
+
+/** A label that an operator put on a target has a value that can't be used. */
+export class TargetLabelError extends OperatorError {
+  readonly code = "TARGET_LABEL_INVALID";
+  readonly remedy: string;
+
+  constructor(target: string, label: { readonly name: string; readonly value: string; readonly allowed: string }) {
+    super(`${target} has the label ${label.name}="${label.value}", which is not ${label.allowed}`);
+    this.remedy = `Set the label ${label.name} to ${label.allowed}, or remove it.`;
+  }
+}
+
+/** nginx's own certificate step, which takes the files on disk into its configuration, failed; nginx was not reloaded. */
+export class CertificateStepError extends OperatorError {
+  readonly code = "TARGET_CERTIFICATE_STEP_FAILED";
+  readonly remedy: string;
+
+  constructor(target: string, service: string, output: string) {
+    super(`the certificate step in ${target} failed, and it keeps serving what it has: ${output}`);
+    this.remedy = `Mend what the step names and run update-cert, or make the service ${service} anew with docker compose up -d --force-recreate ${service}.`;
+  }
+}
+
+/** A command that a target must have could not be started there. */
+export class TargetCommandMissingError extends OperatorError {
+  readonly code = "TARGET_COMMAND_MISSING";
+  readonly remedy: string;
+
+  constructor(target: string, service: string, failure: { readonly argv: readonly string[]; readonly output: string }) {
+    super(`could not start "${failure.argv.join(" ")}" in ${target}: ${failure.output}`);
+    this.remedy = `Use an image for the service ${service} that has the command ${failure.argv[0] ?? ""} in its PATH.`;
+  }
+}
+
+/** A command was killed in a target, most often because its container was stopped: it says nothing of the configuration. */
+export class TargetCommandKilledError extends OperatorError {
+  readonly code = "TARGET_COMMAND_KILLED";
+  readonly remedy: string;
+
+  constructor(
+    target: string,
+    service: string,
+    command: { readonly argv: readonly string[]; readonly exitCode: number },
+  ) {
+    super(
+      `"${command.argv.join(" ")}" in ${target} was killed (exit code ${command.exitCode}): the container stops, or has no memory left`,
+    );
+    this.remedy = `Read docker compose ps -a ${service} if it stays so; it is tried again by itself when the container starts.`;
+  }
+}
+
+/** nginx did not take the command to reload. */
+export class ReloadFailedError extends OperatorError {
+  readonly code = "TARGET_RELOAD_FAILED";
+  readonly remedy: string;
+
+  constructor(target: string, service: string, output: string) {
+    super(`nginx in ${target} was told to reload and refused: ${output}`);
+    this.remedy = `Run docker compose restart ${service} if it stays so: the nginx command does not find the running nginx.`;
+  }
+}

@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createDeployment, type DeploymentOptions } from "../../src/deploy/index.ts";
+import { containerIdFromMounts } from "../../src/deploy/own-container.ts";
+import { systemClock } from "../../src/system/index.ts";
+import { engineUnderTest } from "../support/engine-address.ts";
+import { createHandMadeProject, type ContainerOptions, type HandMadeProject } from "../support/compose-nginx.ts";
+import { docker } from "../support/docker-command.ts";
+import { IMAGES } from "../support/images.ts";
+import { poll } from "../support/poll.ts";
+import { collectLog } from "../support/collected-log.ts";
+import { makeTestCertificate, type TestCertificate } from "../support/test-ca.ts";
+
+const NEVER = new AbortController().signal;
+const SLEEP: ContainerOptions["argv"] = ["sleep", "600"];
+
+let certificate: TestCertificate;
+beforeAll(async () => {
+  certificate = await makeTestCertificate(["DNS:a.test"]);
+});
+
+function deployment(more: Partial<DeploymentOptions>) {
+  return createDeployment({
+    docker: engineUnderTest(),
+    service: "nginx",
+    clock: systemClock,
+    log: collectLog(),
+    random: Math.random,
+    ...more,
+  });
+}
+
+async function withProject<T>(use: (project: HandMadeProject) => Promise<T>): Promise<T> {
+  const project = await createHandMadeProject(certificate);
+  try {
+    return await use(project);
+  } finally {
+    await project.remove();
+  }
+}
+
+describe("finding nginx in the compose project", () => {
+  let project: HandMadeProject;
+  let foreign: HandMadeProject;
+  beforeAll(async () => {
+    [project, foreign] = await Promise.all([createHandMadeProject(certificate), createHandMadeProject(certificate)]);
+    await project.start({ number: 2 });
+    await project.start({ number: 10, argv: SLEEP });
+    await project.start({ number: 1 });
+    await project.start({ number: 3, isOneOff: true, argv: SLEEP });
+    await project.start({ number: 4, isOnlyCreated: true });
+    await project.start({ number: 5, argv: SLEEP, env: { NGINX_HTTPS_ENABLED: "False" } });
+    await project.start({ service: "nginx-exporter", argv: SLEEP });
+    await foreign.start();
+  });
+  afterAll(() => Promise.all([project.remove(), foreign.remove()]));
+
+  test("takes every running replica, in the order of their numbers, and nothing else", async () => {
+    const { targets, off, unavailable } = await deployment({ project: project.name }).finder.find(NEVER);
+    expect(targets.map(({ name }) => name)).toEqual(["nginx-1", "nginx-2", "nginx-10"]);
+    expect(off).toEqual([{ name: "nginx-5", reason: "NGINX_HTTPS_ENABLED is False there" }]);
+    expect(unavailable).toBeUndefined();
+  });
+
+  test("gives the way to its port 80", async () => {
+    const url = await deployment({ project: project.name }).front.httpUrl(NEVER);
+    expect(url).toMatch(/^http:\/\/[\d.]+:80$/);
+    expect(await (await fetch(url ?? "")).text()).toBe("front door");
+  });
+
+  test("tells who the engine is", async () => {
+    const { version, apiVersion } = await deployment({}).describeEngine(NEVER);
+    expect([version, apiVersion]).toEqual([expect.stringMatching(/^\d/), expect.stringMatching(/^\d+\.\d+/)]);
+  });
+});
+
+describe("when nginx can't be had", () => {
+  test("names the project's services when nginx is none of them", () =>
+    withProject(async (project) => {
+      await project.start({ service: "web", argv: SLEEP });
+      const { targets, unavailable } = await deployment({ project: project.name }).finder.find(NEVER);
+      expect(targets).toEqual([]);
+      expect(unavailable).toMatchObject({
+        code: "TARGET_NOT_FOUND",
+        remedy: expect.stringContaining("docker compose up -d nginx"),
+      });
+      expect(unavailable?.message).toContain(`in the compose project "${project.name}"`);
+      expect(unavailable?.message).toContain("its services are web");
+    }));
+
+  test("says that it was created, has stopped or restarts, and how it ended", () =>
+    withProject(async (project) => {
+      const { finder, front } = deployment({ project: project.name });
+      await project.start({ isOnlyCreated: true });
+      const stopped = await project.start({ number: 2, argv: ["sh", "-c", "exit 3"] });
+      await docker("wait", stopped);
+      const { unavailable } = await finder.find(NEVER);
+      expect(unavailable).toMatchObject({
+        code: "TARGET_NOT_RUNNING",
+        remedy: expect.stringContaining("docker compose up -d nginx"),
+      });
+      expect(unavailable?.message).toContain(
+        "nginx-1 is created, but has never started, nginx-2 is stopped (exit code 3)",
+      );
+      expect(await front.httpUrl(NEVER)).toBeUndefined();
+    }));
+
+  test("points to its log when it is in a restart loop, and to nothing when HTTPS is off there", () =>
+    withProject(async (project) => {
+      const id = await project.start({ argv: ["sh", "-c", "exit 1"], more: ["--restart", "always"] });
+      // Between two restarts it runs for a moment.
+      const unavailable = await poll(
+        "it restarts",
+        async () => (await deployment({ project: project.name }).finder.find(NEVER)).unavailable,
+      );
+      expect(unavailable).toMatchObject({
+        code: "TARGET_NOT_RUNNING",
+        remedy: expect.stringContaining("docker compose logs nginx"),
+      });
+      expect(unavailable.message).toContain("nginx-1 is restarting (exit code 1)");
+      await docker("rm", "-f", id);
+      await project.start({ argv: SLEEP, env: { NGINX_HTTPS_ENABLED: "false" } });
+      const off = await deployment({ project: project.name }).finder.find(NEVER);
+      expect(off).toEqual({ targets: [], off: [{ name: "nginx-1", reason: "NGINX_HTTPS_ENABLED is false there" }] });
+    }));
+});
+
+describe("our own container", () => {
+  test("is found by its mounts, and gives the project and the networks to look from", () =>
+    withProject(async (project) => {
+      const own = await project.start({
+        service: "certbot",
+        image: IMAGES.node,
+        argv: SLEEP,
+        more: ["--hostname", "nginx"],
+      });
+      await project.start();
+      const mountinfo = await docker("exec", own, "cat", "/proc/self/mountinfo");
+      expect(containerIdFromMounts(mountinfo)).toBe(own);
+      const traces = { mountinfo: async () => mountinfo, hostname: () => "nginx" };
+      const { targets, unavailable } = await deployment({ traces }).finder.find(NEVER);
+      expect(unavailable).toBeUndefined();
+      expect(targets.map(({ name }) => name)).toEqual(["nginx-1"]);
+    }));
+
+  test("without a network in common with nginx: both sides' networks are named", () =>
+    withProject(async (project) => {
+      const back = `${project.name}_back`;
+      await docker("network", "create", "--label", `com.docker.compose.project=${project.name}`, back);
+      const own = await project.start({ service: "certbot", argv: SLEEP, network: back });
+      await project.start();
+      const traces = { mountinfo: async () => "", hostname: () => own.slice(0, 12) };
+      const { targets, unavailable } = await deployment({ traces }).finder.find(NEVER);
+      expect(targets).toEqual([]);
+      expect(unavailable).toMatchObject({ code: "TARGET_UNREACHABLE" });
+      expect(unavailable?.message).toContain(`is in ${back}, nginx-1 in ${project.network}`);
+    }));
+
+  test("in nginx's own network namespace looks at the loopback address", () =>
+    withProject(async (project) => {
+      const nginx = await project.start();
+      const own = await project.start({ service: "certbot", argv: SLEEP, network: `container:${nginx}` });
+      const traces = { mountinfo: async () => "", hostname: () => own.slice(0, 12) };
+      expect(await deployment({ traces }).front.httpUrl(NEVER)).toBe("http://127.0.0.1:80");
+    }));
+});
+
+describe("the label cert-sidecar.port", () => {
+  test("on the container is where TLS is looked for, and does not count when the image brings it", () =>
+    withProject(async (project) => {
+      const base = await project.start({ labels: { "cert-sidecar.port": "9443" } });
+      const image = `${project.name}-image`;
+      await docker("commit", "-c", 'LABEL cert-sidecar.port="7443"', base, image);
+      try {
+        await project.start({ number: 2, image });
+        const { targets } = await deployment({ project: project.name }).finder.find(NEVER);
+        const wanted = {
+          lineage: "a.test",
+          identifiers: [{ type: "dns", value: "a.test" }],
+          fingerprint: "none",
+        } as const;
+        const findings = await Promise.all(targets.map((target) => target.observe(wanted, NEVER)));
+        expect(findings).toMatchObject([
+          { message: expect.stringMatching(/nothing listens on [\d.]+:9443 in nginx-1/) },
+          { message: expect.stringMatching(/^nginx-2 presents another certificate/) },
+        ]);
+      } finally {
+        await project.remove();
+        await docker("rmi", "-f", image);
+      }
+    }));
+});

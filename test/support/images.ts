@@ -1,0 +1,8 @@
+/** Images that tests start. `scripts/provision --print-env` sets the names where the official ones can't be pulled. */
+export const IMAGES = {
+  node: process.env["NODE_IMAGE"] ?? "node:24-trixie-slim",
+  nginx: process.env["NGINX_IMAGE"] ?? "nginx:stable",
+  pebble: process.env["PEBBLE_IMAGE"] ?? "ghcr.io/letsencrypt/pebble:2.10",
+  challtestsrv: process.env["CHALLTESTSRV_IMAGE"] ?? "ghcr.io/letsencrypt/pebble-challtestsrv:2.10",
+  certbot: process.env["CERTBOT_IMAGE"] ?? "certbot/certbot:latest",
+} as const;
