@@ -1,0 +1,167 @@
+import { X509Certificate } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { docker } from "../support/docker-command.ts";
+import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
+import { makeTestCertificate } from "../support/test-ca.ts";
+import type { TestCertificate } from "../support/test-ca.ts";
+
+const CHALLENGE = "/.well-known/acme-challenge/token";
+
+function fingerprint({ certificatePem }: TestCertificate): string {
+  return new X509Certificate(certificatePem).fingerprint256;
+}
+
+// One container lives through this story; each test goes on where the one before ended.
+describe("a certificate's life beside a running nginx", () => {
+  let folders: HostFolders;
+  let nginx: NginxContainer;
+  let shop: TestCertificate;
+  let api: TestCertificate;
+  let processBefore = "";
+
+  beforeAll(async () => {
+    [shop, api] = await Promise.all([makeTestCertificate(["DNS:shop.test"]), makeTestCertificate(["DNS:*.api.test"])]);
+    folders = await HostFolders.create();
+    await folders.putChallenge("token", "token.thumbprint");
+    nginx = await NginxContainer.start(folders, {
+      env: {
+        CERTBOT_DOMAIN: "shop.test, www.shop.test; api.test",
+        NGINX_HSTS_MAX_AGE: "300",
+        EXPOSE_NGINX_SSL_PORT: "8443",
+        // Dify's users have set these for the certbot flow.
+        NGINX_SSL_CERT_FILENAME: "fullchain.pem",
+        NGINX_SSL_CERT_KEY_FILENAME: "privkey.pem",
+        NGINX_SERVER_NAME: "shop.test",
+      },
+    });
+    processBefore = await docker("inspect", "-f", "{{.State.Pid}} {{.RestartCount}}", nginx.name);
+  });
+  afterAll(async () => {
+    await folders.remove();
+    await nginx.remove();
+  });
+
+  const served = async (host: string) => (await nginx.https("/", { host })).certificate;
+
+  test("before the first issue a placeholder is served, without redirect or HSTS", async () => {
+    const answer = await nginx.https("/", { host: "www.shop.test" });
+    expect(answer.certificate?.subject).toContain("PLACEHOLDER for shop.test");
+    expect(answer.headers["strict-transport-security"]).toBeUndefined();
+    expect((await served("api.test"))?.subject).toContain("PLACEHOLDER for api.test");
+    expect((await nginx.http("/", { host: "shop.test" })).status).toBe(200);
+    expect((await nginx.http(CHALLENGE, { host: "shop.test" })).body).toBe("token.thumbprint");
+    const modes = await nginx.exec("sh", "-c", "stat -c %a /etc/nginx/placeholder /etc/nginx/placeholder/*/pair.pem");
+    expect(modes.split("\n")).toEqual(["700", "600", "600"]);
+  });
+
+  test("the log says at start why it is a placeholder, and nginx has nothing to warn of", async () => {
+    const log = await nginx.log();
+    expect(log).toContain("certificate shop.test: placeholder, not trusted by browsers, because");
+    expect(log).not.toMatch(/\[(warn|emerg|error)\]/);
+  });
+
+  test("the step says nothing and changes nothing when nothing has changed", async () => {
+    const listing = () =>
+      nginx.exec("sh", "-c", "ls -li --full-time /etc/nginx/certificates.d /etc/nginx/placeholder/*");
+    const before = await listing();
+    expect(await nginx.step()).toBe("");
+    expect(await listing()).toBe(before);
+  });
+
+  test("after the issue the step and a reload serve the real certificate, in the same process", async () => {
+    await folders.putPair("shop.test", shop.certificatePem, shop.keyPem);
+    expect(await nginx.deploy()).toMatch(/^cert-sidecar: certificate shop\.test: served from [^\n]*fullchain\.pem$/);
+    expect((await served("www.shop.test"))?.fingerprint256).toBe(fingerprint(shop));
+    expect((await nginx.http("/", { host: "shop.test" })).status).toBe(301);
+    expect((await served("api.test"))?.subject).toContain("PLACEHOLDER");
+    expect(await docker("inspect", "-f", "{{.State.Pid}} {{.RestartCount}}", nginx.name)).toBe(processBefore);
+  });
+
+  test("a real certificate turns on HSTS and the redirect, except for challenges", async () => {
+    expect((await nginx.https("/", { host: "shop.test" })).headers["strict-transport-security"]).toBe("max-age=300");
+    const redirect = await nginx.http("/a?b=c", { host: "www.shop.test" });
+    expect([redirect.status, redirect.headers.location]).toEqual([301, "https://www.shop.test:8443/a?b=c"]);
+    expect((await nginx.http(CHALLENGE, { host: "www.shop.test" })).body).toBe("token.thumbprint");
+    expect((await nginx.https(CHALLENGE, { host: "www.shop.test" })).body).toBe("token.thumbprint");
+    expect((await nginx.http("/", { host: "api.test" })).status).toBe(200);
+    expect((await nginx.http("/", { host: "unknown.test" })).status).toBe(200);
+  });
+
+  test("a client that names no server, or an unknown one, gets the first certificate", async () => {
+    expect((await nginx.https("/")).certificate?.fingerprint256).toBe(fingerprint(shop));
+    expect((await served("unknown.test"))?.fingerprint256).toBe(fingerprint(shop));
+  });
+
+  test("the sidecar's list wins over CERTBOT_DOMAIN, wildcards included, and nothing in it reaches the configuration unchecked", async () => {
+    await folders.putPair("api", api.certificatePem, api.keyPem);
+    await folders.putList(
+      [
+        "# written by the sidecar",
+        "shop.test shop.test www.shop.test a.test;}server{listen",
+        "api *.api.test api.test shop.test",
+        "../../ssl evil.test",
+        "evil\tevil.test; include /etc/passwd;",
+      ].join("\n"),
+    );
+    const lines = await nginx.deploy();
+    expect(lines).toContain("certificate api: served from /etc/letsencrypt/live/api/fullchain.pem");
+    expect(lines).toContain("certificate api.test: no longer wanted, its server block is removed");
+    expect((await served("deep.api.test"))?.fingerprint256).toBe(fingerprint(api));
+    expect((await served("api.test"))?.fingerprint256).toBe(fingerprint(api));
+    expect((await served("shop.test"))?.fingerprint256).toBe(fingerprint(shop));
+    expect(await nginx.exec("ls", "/etc/nginx/certificates.d")).toBe("@others.conf\napi.conf\nshop.test.conf");
+    const rendered = await nginx.exec("sh", "-c", "cat /etc/nginx/certificates.d/*.conf");
+    expect(rendered).not.toMatch(/evil|passwd|a\.test;}/);
+  });
+
+  test("two steps at once leave what one leaves", async () => {
+    const listing = () =>
+      nginx.exec("sh", "-c", "cat /etc/nginx/certificates.d/*.conf; ls -A /etc/nginx/certificates.d");
+    const settled = await listing();
+    await folders.putList("shop.test shop.test\n");
+    const [, , other] = await Promise.all([
+      nginx.step(),
+      nginx.step(),
+      folders.putList("shop.test shop.test www.shop.test\napi *.api.test api.test\n").then(() => nginx.step()),
+    ]);
+    expect(other).toBeDefined();
+    expect(await listing()).toBe(settled);
+  });
+
+  test("a key that does not belong to its certificate gives a placeholder, so that nginx can reload and restart", async () => {
+    await folders.putPair("api", api.certificatePem, shop.keyPem);
+    expect(await nginx.deploy()).toContain("privkey.pem does not belong to");
+    expect((await served("api.test"))?.subject).toContain("PLACEHOLDER for api");
+    expect((await nginx.http("/", { host: "api.test" })).status).toBe(200);
+  });
+
+  test("an expired self-signed pair, as the sidecar leaves for other servers, counts as none", async () => {
+    await folders.putPair("api", api.certificatePem, api.keyPem);
+    expect(await nginx.step()).toContain("certificate api: served from");
+    const dates = "-not_before 20200101000000Z -not_after 20200102000000Z";
+    const make = `printf '[req]\\ndistinguished_name=d\\n[d]\\n' >f && openssl req -config f -x509 -newkey rsa:2048 -nodes`;
+    await nginx.exec("sh", "-c", `cd /tmp && ${make} -subj /CN=old ${dates} -keyout k -out c 2>&1`);
+    await folders.putPair("api", await nginx.exec("cat", "/tmp/c"), await nginx.exec("cat", "/tmp/k"));
+    expect(await nginx.step()).toContain("is an expired placeholder");
+  });
+
+  test("with live/ lost nginx restarts, answers challenges and serves placeholders without redirect", async () => {
+    await rm(join(folders.letsencrypt, "live"), { recursive: true });
+    await nginx.restart();
+    expect((await nginx.http("/", { host: "shop.test" })).status).toBe(200);
+    expect((await nginx.http(CHALLENGE, { host: "shop.test" })).body).toBe("token.thumbprint");
+    const answer = await nginx.https("/", { host: "shop.test" });
+    expect(answer.certificate?.subject).toContain("PLACEHOLDER for shop.test");
+    expect(answer.headers["strict-transport-security"]).toBeUndefined();
+  });
+
+  test("with the list and everything else of /etc/letsencrypt lost CERTBOT_DOMAIN is enough", async () => {
+    await rm(join(folders.letsencrypt, "sidecar"), { recursive: true });
+    await folders.putPair("shop.test", shop.certificatePem, shop.keyPem);
+    await nginx.restart();
+    expect((await served("www.shop.test"))?.fingerprint256).toBe(fingerprint(shop));
+    expect((await served("api.test"))?.subject).toContain("PLACEHOLDER for api.test");
+  });
+});

@@ -1,0 +1,139 @@
+import { X509Certificate } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
+import type { NginxOptions } from "../support/nginx-container.ts";
+import { makeTestCertificate } from "../support/test-ca.ts";
+import type { TestCertificate } from "../support/test-ca.ts";
+
+let folders: HostFolders;
+let nginx: NginxContainer | undefined;
+let pair: TestCertificate;
+let handMade: TestCertificate;
+
+beforeAll(async () => {
+  [pair, handMade] = await Promise.all([makeTestCertificate(["DNS:shop.test"]), makeTestCertificate(["DNS:old.test"])]);
+});
+beforeEach(async () => {
+  folders = await HostFolders.create();
+});
+afterEach(async () => {
+  await nginx?.remove();
+  nginx = undefined;
+  await folders.remove();
+});
+
+async function start(env: Record<string, string>, more: NginxOptions = {}): Promise<NginxContainer> {
+  nginx = await NginxContainer.start(folders, { ...more, env });
+  return nginx;
+}
+
+async function putHandMadePair(certificate = "dify.crt", key = "dify.key"): Promise<void> {
+  await writeFile(join(folders.ssl, certificate), handMade.certificatePem);
+  await writeFile(join(folders.ssl, key), handMade.keyPem, { mode: 0o600 });
+}
+
+function fingerprint({ certificatePem }: TestCertificate): string {
+  return new X509Certificate(certificatePem).fingerprint256;
+}
+
+describe("NGINX_HTTPS_ENABLED", () => {
+  test("unset, a hand-made pair turns HTTPS on; both schemes lead to the app", async () => {
+    await putHandMadePair();
+    const server = await start({});
+    expect((await server.https("/", { host: "old.test" })).certificate?.fingerprint256).toBe(fingerprint(handMade));
+    expect((await server.http("/", { host: "old.test" })).status).toBe(200);
+  });
+
+  test("true serves a placeholder when there is nothing else", async () => {
+    const server = await start({ NGINX_HTTPS_ENABLED: "true" });
+    const answer = await server.https("/");
+    expect(answer.certificate?.subject).toContain("PLACEHOLDER");
+    expect(answer.certificate?.protocol).toBe("TLSv1.3");
+    expect((await server.http("/")).status).toBe(200);
+  });
+
+  test("false leaves HTTPS and the redirect off whatever is on disk, and answers challenges", async () => {
+    await putHandMadePair();
+    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await folders.putChallenge("token", "token.thumbprint");
+    const server = await start({ NGINX_HTTPS_ENABLED: "false", CERTBOT_DOMAIN: "shop.test" });
+    await expect(server.https("/")).rejects.toThrow("ECONNREFUSED");
+    expect((await server.http("/", { host: "shop.test" })).status).toBe(200);
+    expect((await server.http("/.well-known/acme-challenge/token", { host: "shop.test" })).body).toBe(
+      "token.thumbprint",
+    );
+  });
+});
+
+test("HTTPS speaks HTTP/2, and no TLS older than 1.2", async () => {
+  const server = await start({ NGINX_HTTPS_ENABLED: "true" });
+  const handshake = (...options: readonly string[]) =>
+    server.exec("sh", "-c", `openssl s_client -connect 127.0.0.1:443 ${options.join(" ")} </dev/null 2>&1 || true`);
+  expect(await handshake("-alpn", "h2,http/1.1")).toContain("ALPN protocol: h2");
+  expect(await handshake("-tls1_2")).toMatch(/Protocol\s*: TLSv1\.2/);
+  expect(await handshake("-tls1_1", "-cipher", "'ALL:@SECLEVEL=0'")).toMatch(/alert protocol version|no protocols/);
+});
+
+describe("a hand-made pair", () => {
+  test("redirects only when asked to", async () => {
+    await putHandMadePair("mine.crt", "mine.key");
+    const names = { NGINX_SSL_CERT_FILENAME: "mine.crt", NGINX_SSL_CERT_KEY_FILENAME: "mine.key" };
+    const server = await start({ ...names, NGINX_HTTP_REDIRECT: "true", NGINX_SERVER_NAME: "old.test" });
+    const redirect = await server.http("/a", { host: "old.test" });
+    expect([redirect.status, redirect.headers.location]).toEqual([301, "https://old.test/a"]);
+  });
+
+  test("serves the names without a certificate, and stands in for one that is not issued yet", async () => {
+    await putHandMadePair();
+    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    const server = await start({ CERTBOT_DOMAIN: "shop.test; new.test", NGINX_SERVER_NAME: "old.test shop.test" });
+    const served = async (host: string) => (await server.https("/", { host })).certificate?.fingerprint256;
+    expect(await served("shop.test")).toBe(fingerprint(pair));
+    expect(await served("old.test")).toBe(fingerprint(handMade));
+    expect(await served("new.test")).toBe(fingerprint(handMade));
+    expect((await server.http("/", { host: "new.test" })).status).toBe(200);
+    expect((await server.http("/", { host: "shop.test" })).status).toBe(301);
+    expect(await server.log()).not.toContain("[warn]");
+  });
+});
+
+test("NGINX_HTTP_REDIRECT=false leaves the app on both schemes", async () => {
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  const server = await start({ CERTBOT_DOMAIN: "shop.test", NGINX_HTTP_REDIRECT: "false" });
+  expect((await server.http("/", { host: "shop.test" })).status).toBe(200);
+  const answer = await server.https("/", { host: "shop.test" });
+  expect(answer.certificate?.fingerprint256).toBe(fingerprint(pair));
+  expect(answer.headers["strict-transport-security"]).toBeUndefined();
+});
+
+test("a certificate for IP addresses is the one that clients without a name get", async () => {
+  await folders.putPair("box", handMade.certificatePem, handMade.keyPem);
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await folders.putList("shop.test shop.test\nbox 203.0.113.7 2001:db8::1\n");
+  const server = await start({});
+  expect((await server.https("/")).certificate?.fingerprint256).toBe(fingerprint(handMade));
+  expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
+  expect((await server.http("/", { host: "[2001:db8::1]" })).headers.location).toBe("https://[2001:db8::1]/");
+});
+
+test("other ports and several names are the same to it", async () => {
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  const server = await start({ CERTBOT_DOMAIN: "shop.test", NGINX_PORT: "8080", NGINX_SSL_PORT: "8443" });
+  const answer = await server.https("/", { host: "shop.test", port: 8443 });
+  expect(answer.certificate?.fingerprint256).toBe(fingerprint(pair));
+  expect((await server.http("/", { host: "shop.test", port: 8080 })).headers.location).toBe("https://shop.test/");
+});
+
+test("without openssl a certificate has no HTTPS until it is there, and port 80 works", async () => {
+  const hide = 'rm -f "$(command -v openssl)"; exec sh /opt/cert-sidecar/nginx/entrypoint.sh';
+  const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { command: ["-c", hide] });
+  await expect(server.https("/")).rejects.toThrow("ECONNREFUSED");
+  expect((await server.http("/", { host: "shop.test" })).status).toBe(200);
+  expect(await server.log()).toContain("certificate shop.test: left without HTTPS");
+  expect(await server.step()).toBe("");
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await server.deploy();
+  expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
+});

@@ -1,0 +1,145 @@
+import { execFile } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { appendFile, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { docker } from "../support/docker-command.ts";
+import { IMAGES } from "../support/images.ts";
+import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
+import type { NginxOptions } from "../support/nginx-container.ts";
+import { makeTestCertificate } from "../support/test-ca.ts";
+import type { TestCertificate } from "../support/test-ca.ts";
+
+const run = promisify(execFile);
+const NGINX_FOLDER = new URL("../../nginx", import.meta.url).pathname;
+
+let folders: HostFolders;
+let nginx: NginxContainer | undefined;
+let pair: TestCertificate;
+let handMade: TestCertificate;
+
+beforeAll(async () => {
+  [pair, handMade] = await Promise.all([makeTestCertificate(["DNS:shop.test"]), makeTestCertificate(["DNS:own.test"])]);
+});
+beforeEach(async () => {
+  folders = await HostFolders.create();
+});
+afterEach(async () => {
+  await nginx?.remove();
+  nginx = undefined;
+  await folders.remove();
+});
+
+async function start(env: Record<string, string>, more: NginxOptions = {}): Promise<NginxContainer> {
+  nginx = await NginxContainer.start(folders, { ...more, env });
+  return nginx;
+}
+
+/** A pair that belongs together, with a key too short for nginx's TLS library. */
+async function putWeakPair(lineage: string): Promise<void> {
+  await folders.putPair(lineage, "", "");
+  const live = join(folders.letsencrypt, "live", lineage);
+  const files = ["-keyout", join(live, "privkey.pem"), "-out", join(live, "fullchain.pem")];
+  await run("openssl", ["req", "-x509", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=weak", "-days", "30", ...files]);
+}
+
+/** Starts nginx from a copy of our folder with `line` added to one template, as an operator's slip would. */
+async function startWithTemplateLine(template: string, line: string): Promise<NginxContainer> {
+  const copy = await mkdtemp(join(tmpdir(), "nginx-slip-"));
+  try {
+    await cp(NGINX_FOLDER, copy, { recursive: true });
+    await appendFile(join(copy, "templates", template), line);
+    return await start({ CERTBOT_DOMAIN: "shop.test" }, { nginxFolder: copy });
+  } finally {
+    await rm(copy, { recursive: true });
+  }
+}
+
+function fingerprint({ certificatePem }: TestCertificate): string {
+  return new X509Certificate(certificatePem).fingerprint256;
+}
+
+describe("what nginx itself refuses", () => {
+  test("a pair is replaced by a placeholder at start, named, and taken when it has been repaired", async () => {
+    await putWeakPair("weak.test");
+    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    const server = await start({ CERTBOT_DOMAIN: "weak.test; shop.test" });
+    expect((await server.https("/", { host: "weak.test" })).certificate?.subject).toContain("PLACEHOLDER");
+    expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
+    expect(await server.log()).toMatch(/weak\.test: placeholder.*nginx refuses .*key too small/s);
+    expect(await server.deploy()).toBe("");
+    await folders.putPair("weak.test", handMade.certificatePem, handMade.keyPem);
+    expect(await server.deploy()).toContain("certificate weak.test: served from");
+  });
+
+  test("an operator's file that waits for its certificate is left out, named, and included when the certificate is there", async () => {
+    const file =
+      "server { listen 443 ssl; server_name own.test; ssl_certificate /etc/letsencrypt/live/own.test/fullchain.pem; ";
+    const rest = "ssl_certificate_key /etc/letsencrypt/live/own.test/privkey.pem; location / { return 200 own; } }\n";
+    await writeFile(join(folders.confD, "own.conf"), file + rest);
+    await writeFile(
+      join(folders.confD, "other.conf"),
+      "server { listen 80; server_name other.test; return 200 other; }\n",
+    );
+    const mount = ["-v", `${folders.confD}:/etc/nginx/conf.d:ro`];
+    const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { docker: mount });
+    expect((await server.http("/", { host: "other.test" })).body).toBe("other");
+    expect(await server.log()).toContain("/etc/nginx/conf.d/own.conf is left out until nginx accepts it");
+    await folders.putPair("own.test", handMade.certificatePem, handMade.keyPem);
+    expect(await server.deploy()).toContain("all files of /etc/nginx/conf.d are included again");
+    expect((await server.https("/", { host: "own.test" })).body).toBe("own");
+  });
+
+  test("the image's own welcome page does not take localhost from the app", async () => {
+    const page = "server { listen 80; server_name localhost; location / { root /usr/share/nginx/html; } }";
+    const before = `printf '%s\\n' '${page}' >/etc/nginx/conf.d/default.conf; exec sh /opt/cert-sidecar/nginx/entrypoint.sh`;
+    const server = await start({}, { command: ["-c", before] });
+    expect((await server.http("/", { host: "localhost" })).body).toContain("NGINX_UPSTREAM");
+  });
+
+  test("an nginx.conf of the operator's own is left as it is", async () => {
+    const own = join(folders.confD, "nginx.conf");
+    await writeFile(own, "events { } http { server { listen 80; return 200 mine; } }\n");
+    const server = await start({}, { docker: ["-v", `${own}:/etc/nginx/nginx.conf:ro`] });
+    expect((await server.http("/")).body).toBe("mine");
+    expect(await server.log()).toContain("nginx.conf is your own and used as it is");
+  });
+
+  test("HTTPS is given up before port 80 is, when a template has a slip in it", async () => {
+    await folders.putChallenge("token", "token.thumbprint");
+    const server = await startWithTemplateLine("https-server.conf.template", "slip;\n");
+    await expect(server.https("/")).rejects.toThrow("ECONNREFUSED");
+    expect((await server.http("/", { host: "shop.test" })).body).toContain("NGINX_UPSTREAM");
+    expect((await server.http("/.well-known/acme-challenge/token")).body).toBe("token.thumbprint");
+    expect(await server.log()).toMatch(/HTTPS is off until .*unknown directive "slip"/);
+  });
+
+  test("at the very least the challenges are answered", async () => {
+    await folders.putChallenge("token", "token.thumbprint");
+    const server = await startWithTemplateLine("nginx.conf.template", "slip;\n");
+    expect((await server.http("/.well-known/acme-challenge/token")).body).toBe("token.thumbprint");
+    expect((await server.http("/")).status).toBe(503);
+    expect(await server.log()).toMatch(/only the challenges are answered .*unknown directive "slip"/);
+  });
+});
+
+test("where the configuration can't be written the container says so and fails", async () => {
+  const mount = ["-v", `${NGINX_FOLDER}:/opt/cert-sidecar/nginx:ro`, "--entrypoint", "/bin/sh"];
+  const image = [IMAGES.nginx, "/opt/cert-sidecar/nginx/entrypoint.sh"];
+  const ended = run("docker", ["run", "--rm", "--read-only", ...mount, ...image]);
+  await expect(ended).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("cannot make folders in /etc/nginx; leave it inside the container and writable."),
+  });
+});
+
+test("a step that can't write its blocks fails with the reason, and nginx keeps its configuration", async () => {
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  const server = await start({ CERTBOT_DOMAIN: "shop.test" });
+  await folders.putList("other.test other.test\n");
+  const step = ["/bin/sh", "/opt/cert-sidecar/nginx/certificate-step.sh"];
+  await expect(docker("exec", "-u", "65534", server.name, ...step)).rejects.toThrow(/cannot (write|make)/);
+  expect(await server.exec("ls", "/etc/nginx/certificates.d")).toBe("@others.conf\nshop.test.conf");
+});
