@@ -1,0 +1,47 @@
+import type { Clock } from "../reconcile/index.ts";
+import { OrderTimedOutError } from "./order-errors.ts";
+
+// Most proofs are checked in well under a second, so the first look comes early; from then on the CA says how often.
+const FIRST_MS = 100;
+const SHORTEST_MS = 250;
+const USUAL_MS = 1000;
+const LONGEST_MS = 30_000;
+
+/** One look at something that a CA is deciding on. */
+export type Look<T> = { readonly value: T; readonly isPending: boolean; readonly retryAfter?: Date | undefined };
+
+/** What to wait for, and how long. */
+export type PollOptions<T> = {
+  /** Named in the error: "the order https://…". */
+  readonly what: string;
+  readonly look: () => Promise<Look<T>>;
+  readonly patience: Patience;
+};
+
+/** The time that is left to one order. */
+export type Patience = {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly deadlineAt: Date;
+  /** The whole time the order had; for the message. */
+  readonly timeoutMs: number;
+};
+
+/** Looks until the CA has decided (RFC 8555 §7.5.1, §7.4). Throws OrderTimedOutError, what `look` throws, or the signal's reason. */
+export async function pollUntilDecided<T>({ what, look, patience }: PollOptions<T>): Promise<T> {
+  const { clock, signal, deadlineAt, timeoutMs } = patience;
+  let delayMs = FIRST_MS;
+  for (;;) {
+    if (clock.now().getTime() + delayMs > deadlineAt.getTime()) throw new OrderTimedOutError(what, timeoutMs);
+    await clock.sleep(delayMs, signal);
+    const { value, isPending, retryAfter } = await look();
+    if (!isPending) return value;
+    delayMs = nextPollDelayMs(retryAfter, clock.now());
+  }
+}
+
+/** How long to wait after a pending answer: what its Retry-After asks for, but 0.25 s to 30 s; 1 s when it asks nothing. */
+export function nextPollDelayMs(retryAfter: Date | undefined, now: Date): number {
+  if (retryAfter === undefined) return USUAL_MS;
+  return Math.min(Math.max(retryAfter.getTime() - now.getTime(), SHORTEST_MS), LONGEST_MS);
+}

@@ -1,0 +1,51 @@
+/** The prefix of the problem types that RFC 8555 §6.7 registers. */
+export const ACME_ERROR = "urn:ietf:params:acme:error:";
+
+/** A CA's error document (RFC 8555 §6.7, RFC 9457), kept whole. */
+export type Problem = {
+  /** A URI, mostly {@link ACME_ERROR} and a name; `about:blank` when the CA gave none. */
+  readonly type: string;
+  /** The CA's own words; empty when it gave none. */
+  readonly detail: string;
+  /** Where a person reads on, as in `userActionRequired` (RFC 8555 §7.3.3). */
+  readonly instance?: string | undefined;
+  /** What is wrong with single identifiers (RFC 8555 §6.7.1). */
+  readonly subproblems: readonly Subproblem[];
+};
+
+/** The part of a {@link Problem} that concerns one identifier. */
+export type Subproblem = { readonly type: string; readonly detail: string; readonly identifier?: string | undefined };
+
+/** Reads a problem document; undefined when `data` is none. */
+export function readProblem(data: unknown): Problem | undefined {
+  if (!isRecord(data) || (typeof data["type"] !== "string" && typeof data["detail"] !== "string")) return undefined;
+  const subproblems = Array.isArray(data["subproblems"]) ? data["subproblems"].filter(isRecord) : [];
+  return {
+    type: textOf(data["type"]) ?? "about:blank",
+    detail: textOf(data["detail"]) ?? "",
+    instance: textOf(data["instance"]),
+    subproblems: subproblems.map((subproblem) => ({
+      type: textOf(subproblem["type"]) ?? "about:blank",
+      detail: textOf(subproblem["detail"]) ?? "",
+      identifier: isRecord(subproblem["identifier"]) ? textOf(subproblem["identifier"]["value"]) : undefined,
+    })),
+  };
+}
+
+/** The CA's words in one line: the detail, then that of each subproblem with its identifier; the type where it gave none. */
+export function problemWords(problem: Problem): string {
+  const parts = problem.subproblems.map(({ identifier, detail, type }) =>
+    identifier === undefined ? detail || type : `${identifier}: ${detail || type}`,
+  );
+  const words = [problem.detail || problem.type, ...parts].join("; ");
+  return words.replaceAll(/\s+/g, " ").trim();
+}
+
+/** Whether `value` is a JSON object. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,151 @@
+import { asOperatorError } from "../certificate/index.ts";
+import type { ChallengeProof, ChallengeSolver } from "../reconcile/index.ts";
+import { deactivateAuthorizations } from "./deactivate.ts";
+import { type Authorization, type Challenge, readAuthorization } from "./objects.ts";
+import { ChallengeNotOfferedError } from "./order-errors.ts";
+import type { OrderStory, PlacedOrder } from "./order-story.ts";
+import { forEachAtOnce } from "./parallel.ts";
+import { pollUntilDecided } from "./poll.ts";
+import { ChallengeFailedError, type FailedProof, ProblemError } from "./problem-errors.ts";
+
+/** An authorization to be proven, and how. */
+type Task = {
+  readonly authorization: Authorization;
+  readonly challenge: Challenge;
+  readonly solver: ChallengeSolver;
+  readonly proof: ChallengeProof;
+};
+
+/**
+ * Proves control of every name of an order that the CA has no valid authorization for (RFC 8555 §7.5). Afterwards no
+ * proof is left to be seen; after a failure no authorization is left pending either, which CAs count. Throws
+ * ChallengeFailedError that names each name that failed, another OperatorError, or the signal's reason.
+ */
+export async function proveControl(story: OrderStory, order: PlacedOrder): Promise<void> {
+  const decided = new Set<string>();
+  const tasks: Task[] = [];
+  try {
+    const authorizations = await forEachAtOnce(order.authorizations, (url) => fetchAuthorization(story, url));
+    const known = authorizations.filter(({ status }) => status !== "pending");
+    for (const { url } of known) decided.add(url);
+    throwFailures(known);
+    tellReused(story, known);
+    const pending = authorizations.filter(({ status }) => status === "pending");
+    tasks.push(...(await forEachAtOnce(pending, (authorization) => plan(story, authorization))));
+    await forEachAtOnce(tasks, (task) => present(story, task));
+    await forEachAtOnce(tasks, (task) => selfCheck(story, task));
+    await validate(story, tasks, decided);
+  } catch (error) {
+    await deactivateAuthorizations(
+      story,
+      order.authorizations.filter((url) => !decided.has(url)),
+    );
+    throw error;
+  } finally {
+    await forEachAtOnce(tasks, (task) => cleanUp(story, task));
+  }
+}
+
+async function fetchAuthorization({ connection }: OrderStory, url: string): Promise<Authorization> {
+  const { data } = await connection.post(`show the authorization ${url}`, url, null);
+  return readAuthorization(url, data);
+}
+
+async function plan(story: OrderStory, authorization: Authorization): Promise<Task> {
+  const { identifier, challenges } = authorization;
+  const solver = story.solverFor(identifier);
+  const challenge = challenges.find(({ type, token }) => type === solver.type && token !== undefined);
+  if (challenge?.token === undefined) {
+    const offered = challenges.map(({ type }) => type);
+    throw new ChallengeNotOfferedError(identifier, solver.type, offered);
+  }
+  const { token } = challenge;
+  const keyAuthorization = await story.connection.keyAuthorization(token);
+  const proof = { identifier, token, keyAuthorization, webrootPath: story.request.webrootPath };
+  return { authorization, challenge, solver, proof };
+}
+
+async function present({ log, request, patience }: OrderStory, { solver, proof }: Task): Promise<void> {
+  await solver.present(proof, patience.signal);
+  const name = proof.identifier.value;
+  log.debug("challenge.presented", { lineage: request.lineage, name, challenge: solver.type });
+}
+
+// Advice, never a gate: a server that can't reach itself by its public way is often seen well from outside.
+async function selfCheck({ log, request, patience }: OrderStory, { solver, proof }: Task): Promise<void> {
+  const fields = { lineage: request.lineage, name: proof.identifier.value };
+  try {
+    const finding = await solver.selfCheck(proof, patience.signal);
+    if (finding === undefined) log.debug("self-check.passed", fields);
+    else log.warn("self-check.failed", { ...fields, message: finding.message, remedy: finding.remedy });
+  } catch (error) {
+    patience.signal.throwIfAborted();
+    const { message, remedy } = asOperatorError(error);
+    log.warn("self-check.failed", { ...fields, message, remedy });
+  }
+}
+
+/** Has the CA look at all proofs, and waits until it has decided on each; adds to `decided` what needs no tidying up. */
+async function validate(story: OrderStory, tasks: readonly Task[], decided: Set<string>): Promise<void> {
+  const { log, request } = story;
+  const authorizations = await forEachAtOnce(tasks, async ({ authorization, challenge }) => {
+    const name = authorization.identifier.value;
+    await answerChallenge(story, authorization, challenge);
+    const outcome = await untilDecided(story, authorization);
+    decided.add(outcome.url);
+    if (outcome.status === "valid") log.info("challenge.validated", { lineage: request.lineage, name });
+    return outcome;
+  });
+  throwFailures(authorizations);
+}
+
+/** Tells the CA to look. A refusal may mean that it has looked already and only its answer was lost: then nothing is wrong. */
+async function answerChallenge(story: OrderStory, authorization: Authorization, challenge: Challenge): Promise<void> {
+  try {
+    await story.connection.post(`verify ${authorization.identifier.value}`, challenge.url, {});
+  } catch (refusal) {
+    if (!(refusal instanceof ProblemError)) throw refusal;
+    const { challenges } = await fetchAuthorization(story, authorization.url);
+    const current = challenges.find(({ url }) => url === challenge.url);
+    if (current === undefined || current.status === "pending") throw refusal;
+  }
+}
+
+// The authorization is asked, not the challenge: the order becomes ready by its authorizations (RFC 8555 §7.1.6).
+function untilDecided(story: OrderStory, { url, identifier }: Authorization): Promise<Authorization> {
+  return pollUntilDecided({
+    what: `the authorization of ${identifier.value}`,
+    patience: story.patience,
+    look: async () => {
+      const answer = await story.connection.post(`show the authorization of ${identifier.value}`, url, null);
+      const value = readAuthorization(url, answer.data);
+      return { value, isPending: value.status === "pending", retryAfter: answer.retryAfter };
+    },
+  });
+}
+
+function throwFailures(authorizations: readonly Authorization[]): void {
+  const failures = authorizations
+    .filter(({ status }) => status !== "valid")
+    .map(({ identifier, status, challenges }): FailedProof => {
+      const problem = challenges.find(({ error }) => error !== undefined)?.error;
+      const unexplained = { type: "about:blank", detail: `its authorization is ${status}`, subproblems: [] };
+      return { identifier, problem: problem ?? unexplained };
+    });
+  if (failures.length > 0) throw new ChallengeFailedError(failures);
+}
+
+function tellReused({ log, request }: OrderStory, authorizations: readonly Authorization[]): void {
+  for (const { identifier } of authorizations) {
+    log.info("authorization.reused", { lineage: request.lineage, name: identifier.value });
+  }
+}
+
+async function cleanUp({ log, request }: OrderStory, { solver, proof }: Task): Promise<void> {
+  try {
+    await solver.cleanUp(proof);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.warn("challenge.cleanup-failed", { lineage: request.lineage, name: proof.identifier.value, reason });
+  }
+}

@@ -1,0 +1,25 @@
+import { OperatorError } from "../certificate/index.ts";
+
+/** The file that proves a challenge can't be put where nginx would serve it. */
+export class WebrootError extends OperatorError {
+  readonly code = "CHALLENGE_WEBROOT";
+  readonly remedy: string;
+
+  constructor(webrootPath: string, { words, remedy }: WebrootTrouble, cause?: unknown) {
+    super(`The challenge file can't be put into the webroot ${webrootPath}: ${words}`, { cause });
+    this.remedy = remedy;
+  }
+}
+
+/** The CA sent a token that isn't base64url (RFC 8555 §8.3); as a file name it could lead anywhere. */
+export class UnsafeTokenError extends OperatorError {
+  readonly code = "CHALLENGE_UNSAFE_TOKEN";
+  readonly remedy = "Ask whoever runs the CA: its challenge tokens break RFC 8555 §8.3.";
+
+  constructor(token: string) {
+    super(`The CA's challenge token ${JSON.stringify(token.slice(0, 80))} is no file name, so no file was written`);
+  }
+}
+
+/** What stands in the way, and what to do. */
+export type WebrootTrouble = { readonly words: string; readonly remedy: string };

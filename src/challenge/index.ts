@@ -1,0 +1,3 @@
+export { UnsafeTokenError, WebrootError } from "./errors.ts";
+export { createWebrootSolver } from "./webroot.ts";
+export type { WebrootParts } from "./webroot.ts";

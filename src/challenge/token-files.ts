@@ -1,0 +1,173 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, open, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+import type { ChallengeProof } from "../reconcile/index.ts";
+import { UnsafeTokenError, WebrootError, type WebrootTrouble } from "./errors.ts";
+
+/** Challenge files in webroots. */
+export type TokenFiles = {
+  /** Writes the file, whole or not at all, readable by any server. May run twice. Throws OperatorError. */
+  write(proof: ChallengeProof): Promise<void>;
+  /** Removes the file, and the folders made for it when nothing else is in them. May run twice. Throws OperatorError. */
+  remove(proof: ChallengeProof): Promise<void>;
+};
+
+// The server reads as another user, nginx's workers for one, and must get at the file whatever our umask is.
+const FOLDER_MODE = 0o755;
+const FILE_MODE = 0o644;
+
+// RFC 8555 §8.3: base64url, nothing else. 200 is far more than any CA sends, and fits into a file name.
+const TOKEN = /^[\w-]{1,200}$/;
+
+// A parallel order may take the folder away, empty, between our making it and our writing into it.
+const TRIES = 5;
+
+/** Makes challenge files; it remembers the folders it made, to take only those away again. */
+export function createTokenFiles(): TokenFiles {
+  const madeFolders = new Set<string>();
+  return {
+    write: async (proof) => {
+      const token = safeToken(proof);
+      try {
+        await untilFolderStays(async () => {
+          const folder = await openFolder(proof.webrootPath, madeFolders);
+          await writeAtomically(join(folder, token), proof.keyAuthorization);
+        });
+      } catch (cause) {
+        throw translate(proof.webrootPath, cause);
+      }
+    },
+    remove: async (proof) => {
+      const token = safeToken(proof);
+      try {
+        const webroot = await realpath(proof.webrootPath);
+        const [wellKnown, challenges] = foldersOf(webroot);
+        if (!(await isInside(challenges, webroot))) return;
+        await rm(join(challenges, token), { force: true });
+        for (const folder of [challenges, wellKnown]) await removeIfOurs(folder, madeFolders);
+      } catch (cause) {
+        if (codeOf(cause) !== "ENOENT") throw translate(proof.webrootPath, cause);
+      }
+    },
+  };
+}
+
+function safeToken({ token }: ChallengeProof): string {
+  if (!TOKEN.test(token)) throw new UnsafeTokenError(token);
+  return token;
+}
+
+function foldersOf(webroot: string): readonly [wellKnown: string, challenges: string] {
+  const wellKnown = join(webroot, ".well-known");
+  return [wellKnown, join(wellKnown, "acme-challenge")];
+}
+
+/** The challenge folder, made where it is missing. The webroot itself may be a link; what lies in it may not lead out. */
+async function openFolder(webrootPath: string, madeFolders: Set<string>): Promise<string> {
+  const webroot = await realpath(webrootPath);
+  for (const folder of foldersOf(webroot)) {
+    if (await makeFolder(folder)) madeFolders.add(folder);
+    if (!(await isInside(folder, webroot))) throw new WebrootError(webrootPath, leadsOut(folder));
+    await letOthersIn(folder);
+  }
+  return foldersOf(webroot)[1];
+}
+
+/** Makes a folder; false when there is something of that name already. */
+async function makeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, FOLDER_MODE);
+    return true;
+  } catch (cause) {
+    if (codeOf(cause) === "EEXIST") return false;
+    throw cause;
+  }
+}
+
+// Our umask, or that of whoever made the folder, may hide it from the server. If it isn't ours to change, the self-check tells.
+async function letOthersIn(folder: string): Promise<void> {
+  const { mode } = await stat(folder);
+  if ((mode & FOLDER_MODE) === FOLDER_MODE) return;
+  await chmod(folder, (mode & 0o7777) | FOLDER_MODE).catch(() => undefined);
+}
+
+async function isInside(folder: string, webroot: string): Promise<boolean> {
+  const way = relative(webroot, await realpath(folder));
+  return way !== ".." && !way.startsWith(`..${sep}`);
+}
+
+async function writeAtomically(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}`;
+  try {
+    // "wx" never follows a link that somebody has put there.
+    const file = await open(temporary, "wx", FILE_MODE);
+    try {
+      await file.chmod(FILE_MODE);
+      await file.writeFile(text);
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw cause;
+  }
+}
+
+async function untilFolderStays(act: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await act();
+      return;
+    } catch (cause) {
+      if (codeOf(cause) !== "ENOENT" || attempt === TRIES) throw cause;
+    }
+  }
+}
+
+async function removeIfOurs(folder: string, madeFolders: Set<string>): Promise<void> {
+  if (!madeFolders.has(folder)) return;
+  try {
+    await rmdir(folder);
+    madeFolders.delete(folder);
+  } catch {
+    // Not empty: another proof's, whose removal takes the folder with it.
+  }
+}
+
+function translate(webrootPath: string, cause: unknown): Error {
+  if (cause instanceof WebrootError) return cause;
+  return new WebrootError(webrootPath, trouble(webrootPath, cause), cause);
+}
+
+function trouble(webrootPath: string, cause: unknown): WebrootTrouble {
+  const words = cause instanceof Error ? cause.message : String(cause);
+  switch (codeOf(cause)) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return {
+        words: `there is no such folder (${words})`,
+        remedy: `Mount the folder that nginx serves at ${webrootPath}, or set CERTBOT_WEBROOT_PATH to where it is mounted.`,
+      };
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return { words, remedy: `Mount ${webrootPath} writable for the sidecar, and give it the right to write there.` };
+    case "ENOSPC":
+    case "EDQUOT":
+      return { words, remedy: `Free space on the disk of ${webrootPath}.` };
+    default:
+      return { words, remedy: `Check the folder ${webrootPath} and its mount.` };
+  }
+}
+
+function leadsOut(folder: string): WebrootTrouble {
+  return {
+    words: `${folder} is a link that leads out of it`,
+    remedy: `Replace the link ${folder} by a folder; nginx must find the challenge files below the webroot.`,
+  };
+}
+
+function codeOf(cause: unknown): string {
+  return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
+}

@@ -1,0 +1,33 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { forEachAtOnce } from "../../../src/acme/parallel.ts";
+
+describe("doing something for many names", () => {
+  test("keeps the order of results and never has more than eight under way", async () => {
+    let underWay = 0;
+    let most = 0;
+    const results = await forEachAtOnce([...Array(30).keys()], async (number) => {
+      most = Math.max(most, (underWay += 1));
+      await turn();
+      underWay -= 1;
+      return number * 2;
+    });
+    expect(results).toEqual([...Array(30).keys()].map((number) => number * 2));
+    expect(most).toBe(8);
+  });
+
+  test("begins nothing new after a failure, and leaves nothing running", async () => {
+    const begun: number[] = [];
+    let underWay = 0;
+    const all = forEachAtOnce([...Array(30).keys()], async (number) => {
+      begun.push(number);
+      underWay += 1;
+      for (let turns = 0; turns < number; turns += 1) await turn();
+      underWay -= 1;
+      if (number === 3) throw new Error("third");
+    });
+    await expect(all).rejects.toThrow("third");
+    expect(underWay).toBe(0);
+    expect(begun.length).toBeLessThan(16);
+  });
+});

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "vitest";
+import { OrderTimedOutError } from "../../../src/acme/order-errors.ts";
+import { type Look, nextPollDelayMs, pollUntilDecided } from "../../../src/acme/poll.ts";
+import { instantClock } from "../../support/instant-clock.ts";
+
+const NOW = new Date("2026-11-22T01:00:00Z");
+const after = (ms: number) => new Date(NOW.getTime() + ms);
+
+describe("the wait between two polls", () => {
+  test.each([
+    [undefined, 1000],
+    [after(3000), 3000],
+    [after(0), 250],
+    [after(-60_000), 250],
+    [after(3_600_000), 30_000],
+  ])("after a Retry-After of %s is %i ms", (retryAfter, expected) => {
+    expect(nextPollDelayMs(retryAfter, NOW)).toBe(expected);
+  });
+});
+
+describe("polling", () => {
+  const patienceOf = (clock: ReturnType<typeof instantClock>, timeoutMs: number) => ({
+    clock,
+    signal: new AbortController().signal,
+    deadlineAt: new Date(clock.now().getTime() + timeoutMs),
+    timeoutMs,
+  });
+
+  test("looks first after 100 ms, then as often as the CA says", async () => {
+    const clock = instantClock(NOW);
+    const answers: Look<string>[] = [
+      { value: "pending", isPending: true },
+      { value: "pending", isPending: true, retryAfter: after(5100) },
+      { value: "valid", isPending: false },
+    ];
+    const look = async () => answers.shift() ?? { value: "none left", isPending: false };
+    await expect(pollUntilDecided({ what: "x", look, patience: patienceOf(clock, 60_000) })).resolves.toBe("valid");
+    expect(clock.slept).toEqual([100, 1000, 4000]);
+  });
+
+  test("ends when the order has had its time, however patient the CA", async () => {
+    const clock = instantClock(NOW);
+    const look = async () => ({ value: "pending", isPending: true, retryAfter: after(3_600_000) });
+    const polling = pollUntilDecided({
+      what: "the order https://ca.test/1",
+      look,
+      patience: patienceOf(clock, 120_000),
+    });
+    await expect(polling).rejects.toThrow(OrderTimedOutError);
+    await expect(polling).rejects.toThrow("the order https://ca.test/1 after 120 s");
+    expect(clock.now().getTime() - NOW.getTime()).toBeLessThanOrEqual(120_000);
+  });
+
+  test("an abort ends the wait with the signal's reason", async () => {
+    const patience = { ...patienceOf(instantClock(NOW), 60_000), signal: AbortSignal.abort(new Error("stopping")) };
+    const look = async () => ({ value: "pending", isPending: true });
+    await expect(pollUntilDecided({ what: "x", look, patience })).rejects.toThrow("stopping");
+  });
+});

@@ -1,0 +1,175 @@
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import { createWebrootSolver, UnsafeTokenError, WebrootError } from "../../../src/challenge/index.ts";
+import type { ChallengeProof } from "../../../src/reconcile/index.ts";
+import { instantClock } from "../../support/instant-clock.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+
+const TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0";
+const signal = new AbortController().signal;
+const umask = process.umask();
+afterEach(() => void process.umask(umask));
+
+function solver() {
+  return createWebrootSolver({ front: { httpUrl: async () => undefined }, clock: instantClock() });
+}
+
+function proofIn(webrootPath: string, token = TOKEN): ChallengeProof {
+  const identifier = { type: "dns", value: "a.test" } as const;
+  return { identifier, token, keyAuthorization: `${token}.thumbprint`, webrootPath };
+}
+
+const challengesIn = (webroot: string) => join(webroot, ".well-known", "acme-challenge");
+const modeOf = async (path: string) => ((await stat(path)).mode & 0o7777).toString(8);
+
+describe("a challenge file", () => {
+  test.each([0o000, 0o022, 0o077])("can be read by every server, with umask %i too", async (mask) => {
+    const webroot = await temporaryFolder();
+    process.umask(mask);
+    await solver().present(proofIn(webroot), signal);
+    expect(await readFile(join(challengesIn(webroot), TOKEN), "utf8")).toBe(`${TOKEN}.thumbprint`);
+    expect(await modeOf(join(challengesIn(webroot), TOKEN))).toBe("644");
+    expect(await modeOf(challengesIn(webroot))).toBe("755");
+    expect(await modeOf(join(webroot, ".well-known"))).toBe("755");
+  });
+
+  test("appears whole: no other file is left beside it", async () => {
+    const webroot = await temporaryFolder();
+    const webrootSolver = solver();
+    await webrootSolver.present(proofIn(webroot), signal);
+    await webrootSolver.present(proofIn(webroot), signal);
+    expect(await readdir(challengesIn(webroot))).toEqual([TOKEN]);
+  });
+
+  test("opens folders that another umask has closed", async () => {
+    const webroot = await temporaryFolder();
+    await mkdir(challengesIn(webroot), { recursive: true, mode: 0o700 });
+    await solver().present(proofIn(webroot), signal);
+    expect(await modeOf(challengesIn(webroot))).toBe("755");
+  });
+
+  test("is removed with the folders made for it, and removing it again is fine", async () => {
+    const webroot = await temporaryFolder();
+    const webrootSolver = solver();
+    await webrootSolver.present(proofIn(webroot), signal);
+    await webrootSolver.cleanUp(proofIn(webroot));
+    expect(await readdir(webroot)).toEqual([]);
+    await webrootSolver.cleanUp(proofIn(webroot));
+  });
+
+  test("leaves the folders when there are other files, or when others made them", async () => {
+    const webroot = await temporaryFolder();
+    const webrootSolver = solver();
+    await webrootSolver.present(proofIn(webroot), signal);
+    await writeFile(join(challengesIn(webroot), "certbots"), "");
+    await webrootSolver.cleanUp(proofIn(webroot));
+    expect(await readdir(challengesIn(webroot))).toEqual(["certbots"]);
+
+    const other = await temporaryFolder();
+    await mkdir(join(other, ".well-known"));
+    await webrootSolver.present(proofIn(other), signal);
+    await webrootSolver.cleanUp(proofIn(other));
+    expect(await readdir(other)).toEqual([".well-known"]);
+  });
+
+  test("of one order survives that another order's folders are being removed", async () => {
+    const webroot = await temporaryFolder();
+    const webrootSolver = solver();
+    const tokens = Array.from({ length: 40 }, (_, index) => `token-${index}`);
+    const turns = tokens.map(async (token) => {
+      await webrootSolver.present(proofIn(webroot, token), signal);
+      expect(await readFile(join(challengesIn(webroot), token), "utf8")).toBe(`${token}.thumbprint`);
+      await webrootSolver.cleanUp(proofIn(webroot, token));
+    });
+    await Promise.all(turns);
+    expect(await readdir(webroot)).toEqual([]);
+  });
+
+  test("is not written once the signal has aborted", async () => {
+    const webroot = await temporaryFolder();
+    const aborted = AbortSignal.abort(new Error("stopping"));
+    await expect(solver().present(proofIn(webroot), aborted)).rejects.toThrow("stopping");
+    expect(await readdir(webroot)).toEqual([]);
+  });
+});
+
+describe("what a CA could do to the file system", () => {
+  test.each(["", ".", "..", "../../etc/cron.d/x", "a/b", "a\\b", "a\0b", "tökén", "a b", "x".repeat(201)])(
+    "nothing by the token %j",
+    async (token) => {
+      const webroot = await temporaryFolder();
+      await expect(solver().present(proofIn(webroot, token), signal)).rejects.toThrow(UnsafeTokenError);
+      await expect(solver().cleanUp(proofIn(webroot, token))).rejects.toThrow(UnsafeTokenError);
+      expect(await readdir(webroot)).toEqual([]);
+    },
+  );
+
+  test("nothing by any other text", async () => {
+    const webroot = await temporaryFolder();
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: "binary" }), async (token) => {
+        fc.pre(!/^[\w-]{1,200}$/.test(token));
+        await expect(solver().present(proofIn(webroot, token), signal)).rejects.toThrow(UnsafeTokenError);
+      }),
+    );
+    expect(await readdir(webroot)).toEqual([]);
+  });
+
+  test.each([".well-known", ".well-known/acme-challenge"])(
+    "nothing by way of a link at %s that leads out",
+    async (at) => {
+      const webroot = await temporaryFolder();
+      const outside = await temporaryFolder();
+      await mkdir(join(outside, "acme-challenge"), { mode: 0o700 });
+      await writeFile(join(outside, "acme-challenge", TOKEN), "mine");
+      await writeFile(join(outside, TOKEN), "mine");
+      if (at !== ".well-known") await mkdir(join(webroot, ".well-known"));
+      await symlink(outside, join(webroot, at));
+      const webrootSolver = solver();
+      await expect(webrootSolver.present(proofIn(webroot), signal)).rejects.toThrow(/is a link that leads out of it/);
+      await webrootSolver.cleanUp(proofIn(webroot));
+      expect(await readFile(join(outside, TOKEN), "utf8")).toBe("mine");
+      expect(await readFile(join(outside, "acme-challenge", TOKEN), "utf8")).toBe("mine");
+      expect(await modeOf(join(outside, "acme-challenge"))).toBe("700");
+    },
+  );
+
+  test("a link in place of the token's file is replaced, not followed", async () => {
+    const webroot = await temporaryFolder();
+    const outside = await temporaryFolder();
+    await writeFile(join(outside, "file"), "mine");
+    await mkdir(challengesIn(webroot), { recursive: true });
+    await symlink(join(outside, "file"), join(challengesIn(webroot), TOKEN));
+    await solver().present(proofIn(webroot), signal);
+    expect(await readFile(join(outside, "file"), "utf8")).toBe("mine");
+  });
+});
+
+describe("a webroot that can't take the file", () => {
+  test("is not one that is a link itself", async () => {
+    const real = await temporaryFolder();
+    const link = join(await temporaryFolder(), "html");
+    await symlink(real, link);
+    await solver().present(proofIn(link), signal);
+    expect(await readdir(challengesIn(real))).toEqual([TOKEN]);
+  });
+
+  test("because it isn't there, is named with what to mount", async () => {
+    const missing = join(await temporaryFolder(), "html");
+    const error: unknown = await solver()
+      .present(proofIn(missing), signal)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(WebrootError);
+    expect((error as WebrootError).message).toContain(`webroot ${missing}: there is no such folder`);
+    expect((error as WebrootError).remedy).toContain(`Mount the folder that nginx serves at ${missing}`);
+    await solver().cleanUp(proofIn(missing));
+  });
+
+  test("because a file is in the way, is named", async () => {
+    const webroot = await temporaryFolder();
+    await writeFile(join(webroot, ".well-known"), "");
+    await expect(solver().present(proofIn(webroot), signal)).rejects.toThrow(WebrootError);
+  });
+});
