@@ -1,0 +1,111 @@
+import type { LineageSettings } from "../reconcile/index.ts";
+import type { DurableFiles, FileSystem } from "./durable-files.ts";
+import { hasErrno } from "./errors.ts";
+import { listFolder, readTextOf } from "./optional-reads.ts";
+import { RenewalConf } from "./renewal-conf.ts";
+import { readSettings, writeSettings, type ConfFacts } from "./renewal-settings.ts";
+import type { TreePaths } from "./tree-paths.ts";
+
+const CONF_MODE = 0o644;
+const CONF_NAME = /^([^.].*)\.conf$/;
+const PREPARED_NAME = /^\.(.+)\.conf\.prepared$/;
+
+/** The files in `renewal/`: certbot's confs, and ours of versions that are about to be published. */
+export class ConfFiles {
+  readonly #paths: TreePaths;
+  readonly #files: DurableFiles;
+  readonly #fs: FileSystem;
+
+  constructor(paths: TreePaths, files: DurableFiles) {
+    this.#paths = paths;
+    this.#files = files;
+    this.#fs = files.fs;
+  }
+
+  /** The lineages that have a conf, and those that have only a prepared one; by name. */
+  async lineages(): Promise<{ readonly confirmed: string[]; readonly prepared: string[] }> {
+    const entries = (await listFolder(this.#paths.renewal, this.#fs)).sort();
+    const named = (pattern: RegExp) => entries.flatMap((entry) => pattern.exec(entry)?.[1] ?? []);
+    return { confirmed: named(CONF_NAME), prepared: named(PREPARED_NAME) };
+  }
+
+  async has(lineage: string): Promise<boolean> {
+    return (await this.#changedAtMs(this.#paths.conf(lineage))) !== undefined;
+  }
+
+  /** Throws system errors, and an Error that says what is wrong with the text. */
+  async read(lineage: string): Promise<LineageSettings> {
+    return readSettings(new RenewalConf(await this.#fs.readFile(this.#paths.conf(lineage), "utf8")));
+  }
+
+  /**
+   * Writes the conf of a coming version beside the one in force, which is read anew: a foreign certbot may have changed
+   * it. A conf that can't be read is replaced by a new one; the old one is kept as `<name>.conf.unreadable`.
+   */
+  async prepare(facts: ConfFacts): Promise<void> {
+    const { lineage } = facts;
+    const text = (await readTextOf(this.#paths.conf(lineage), this.#fs)) ?? "";
+    const prepared = this.#paths.preparedConf(lineage);
+    await this.#fs.rm(prepared, { force: true });
+    await this.#files.create(prepared, await this.#edit(text, facts), { mode: await this.#mode(lineage) });
+  }
+
+  /** Puts the prepared conf in force, by one rename. Whether there was one. */
+  async commit(lineage: string): Promise<boolean> {
+    try {
+      await this.#fs.rename(this.#paths.preparedConf(lineage), this.#paths.conf(lineage));
+    } catch (thrown) {
+      if (hasErrno(thrown, "ENOENT")) return false;
+      throw thrown;
+    }
+    await this.#files.syncFolder(this.#paths.renewal);
+    return true;
+  }
+
+  /** Puts a prepared conf that a death left in force, unless the one there is younger: somebody has changed it since. */
+  async commitLeftover(lineage: string): Promise<boolean> {
+    const [prepared, conf] = await Promise.all(
+      [this.#paths.preparedConf(lineage), this.#paths.conf(lineage)].map((path) => this.#changedAtMs(path)),
+    );
+    if (prepared === undefined) return false;
+    if (conf === undefined || conf <= prepared) return this.commit(lineage);
+    await this.discardPrepared(lineage);
+    return false;
+  }
+
+  async discardPrepared(lineage: string): Promise<void> {
+    await this.#fs.rm(this.#paths.preparedConf(lineage), { force: true });
+  }
+
+  async #edit(text: string, facts: ConfFacts): Promise<string> {
+    const edit = (conf: RenewalConf) => {
+      writeSettings(conf, this.#paths, facts);
+      return conf.toString();
+    };
+    try {
+      return edit(new RenewalConf(text));
+    } catch {
+      // list() has told what is wrong with it. A certificate that is paid for is not given up for it.
+      await this.#files.replace(`${this.#paths.conf(facts.lineage)}.unreadable`, text, { mode: CONF_MODE });
+      return edit(new RenewalConf(""));
+    }
+  }
+
+  async #mode(lineage: string): Promise<number> {
+    try {
+      return (await this.#fs.stat(this.#paths.conf(lineage))).mode & 0o777;
+    } catch (thrown) {
+      if (hasErrno(thrown, "ENOENT")) return CONF_MODE;
+      throw thrown;
+    }
+  }
+
+  async #changedAtMs(path: string): Promise<number | undefined> {
+    try {
+      return (await this.#fs.stat(path)).mtimeMs;
+    } catch (thrown) {
+      if (hasErrno(thrown, "ENOENT")) return undefined;
+      throw thrown;
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import * as nodeFiles from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { hasErrno } from "./errors.ts";
+
+/** The part of `node:fs/promises` that the store uses: what a test replaces to fail, or die, at any one call. */
+export type FileSystem = Pick<
+  typeof nodeFiles,
+  | "cp"
+  | "link"
+  | "lchown"
+  | "lstat"
+  | "mkdir"
+  | "open"
+  | "readdir"
+  | "readFile"
+  | "readlink"
+  | "rename"
+  | "rm"
+  | "rmdir"
+  | "stat"
+  | "symlink"
+  | "unlink"
+>;
+
+/** The real file system. */
+export const REAL_FILES: FileSystem = nodeFiles;
+
+/** How a new file is to look; `gid` where it must not be the owner's own group. */
+export type FileLook = { readonly mode: number; readonly gid?: number | undefined };
+
+/**
+ * Writes to one tree so that it survives a power cut, as the tree's owner. Each call is on the disk when it resolves,
+ * except that a new name is only sure after {@link DurableFiles.syncFolder} of its folder. All throw system errors.
+ */
+export class DurableFiles {
+  readonly fs: FileSystem;
+  readonly #root: string;
+
+  constructor(root: string, fs: FileSystem) {
+    this.#root = root;
+    this.fs = fs;
+  }
+
+  /** Writes a file that must not exist yet (EEXIST); on failure nothing of it is left. */
+  async create(path: string, data: string, { mode, gid }: FileLook): Promise<void> {
+    const file = await this.fs.open(path, "wx", mode);
+    try {
+      await file.chmod(mode); // the umask may have taken bits away
+      await file.writeFile(data);
+      await file.sync();
+      await file.close();
+      await this.#giveToOwner(path, gid);
+    } catch (thrown) {
+      await file.close().catch(() => undefined);
+      await this.fs.rm(path, { force: true }).catch(() => undefined);
+      throw withPath(thrown, path);
+    }
+  }
+
+  /**
+   * Replaces a file, or makes it, by one rename inside its folder (across folders there may be a mount: EXDEV). The file
+   * is the old or the new one at any instant.
+   */
+  async replace(path: string, data: string, look: FileLook): Promise<void> {
+    const temporary = join(dirname(path), `.${basename(path)}.new`);
+    await this.fs.rm(temporary, { force: true });
+    await this.create(temporary, data, look);
+    try {
+      await this.fs.rename(temporary, path);
+    } catch (thrown) {
+      await this.fs.rm(temporary, { force: true }).catch(() => undefined);
+      throw thrown;
+    }
+    await this.syncFolder(dirname(path));
+  }
+
+  /** Makes a folder inside an existing one when it isn't there; leaves an existing one's mode alone. */
+  async ensureFolder(path: string, mode: number): Promise<void> {
+    try {
+      await this.fs.mkdir(path, { mode });
+    } catch (thrown) {
+      if (hasErrno(thrown, "EEXIST")) return;
+      throw thrown;
+    }
+    await this.#giveToOwner(path);
+    await this.syncFolder(dirname(path));
+  }
+
+  /** Makes a link that must not exist yet (EEXIST). */
+  async createLink(target: string, path: string): Promise<void> {
+    await this.fs.symlink(target, path);
+    await this.#giveToOwner(path);
+  }
+
+  /** Makes the names in a folder durable. */
+  async syncFolder(path: string): Promise<void> {
+    const folder = await this.fs.open(path, "r");
+    try {
+      await folder.sync();
+    } catch (thrown) {
+      // Some network and FUSE file systems have no fsync for folders; they order names themselves.
+      if (!hasErrno(thrown, "EINVAL", "ENOTSUP", "EISDIR", "EBADF")) throw withPath(thrown, path);
+    } finally {
+      await folder.close();
+    }
+  }
+
+  // The tree may belong to uid 1000 while we are root; what we add must stay usable for its owner.
+  async #giveToOwner(path: string, gid?: number): Promise<void> {
+    const owner = await this.fs.stat(this.#root);
+    const own = await this.fs.lstat(path);
+    const wanted = { uid: owner.uid, gid: gid ?? owner.gid };
+    if (own.uid === wanted.uid && own.gid === wanted.gid) return;
+    await this.fs.lchown(path, wanted.uid, wanted.gid).catch((thrown: unknown) => {
+      // Without the right to give files away they stay ours, as any other program's would.
+      if (!hasErrno(thrown, "EPERM", "EINVAL", "ENOSYS")) throw thrown;
+    });
+  }
+}
+
+// Errors of an open file don't say which one it was.
+function withPath(thrown: unknown, path: string): unknown {
+  return thrown instanceof Error && !("path" in thrown) ? Object.assign(thrown, { path }) : thrown;
+}

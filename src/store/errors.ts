@@ -1,0 +1,84 @@
+import { OperatorError } from "../certificate/index.ts";
+
+/** Stable codes of everything that can go wrong with files under `/etc/letsencrypt`. */
+export type StoreErrorCode =
+  | "ACCOUNT_UNREADABLE"
+  | "CLOCK_WRONG"
+  | "ISSUED_CERTIFICATE_UNUSABLE"
+  | "LINEAGE_BROKEN"
+  | "LINEAGE_NAME_UNSAFE"
+  | "RENEWAL_CONF_UNREADABLE"
+  | "STORE_DISK_FULL"
+  | "STORE_FAILED"
+  | "STORE_NOT_WRITABLE"
+  | "VERSION_UNUSABLE";
+
+/** What a {@link StoreError} says; `path` is the file or folder it is about, where there is one. */
+export type StoreFailure = {
+  readonly code: StoreErrorCode;
+  readonly message: string;
+  readonly remedy: string;
+  readonly path?: string | undefined;
+  readonly cause?: unknown;
+};
+
+/** A failure of the certificate tree: what was done, to which path, in the system's own words, and what to do. */
+export class StoreError extends OperatorError {
+  readonly code: StoreErrorCode;
+  readonly remedy: string;
+  readonly path: string | undefined;
+
+  constructor({ code, message, remedy, path, cause }: StoreFailure) {
+    super(message, { cause });
+    this.code = code;
+    this.remedy = remedy;
+    this.path = path;
+  }
+}
+
+/** Whether something thrown is a system error with one of these codes, like `ENOENT`. */
+export function hasErrno(thrown: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes((thrown as NodeJS.ErrnoException | undefined)?.code ?? "");
+}
+
+/**
+ * Runs one action on the tree; a system error it throws leaves as a {@link StoreError} that names `doing` and the path
+ * (the system's own, else `path`). OperatorErrors pass unchanged.
+ */
+export async function translated<Result>(doing: string, path: string, act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (thrown) {
+    throw thrown instanceof OperatorError ? thrown : fromSystemError(doing, path, thrown);
+  }
+}
+
+/** What a system error is to an operator: says what was being done, and the path, the system's own or else this one. */
+export function fromSystemError(doing: string, fallbackPath: string, cause: unknown): StoreError {
+  const words = cause instanceof Error ? cause.message : String(cause);
+  const path = (cause as NodeJS.ErrnoException | undefined)?.path ?? fallbackPath;
+  const named = words.includes(path) ? words : `${words} (${path})`;
+  return new StoreError({ ...explain(path, cause), path, cause, message: `could not ${doing}: ${named}` });
+}
+
+function explain(path: string, cause: unknown): Pick<StoreFailure, "code" | "remedy"> {
+  if (hasErrno(cause, "ENOSPC", "EDQUOT")) {
+    return {
+      code: "STORE_DISK_FULL",
+      remedy: `Free space, or inodes, on the disk that holds ${path}; the next check tries again by itself.`,
+    };
+  }
+  if (hasErrno(cause, "EACCES", "EPERM", "EROFS")) {
+    return {
+      code: "STORE_NOT_WRITABLE",
+      remedy: `Mount the volume that holds ${path} read-write and make it accessible to the sidecar's user.`,
+    };
+  }
+  if (hasErrno(cause, "EBUSY")) {
+    return { code: "STORE_FAILED", remedy: `Mount the folder above ${path} instead of that path itself.` };
+  }
+  return {
+    code: "STORE_FAILED",
+    remedy: `Check the disk and the file system that hold ${path}, then run update-cert.`,
+  };
+}

@@ -1,0 +1,7 @@
+export { createAccountStore } from "./account-store.ts";
+export type { AccountStoreOptions } from "./account-store.ts";
+export type { FileSystem } from "./durable-files.ts";
+export { StoreError } from "./errors.ts";
+export type { StoreErrorCode, StoreFailure } from "./errors.ts";
+export { createLineageStore } from "./lineage-store.ts";
+export type { LineageStoreOptions } from "./lineage-store.ts";

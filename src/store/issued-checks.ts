@@ -1,0 +1,59 @@
+import { X509Certificate } from "node:crypto";
+import { identifierKey, isKeyOf, readLeaf, sameIdentifiers, type Identifier, type Leaf } from "../certificate/index.ts";
+import type { NewVersion } from "../reconcile/index.ts";
+import { StoreError } from "./errors.ts";
+
+// A clock this slow harms nobody: visitors' own clocks decide whether they accept the certificate.
+const SLOW_CLOCK_MS = 5 * 60 * 1000;
+
+const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/**
+ * Looks whether what the CA gave can be served: one leaf, exactly the names asked for, its own key, a chain that parses, a
+ * life that `now` lies in. Gives the leaf. Throws StoreError ISSUED_CERTIFICATE_UNUSABLE or CLOCK_WRONG.
+ */
+export function checkIssued({ lineage, identifiers, issued }: NewVersion, now: Date): Leaf {
+  const leaf = parse(lineage, issued.certificatePem, issued.chainPem);
+  if (!isKeyOf(issued.certificatePem, issued.privateKeyPem))
+    throw unusable(lineage, "the key is not the certificate's");
+  if (!sameIdentifiers(leaf.identifiers, identifiers)) {
+    throw unusable(lineage, `it is for ${names(leaf.identifiers)}, but ${names(identifiers)} was ordered`);
+  }
+  checkClock(lineage, leaf, now);
+  return leaf;
+}
+
+function parse(lineage: string, certificatePem: string, chainPem: string): Leaf {
+  const leaves = certificatePem.match(PEM_BLOCK) ?? [];
+  if (leaves.length !== 1) throw unusable(lineage, `it has ${leaves.length} PEM certificates where one leaf belongs`);
+  try {
+    for (const block of chainPem.match(PEM_BLOCK) ?? []) void new X509Certificate(block);
+    return readLeaf(certificatePem);
+  } catch (cause) {
+    throw unusable(lineage, `it can't be parsed: ${String(cause)}`, cause);
+  }
+}
+
+function checkClock(lineage: string, { validity }: Leaf, now: Date): void {
+  const { notBefore, notAfter } = validity;
+  if (now.getTime() >= notBefore.getTime() - SLOW_CLOCK_MS && now <= notAfter) return;
+  const life = `${notBefore.toISOString()} to ${notAfter.toISOString()}`;
+  throw new StoreError({
+    code: "CLOCK_WRONG",
+    message: `did not install the certificate for ${lineage}: this machine's clock says ${now.toISOString()}, the CA certified ${life}`,
+    remedy: "Set this machine's clock right (NTP), then run update-cert.",
+  });
+}
+
+function names(identifiers: readonly Identifier[]): string {
+  return identifiers.map(identifierKey).join(", ") || "no name";
+}
+
+function unusable(lineage: string, reason: string, cause?: unknown): StoreError {
+  return new StoreError({
+    code: "ISSUED_CERTIFICATE_UNUSABLE",
+    message: `did not install the CA's certificate for ${lineage}: ${reason}`,
+    remedy: "Look at the CA's order with this message; the version in use stays, and the next check tries again.",
+    cause,
+  });
+}

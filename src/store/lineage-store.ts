@@ -1,0 +1,169 @@
+import { toFailure } from "../certificate/index.ts";
+import type {
+  LineageState,
+  LineageStore,
+  LineageVersion,
+  Log,
+  NewVersion,
+  Recovery,
+  StoredLineage,
+} from "../reconcile/index.ts";
+import { REAL_FILES, type FileSystem } from "./durable-files.ts";
+import { fromSystemError, StoreError, translated } from "./errors.ts";
+import { installVersion, unusableVersion } from "./installation.ts";
+import { checkIssued } from "./issued-checks.ts";
+import { listFolder } from "./optional-reads.ts";
+import { findTraces, recoverLineage, type Traces } from "./recovery.ts";
+import { StateFiles, type ListedCertificate } from "./state-files.ts";
+import { isSafeName, safeName, unsafeName } from "./tree-paths.ts";
+import { openTree, publish, type Tree } from "./tree.ts";
+import type { BrokenVersion } from "./version-finding.ts";
+
+/** What the store needs. */
+export type LineageStoreOptions = {
+  /** certbot's configuration folder, `/etc/letsencrypt`. Made when it isn't there. */
+  readonly root: string;
+  readonly log: Log;
+  /** For tests that fail, or die, at one call. */
+  readonly fs?: FileSystem | undefined;
+};
+
+// Open files are limited; the thread pool that serves them has four threads anyway.
+const LINEAGES_AT_ONCE = 16;
+
+/** The lineages under `root`, as certbot 5 keeps them: see {@link LineageStore} for what each call promises. */
+export function createLineageStore({ root, log, fs = REAL_FILES }: LineageStoreOptions): LineageStore {
+  return new CertbotTree(root, log, fs);
+}
+
+class CertbotTree implements LineageStore {
+  readonly #tree: Tree;
+  readonly #state: StateFiles;
+  readonly #log: Log;
+
+  constructor(root: string, log: Log, fs: FileSystem) {
+    this.#tree = openTree(root, fs);
+    this.#state = new StateFiles(this.#tree.paths, this.#tree.files, log);
+    this.#log = log;
+  }
+
+  async list(): Promise<readonly StoredLineage[]> {
+    const { renewal } = this.#tree.paths;
+    const names = await translated("list the certificates", renewal, () => this.#tree.confs.lineages());
+    return inBatches(names.confirmed, (name) => this.#describe(name));
+  }
+
+  async recover(): Promise<readonly Recovery[]> {
+    const { root } = this.#tree.paths;
+    const recoveries = await translated("look for interrupted work", root, async () => {
+      await this.#removeTemporaryFiles();
+      return inBatches(await findTraces(this.#tree), (traces) => this.#recoverOne(traces));
+    });
+    return recoveries.flat();
+  }
+
+  async install(version: NewVersion, now: Date): Promise<LineageVersion> {
+    const lineage = safeName(version.lineage);
+    checkIssued(version, now);
+    return translated(`install the certificate ${lineage}`, this.#tree.paths.root, () =>
+      installVersion(this.#tree, version, this.#log),
+    );
+  }
+
+  async show(lineage: string, version: number): Promise<LineageVersion> {
+    const { archive, live, paths } = this.#tree;
+    const finding = await archive.read(safeName(lineage), version);
+    if (finding.kind === "broken") throw unusableVersion(lineage, version, finding.reason);
+    await translated(`show version ${version} of ${lineage}`, paths.liveOf(lineage), async () => {
+      const current = (await live.read(lineage)).finding;
+      if (current.kind === "good" && current.version.version === version) return;
+      await publish(this.#tree, lineage, version);
+    });
+    return finding.version;
+  }
+
+  async previousVersion(lineage: string, version: number): Promise<LineageVersion | undefined> {
+    const { archive, paths } = this.#tree;
+    const folder = paths.archiveOf(safeName(lineage));
+    const finding = await translated("look for older versions", folder, () => archive.newestGood(lineage, version));
+    return finding?.kind === "good" ? finding.version : undefined;
+  }
+
+  loadState(lineage: string): Promise<LineageState> {
+    return this.#state.load(lineage);
+  }
+
+  saveState(lineage: string, state: LineageState): Promise<void> {
+    const { sidecar } = this.#tree.paths;
+    return translated(`save the state of ${lineage}`, sidecar, () => this.#state.save(lineage, state));
+  }
+
+  saveCertificateList(certificates: readonly ListedCertificate[]): Promise<void> {
+    const { sidecar } = this.#tree.paths;
+    return translated("save the list of certificates", sidecar, () => this.#state.saveList(certificates));
+  }
+
+  // One lineage that can't be mended keeps nobody from the others, nor the sidecar from starting.
+  async #recoverOne(traces: Traces): Promise<Recovery[]> {
+    const { lineage } = traces;
+    const path = this.#tree.paths.liveOf(lineage);
+    try {
+      return await translated(`mend the certificate ${lineage}`, path, () => recoverLineage(this.#tree, traces));
+    } catch (thrown) {
+      this.#log.error("lineage.failed", { lineage, ...toFailure(thrown) });
+      return [];
+    }
+  }
+
+  async #describe(name: string): Promise<StoredLineage> {
+    const { live, confs, paths } = this.#tree;
+    if (!isSafeName(name)) return { name, problem: unsafeName(name) };
+    const { finding } = await live.read(name);
+    const current = finding.kind === "good" ? finding.version : undefined;
+    const problem = finding.kind === "broken" ? problemOf(name, paths.liveOf(name), finding) : undefined;
+    try {
+      return { name, settings: await confs.read(name), current, problem };
+    } catch (thrown) {
+      return { name, current, problem: unreadableConf(paths.conf(name), thrown) };
+    }
+  }
+
+  async #removeTemporaryFiles(): Promise<void> {
+    const { renewal, sidecar } = this.#tree.paths;
+    for (const folder of [renewal, sidecar]) {
+      const entries = await listFolder(folder, this.#tree.fs);
+      const left = entries.filter((entry) => /^\..+\.new$/.test(entry));
+      for (const entry of left) await this.#tree.fs.rm(`${folder}/${entry}`, { force: true });
+    }
+  }
+}
+
+async function inBatches<Item, Result>(
+  items: readonly Item[],
+  use: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let start = 0; start < items.length; start += LINEAGES_AT_ONCE) {
+    results.push(...(await Promise.all(items.slice(start, start + LINEAGES_AT_ONCE).map(use))));
+  }
+  return results;
+}
+
+function problemOf(lineage: string, path: string, { reason, unreadable }: BrokenVersion): StoreError {
+  if (unreadable !== undefined) return fromSystemError(`read the certificate ${lineage}`, path, unreadable);
+  return new StoreError({
+    code: "LINEAGE_BROKEN",
+    message: `can't use the certificate in live/${lineage}: ${reason}`,
+    remedy: `Restart the sidecar, which shows the newest good version in archive/${lineage} again, or run update-cert to order one.`,
+  });
+}
+
+function unreadableConf(path: string, cause: unknown): StoreError {
+  return new StoreError({
+    code: "RENEWAL_CONF_UNREADABLE",
+    message: `can't read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    remedy: "Mend that line, or name the certificate in CERTBOT_DOMAIN: its next issue writes the file anew.",
+    path,
+    cause,
+  });
+}

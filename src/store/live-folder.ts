@@ -1,0 +1,198 @@
+import { join } from "node:path";
+import type { DurableFiles, FileSystem } from "./durable-files.ts";
+import { hasErrno } from "./errors.ts";
+import { listFolder, readLinkOf } from "./optional-reads.ts";
+import { KINDS, parseArchived, parseGeneration, type Generation, type Kind, type TreePaths } from "./tree-paths.ts";
+import { fromReadError, judgePair, type ServerPair, type VersionFinding } from "./version-finding.ts";
+
+const GENERATION_MODE = 0o755;
+
+/** What `live/<lineage>` is: our link, certbot's real folder, or nothing. */
+export type Shown =
+  { readonly kind: "link"; readonly target: string } | { readonly kind: "folder" } | { readonly kind: "none" };
+
+/**
+ * `live/<lineage>`: a link to a sibling folder, the generation, with the four links into the archive. One rename of the
+ * link shows another version. certbot, when it renews, changes the links inside the generation. All throw system errors.
+ */
+export class LiveFolder {
+  readonly #paths: TreePaths;
+  readonly #files: DurableFiles;
+  readonly #fs: FileSystem;
+
+  constructor(paths: TreePaths, files: DurableFiles) {
+    this.#paths = paths;
+    this.#files = files;
+    this.#fs = files.fs;
+  }
+
+  async shown(lineage: string): Promise<Shown> {
+    const path = this.#paths.liveOf(lineage);
+    const target = await readLinkOf(path, this.#fs);
+    if (target !== undefined) return { kind: "link", target };
+    try {
+      return (await this.#fs.lstat(path)).isDirectory() ? { kind: "folder" } : { kind: "none" };
+    } catch (thrown) {
+      if (hasErrno(thrown, "ENOENT")) return { kind: "none" };
+      throw thrown;
+    }
+  }
+
+  /** Whether `live/<lineage>` is a link to this generation. */
+  async isShown(lineage: string, folder: string): Promise<boolean> {
+    const shown = await this.shown(lineage);
+    return shown.kind === "link" && shown.target === folder;
+  }
+
+  /**
+   * Reads what a server would read. `holdsCopies`: files where certbot has links, as after a copy that followed them.
+   * Never throws.
+   */
+  async read(lineage: string): Promise<{ readonly finding: VersionFinding; readonly holdsCopies: boolean }> {
+    const at = (kind: Kind) => join(this.#paths.liveOf(lineage), `${kind}.pem`);
+    try {
+      const targets = await Promise.all(KINDS.map((kind) => readLinkOf(at(kind), this.#fs)));
+      const numbers = targets.map((target) => parseArchived(target ?? "")?.version);
+      const [fullchainPem, privateKeyPem] = await Promise.all(
+        [at("fullchain"), at("privkey")].map((path) => this.#fs.readFile(path, "utf8")),
+      );
+      if (numbers.some((number) => number === undefined)) {
+        const holdsCopies = targets.every((target) => target === undefined);
+        return { finding: { kind: "broken", reason: "it does not hold certbot's four links" }, holdsCopies };
+      }
+      const finding = judgeLinks(numbers, { fullchainPem: fullchainPem ?? "", privateKeyPem: privateKeyPem ?? "" });
+      return { finding, holdsCopies: false };
+    } catch (thrown) {
+      return { finding: fromReadError(thrown), holdsCopies: false };
+    }
+  }
+
+  /** Every generation folder of every lineage, in no order. */
+  async generations(): Promise<Generation[]> {
+    return (await listFolder(this.#paths.live, this.#fs)).flatMap((entry) => parseGeneration(entry) ?? []);
+  }
+
+  /** Makes a generation that shows `version`, durable but not shown yet; gives its folder's name. */
+  async stage(lineage: string, version: number): Promise<string> {
+    const shown = await this.shown(lineage);
+    const folder = await this.#freeGeneration(lineage, version, shown);
+    const path = join(this.#paths.live, folder);
+    try {
+      await this.#files.ensureFolder(path, GENERATION_MODE);
+      for (const kind of KINDS) {
+        await this.#files.createLink(`../../archive/${lineage}/${kind}${version}.pem`, join(path, `${kind}.pem`));
+      }
+      await this.#carryOver(lineage, shown, path);
+      await this.#files.syncFolder(path);
+      return folder;
+    } catch (thrown) {
+      await this.discard(folder).catch(() => undefined);
+      throw thrown;
+    }
+  }
+
+  /**
+   * Publishes a generation by one rename. A real folder of certbot's is moved aside first: for that one moment there is
+   * no `live/<lineage>`, and a death in it is mended by `putBackAdopted`.
+   */
+  async switchTo(lineage: string, folder: string): Promise<void> {
+    const next = this.#paths.nextLink(lineage);
+    await this.#fs.rm(next, { force: true });
+    await this.#files.createLink(folder, next);
+    const isFolder = (await this.shown(lineage)).kind === "folder";
+    try {
+      if (isFolder) await this.#fs.rename(this.#paths.liveOf(lineage), this.#paths.adopted(lineage));
+      await this.#fs.rename(next, this.#paths.liveOf(lineage));
+    } catch (thrown) {
+      await this.putBackAdopted(lineage);
+      await this.#fs.rm(next, { force: true });
+      throw thrown;
+    }
+    await this.#files.syncFolder(this.#paths.live);
+  }
+
+  /** Removes what a switch that died may have left of its link. */
+  async removeNextLink(lineage: string): Promise<void> {
+    await this.#fs.rm(this.#paths.nextLink(lineage), { force: true });
+  }
+
+  /** Whether a real folder of certbot's stands aside, and nothing is in its place. Puts it back then. */
+  async putBackAdopted(lineage: string): Promise<boolean> {
+    if ((await this.shown(lineage)).kind !== "none") return false;
+    try {
+      await this.#fs.rename(this.#paths.adopted(lineage), this.#paths.liveOf(lineage));
+    } catch (thrown) {
+      if (hasErrno(thrown, "ENOENT")) return false;
+      throw thrown;
+    }
+    await this.#files.syncFolder(this.#paths.live);
+    return true;
+  }
+
+  /**
+   * Removes certbot's folder once our link is in its place. One that holds a key as a file, which may be the only copy, is
+   * renamed and kept, unless the caller says that the archive has it.
+   */
+  async removeAdopted(lineage: string, { isArchived = false } = {}): Promise<void> {
+    const path = this.#paths.adopted(lineage);
+    const key = isArchived ? undefined : await this.#fs.lstat(join(path, "privkey.pem")).catch(() => undefined);
+    if (key?.isFile()) await this.#fs.rename(path, `${path}-${Math.trunc(key.mtimeMs)}`);
+    else await this.#fs.rm(path, { recursive: true, force: true });
+  }
+
+  /** Removes a generation that isn't shown: links only, the archive keeps the files. May run twice. */
+  async discard(folder: string): Promise<void> {
+    await this.#fs.rm(join(this.#paths.live, folder), { recursive: true, force: true });
+  }
+
+  /** Removes the generations that aren't shown, but keeps the one before; gives the versions of those that are left. */
+  async tidy(lineage: string, version: number): Promise<number[]> {
+    const shown = await this.shown(lineage);
+    const isShown = (one: Generation) => shown.kind === "link" && shown.target === one.folder;
+    const own = (await this.generations()).filter((one) => one.lineage === lineage);
+    const others = own.filter((one) => !isShown(one)).sort((a, b) => b.version - a.version);
+    const before = others.find((one) => one.version < version);
+    for (const one of others) if (one !== before) await this.discard(one.folder);
+    return [...own.filter(isShown), ...(before ? [before] : [])].map((one) => one.version);
+  }
+
+  /** Takes away what `certbot delete` leaves of our layout: a link to an empty generation, older ones. Whether it was so. */
+  async removeIfEmpty(lineage: string): Promise<boolean> {
+    const shown = await this.shown(lineage);
+    if (shown.kind !== "link" || parseGeneration(shown.target)?.lineage !== lineage) return false;
+    if ((await listFolder(join(this.#paths.live, shown.target), this.#fs)).length > 0) return false;
+    const own = (await this.generations()).filter((one) => one.lineage === lineage);
+    // The link last: without it a generation would look like an install that died.
+    for (const one of own) await this.discard(one.folder);
+    await this.#fs.unlink(this.#paths.liveOf(lineage));
+    return true;
+  }
+
+  async #freeGeneration(lineage: string, version: number, shown: Shown): Promise<string> {
+    // certbot may have changed the links in the shown folder, so its name says nothing; it can't be made anew either.
+    const first = this.#paths.generation(lineage, version);
+    const isTaken = shown.kind === "link" && shown.target === first;
+    const folder = isTaken ? this.#paths.generation(lineage, version, 1) : first;
+    await this.discard(folder);
+    return folder;
+  }
+
+  // People put files of their own into live/<lineage> (a combined PEM, say); servers must find them after the switch too.
+  async #carryOver(lineage: string, shown: Shown, to: string): Promise<void> {
+    const isOurs = shown.kind === "link" && parseGeneration(shown.target)?.lineage === lineage;
+    if (shown.kind !== "folder" && !isOurs) return;
+    for (const entry of await listFolder(this.#paths.liveOf(lineage), this.#fs)) {
+      // certbot goes back to its previous_*.pem links when it finds them: they are of the old version.
+      if (/^(?:previous_)?(?:cert|chain|fullchain|privkey)\.pem$/.test(entry)) continue;
+      const options = { recursive: true, verbatimSymlinks: true, preserveTimestamps: true };
+      await this.#fs.cp(join(this.#paths.liveOf(lineage), entry), join(to, entry), options);
+    }
+  }
+}
+
+function judgeLinks(numbers: readonly (number | undefined)[], pair: ServerPair): VersionFinding {
+  const [first] = numbers;
+  if (first !== undefined && numbers.every((number) => number === first)) return judgePair(first, pair);
+  const list = KINDS.map((kind, index) => `${kind} ${numbers[index] ?? "none"}`).join(", ");
+  return { kind: "broken", reason: `its links show different versions: ${list}` };
+}

@@ -1,0 +1,111 @@
+import type { Recovery } from "../reconcile/index.ts";
+import { listFolder } from "./optional-reads.ts";
+import { KINDS, parseGeneration, type Generation } from "./tree-paths.ts";
+import { publish, takeBack, type Tree } from "./tree.ts";
+import { judgePair } from "./version-finding.ts";
+
+/** What one look at the tree's folders shows of a lineage. */
+export type Traces = {
+  readonly lineage: string;
+  readonly hasPreparedConf: boolean;
+  readonly hasNextLink: boolean;
+  readonly hasAdopted: boolean;
+  readonly generations: readonly Generation[];
+};
+
+/** Every lineage of which there is a trace in `renewal` or `live`, by name. Throws system errors. */
+export async function findTraces({ paths, fs, confs }: Tree): Promise<Traces[]> {
+  const { confirmed, prepared } = await confs.lineages();
+  const entries = await listFolder(paths.live, fs);
+  const leftBy = (suffix: RegExp) => entries.flatMap((entry) => suffix.exec(entry)?.[1] ?? []);
+  const [next, adopted] = [leftBy(/^\.(.+)\.next$/), leftBy(/^\.(.+)\.adopted$/)];
+  const all = entries.flatMap((entry) => parseGeneration(entry) ?? []);
+  const generations = Map.groupBy(all, (one) => one.lineage);
+  const shown = entries.filter((entry) => !entry.startsWith(".") && entry !== "README");
+  const names = new Set([...confirmed, ...prepared, ...shown, ...generations.keys(), ...next, ...adopted]);
+  return [...names].sort().map((lineage) => ({
+    lineage,
+    hasPreparedConf: prepared.includes(lineage),
+    hasNextLink: next.includes(lineage),
+    hasAdopted: adopted.includes(lineage),
+    generations: generations.get(lineage) ?? [],
+  }));
+}
+
+/**
+ * Mends one lineage after a death at any line of an install, or of certbot's own work: finishes what was complete, takes
+ * back what wasn't. Says what it did. May run twice. Throws system errors.
+ */
+export async function recoverLineage(tree: Tree, traces: Traces): Promise<Recovery[]> {
+  const { lineage } = traces;
+  const did: string[] = [];
+  if (traces.hasNextLink) await tree.live.removeNextLink(lineage);
+  if (traces.hasAdopted && (await tree.live.putBackAdopted(lineage))) {
+    did.push("put back live, which was being converted");
+  }
+  did.push(...(await finishInstall(tree, traces)));
+  if (traces.hasPreparedConf && (await tree.confs.commitLeftover(lineage))) {
+    did.push("recorded the settings of the version that is shown");
+  }
+  did.push(...(await mendLive(tree, lineage)));
+  if (traces.hasAdopted) await tree.live.removeAdopted(lineage);
+  return did.map((one) => ({ lineage, did: one }));
+}
+
+// A generation above what is shown is an install that died: it is made before the archive's files, and shown after them.
+async function finishInstall(tree: Tree, { lineage, generations }: Traces): Promise<string[]> {
+  const shown = await tree.live.shown(lineage);
+  const isShown = (one: Generation) => shown.kind === "link" && shown.target === one.folder;
+  if (generations.every(isShown)) return [];
+  const { finding } = await tree.live.read(lineage);
+  const named = shown.kind === "link" ? (parseGeneration(shown.target)?.version ?? 0) : 0;
+  const current = Math.max(named, finding.kind === "good" ? finding.version.version : 0);
+  const staged = generations.filter((one) => one.version > current).sort((a, b) => b.version - a.version);
+  for (const { folder, version } of staged) {
+    const complete = await tree.archive.read(lineage, version);
+    if (complete.kind === "good") {
+      await publish(tree, lineage, version);
+      return [`published version ${version}, which was complete but not yet shown`];
+    }
+    if (complete.unreadable !== undefined) continue;
+    await takeBack(tree, lineage, { folder, version });
+    return [`removed version ${version}, which was never complete`];
+  }
+  return [];
+}
+
+async function mendLive(tree: Tree, lineage: string): Promise<string[]> {
+  const { finding, holdsCopies } = await tree.live.read(lineage);
+  if (finding.kind === "good" || finding.unreadable !== undefined) return [];
+  if (!(await tree.confs.has(lineage))) {
+    return (await tree.live.removeIfEmpty(lineage)) ? ["removed the empty folder of a deleted lineage"] : [];
+  }
+  if (holdsCopies) {
+    const adopted = await adoptCopies(tree, lineage);
+    if (adopted !== undefined) return [`live held copies instead of links; they are version ${adopted} now`];
+  }
+  const good = await tree.archive.newestGood(lineage);
+  if (good?.kind !== "good") return [];
+  await publish(tree, lineage, good.version.version);
+  return [`live was broken (${finding.reason}); it shows version ${good.version.version}, the newest good one`];
+}
+
+// A copy of the tree that followed links leaves files in live. What they hold is being served: it must not get lost.
+async function adoptCopies(tree: Tree, lineage: string): Promise<number | undefined> {
+  const { paths, fs, archive } = tree;
+  const [cert = "", chain = "", fullchain = "", privkey = ""] = await Promise.all(
+    KINDS.map((kind) => fs.readFile(`${paths.liveOf(lineage)}/${kind}.pem`, "utf8")),
+  );
+  const numbers = await archive.numbers(lineage);
+  const copied = judgePair((numbers[0] ?? 0) + 1, { fullchainPem: fullchain, privateKeyPem: privkey });
+  if (copied.kind !== "good") return undefined;
+  for (const number of numbers) {
+    const known = await archive.read(lineage, number);
+    if (known.kind !== "good" || known.version.leaf.fingerprint !== copied.version.leaf.fingerprint) continue;
+    await publish(tree, lineage, number, { isArchived: true });
+    return number;
+  }
+  await archive.write(lineage, copied.version.version, { cert, chain, fullchain, privkey });
+  await publish(tree, lineage, copied.version.version, { isArchived: true });
+  return copied.version.version;
+}

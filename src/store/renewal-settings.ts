@@ -1,0 +1,99 @@
+import { identifierKey, type Identifier, type KeyType } from "../certificate/index.ts";
+import type { LineageSettings } from "../reconcile/index.ts";
+import type { RenewalConf } from "./renewal-conf.ts";
+import { KINDS, type TreePaths } from "./tree-paths.ts";
+
+const PARAMS = "renewalparams";
+const WEBROOT_MAP = "renewalparams/webroot_map";
+
+// What certbot takes where its conf is silent.
+const CERTBOT_SERVER = "https://acme-v02.api.letsencrypt.org/directory";
+const CERTBOT_WEBROOT = "/var/www/html";
+const CERTBOT_RSA_BITS = "2048";
+const CERTBOT_CURVE = "secp256r1";
+
+// certbot warns about confs of a later version than its own: the first version that writes what we write.
+const CONF_VERSION = "5.0.0";
+
+const CURVES: Readonly<Record<string, KeyType>> = { secp256r1: "ecdsa-p256", secp384r1: "ecdsa-p384" };
+const RSA_BITS: Readonly<Record<string, KeyType>> = { "2048": "rsa-2048", "3072": "rsa-3072", "4096": "rsa-4096" };
+
+/** How a conf says that its lineage is renewed. Throws an Error when it has no `[renewalparams]`, as certbot refuses it. */
+export function readSettings(conf: RenewalConf): LineageSettings {
+  if (!conf.hasSection(PARAMS)) throw new Error("has no [renewalparams]");
+  return {
+    directoryUrl: text(conf, PARAMS, "server") ?? CERTBOT_SERVER,
+    accountId: text(conf, PARAMS, "account"),
+    keyType: readKeyType(conf),
+    webrootPath: readWebroot(conf),
+    autorenew: !/^(?:false|no|off|0)$/i.test(text(conf, PARAMS, "autorenew") ?? ""),
+  };
+}
+
+/** What a conf must say of a new version. */
+export type ConfFacts = {
+  readonly lineage: string;
+  readonly identifiers: readonly Identifier[];
+  readonly settings: LineageSettings;
+  readonly accountId: string;
+};
+
+/** Makes a conf, empty or certbot's own, say how the lineage is renewed from now on; what already says so is left alone. */
+export function writeSettings(conf: RenewalConf, paths: TreePaths, facts: ConfFacts): void {
+  const { lineage, settings, accountId } = facts;
+  if (conf.get("", "version") === undefined) conf.set("", "version", CONF_VERSION);
+  conf.set("", "archive_dir", paths.archiveOf(lineage));
+  for (const kind of KINDS) conf.set("", kind, `${paths.liveOf(lineage)}/${kind}.pem`);
+  const isNew = !conf.hasSection(PARAMS);
+  conf.addSection(PARAMS, "Options used in the renewal process");
+  conf.set(PARAMS, "account", accountId);
+  conf.set(PARAMS, "authenticator", "webroot");
+  const isOtherWebroot = isNew || readWebroot(conf) !== settings.webrootPath;
+  if (isOtherWebroot) conf.set(PARAMS, "webroot_path", [settings.webrootPath]);
+  conf.set(PARAMS, "server", settings.directoryUrl);
+  if (isNew || readKeyType(conf) !== settings.keyType) writeKeyType(conf, settings.keyType);
+  if (readSettings(conf).autorenew !== settings.autorenew)
+    conf.set(PARAMS, "autorenew", settings.autorenew ? "True" : "False");
+  writeWebrootMap(conf, facts, isOtherWebroot);
+}
+
+// An operator may have given names webroots of their own; they are kept until the lineage's webroot changes.
+function writeWebrootMap(conf: RenewalConf, { identifiers, settings }: ConfFacts, isOtherWebroot: boolean): void {
+  const names = identifiers.map(identifierKey);
+  for (const key of conf.keys(WEBROOT_MAP)) if (!names.includes(key)) conf.remove(WEBROOT_MAP, key);
+  conf.addSection(WEBROOT_MAP);
+  for (const name of names) {
+    if (isOtherWebroot || conf.get(WEBROOT_MAP, name) === undefined) conf.set(WEBROOT_MAP, name, settings.webrootPath);
+  }
+}
+
+// A conf without `key_type` is from before certbot 2, which made RSA keys.
+function readKeyType(conf: RenewalConf): KeyType {
+  if (text(conf, PARAMS, "key_type")?.toLowerCase() === "ecdsa") {
+    return CURVES[text(conf, PARAMS, "elliptic_curve")?.toLowerCase() ?? CERTBOT_CURVE] ?? "ecdsa-p256";
+  }
+  return RSA_BITS[text(conf, PARAMS, "rsa_key_size") ?? CERTBOT_RSA_BITS] ?? "rsa-4096";
+}
+
+function writeKeyType(conf: RenewalConf, keyType: KeyType): void {
+  const [curve] = Object.entries(CURVES).find(([, type]) => type === keyType) ?? [];
+  const [bits] = Object.entries(RSA_BITS).find(([, type]) => type === keyType) ?? [];
+  conf.set(PARAMS, "key_type", curve ? "ecdsa" : "rsa");
+  if (curve) conf.set(PARAMS, "elliptic_curve", curve);
+  else conf.remove(PARAMS, "elliptic_curve");
+  if (bits) conf.set(PARAMS, "rsa_key_size", bits);
+  else conf.remove(PARAMS, "rsa_key_size");
+}
+
+function readWebroot(conf: RenewalConf): string {
+  const [first] = [conf.get(PARAMS, "webroot_path") ?? []].flat();
+  const [name] = conf.keys(WEBROOT_MAP);
+  return first ?? (name === undefined ? undefined : text(conf, WEBROOT_MAP, name)) ?? CERTBOT_WEBROOT;
+}
+
+function text(conf: RenewalConf, section: string, key: string): string | undefined {
+  const value = conf.get(section, key);
+  // certbot writes "None" for an option that is off.
+  const one = typeof value === "string" ? value : value?.[0];
+  return one === "None" || one === "" ? undefined : one;
+}

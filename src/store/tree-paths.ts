@@ -1,0 +1,111 @@
+import { join } from "node:path";
+import { StoreError } from "./errors.ts";
+
+/** The four files of a version, as certbot names them. */
+export const KINDS = ["cert", "chain", "fullchain", "privkey"] as const;
+
+/** One of {@link KINDS}. */
+export type Kind = (typeof KINDS)[number];
+
+const LONGEST_NAME = 200; // of the 255 bytes of a file name; the rest is for what we and certbot put around it
+
+/** Whether a lineage's name can be one part of a path and one word of the certificate list. */
+export function isSafeName(lineage: string): boolean {
+  return /^[^./\s\p{Cc}][^/\s\p{Cc}]*$/u.test(lineage) && Buffer.byteLength(lineage) <= LONGEST_NAME;
+}
+
+/** Gives a safe name back; throws {@link unsafeName} for an empty one, a leading dot, a slash, a blank, too many bytes. */
+export function safeName(lineage: string): string {
+  if (isSafeName(lineage)) return lineage;
+  throw unsafeName(lineage);
+}
+
+/** The error for a name that isn't safe. */
+export function unsafeName(lineage: string): StoreError {
+  return new StoreError({
+    code: "LINEAGE_NAME_UNSAFE",
+    message: `refused the certificate name ${JSON.stringify(lineage)}: it can't be the name of a folder here`,
+    remedy: "Name the certificate by letters, digits, dots and dashes, like its first domain.",
+  });
+}
+
+/**
+ * Where everything is under `/etc/letsencrypt`. What we put into `live` and `renewal` beside certbot's own starts with a
+ * dot, which certbot's listings pass over.
+ */
+export class TreePaths {
+  readonly root: string;
+  readonly live: string;
+  readonly archive: string;
+  readonly renewal: string;
+  readonly hooks: string;
+  readonly sidecar: string;
+
+  constructor(root: string) {
+    this.root = root;
+    this.live = join(root, "live");
+    this.archive = join(root, "archive");
+    this.renewal = join(root, "renewal");
+    this.hooks = join(root, "renewal-hooks");
+    this.sidecar = join(root, "sidecar");
+  }
+
+  conf(lineage: string): string {
+    return join(this.renewal, `${lineage}.conf`);
+  }
+
+  /** The renewal conf of a version that isn't published yet. */
+  preparedConf(lineage: string): string {
+    return join(this.renewal, `.${lineage}.conf.prepared`);
+  }
+
+  archiveOf(lineage: string): string {
+    return join(this.archive, lineage);
+  }
+
+  archived(lineage: string, kind: Kind, version: number): string {
+    return join(this.archive, lineage, `${kind}${version}.pem`);
+  }
+
+  liveOf(lineage: string): string {
+    return join(this.live, lineage);
+  }
+
+  /** The link that becomes `live/<lineage>` by one rename. */
+  nextLink(lineage: string): string {
+    return join(this.live, `.${lineage}.next`);
+  }
+
+  /** Where certbot's real folder `live/<lineage>` is for the moment in which our link takes its place. */
+  adopted(lineage: string): string {
+    return join(this.live, `.${lineage}.adopted`);
+  }
+
+  /** Folder name of the four links to a version; `attempt` tells apart folders for the same version. */
+  generation(lineage: string, version: number, attempt = 0): string {
+    return attempt === 0 ? `.${lineage}.${version}` : `.${lineage}.${version}-${attempt}`;
+  }
+
+  state(lineage: string): string {
+    return join(this.sidecar, `${lineage}.json`);
+  }
+
+  certificateList(): string {
+    return join(this.sidecar, "certificates");
+  }
+}
+
+/** A folder in `live` that holds the four links of one version. */
+export type Generation = { readonly folder: string; readonly lineage: string; readonly version: number };
+
+/** Reads a folder's name as {@link TreePaths.generation} makes it; undefined for any other name. */
+export function parseGeneration(folder: string): Generation | undefined {
+  const match = /^\.(.+)\.(\d+)(?:-\d+)?$/.exec(folder);
+  return match?.[1] && match[2] ? { folder, lineage: match[1], version: Number(match[2]) } : undefined;
+}
+
+/** The version number in an archive file's name or in a link to it; undefined for any other name. */
+export function parseArchived(file: string): { readonly kind: Kind; readonly version: number } | undefined {
+  const match = /(?:^|\/)(cert|chain|fullchain|privkey)(\d+)\.pem$/.exec(file);
+  return match ? { kind: match[1] as Kind, version: Number(match[2]) } : undefined;
+}

@@ -1,0 +1,154 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import type { Account } from "../../src/reconcile/index.ts";
+import { createAccountStore } from "../../src/store/index.ts";
+import { docker } from "../support/docker-command.ts";
+import { IMAGES } from "../support/images.ts";
+import { isServable, newVersion, SETTINGS } from "../support/lineage-tree.ts";
+import { startPebble, type Pebble } from "../support/pebble.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { openTestStore, type TestStore } from "../support/test-store.ts";
+import { serveWebroot, type WebrootServer } from "../support/webroot-server.ts";
+
+const NAME = "shop.test";
+const NAMES = [NAME, "www.shop.test"];
+
+let pebble: Pebble;
+let web: WebrootServer;
+let webroot: string;
+let tree: TestStore;
+
+beforeAll(async () => {
+  webroot = await mkdtemp(join(tmpdir(), "webroot-"));
+  await chmod(webroot, 0o755);
+  web = await serveWebroot(webroot);
+  pebble = await startPebble({ httpPort: web.port, nonceRejectPercent: 0 });
+});
+
+afterAll(async () => {
+  await pebble.stop();
+  await web.close();
+  await rm(webroot, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  tree = await openTestStore();
+});
+
+/** Runs certbot on the tree, at the same path as here: its confs hold absolute paths. */
+async function certbot(root: string, ...args: readonly string[]): Promise<string> {
+  const mounts = [root, webroot].flatMap((path) => ["-v", `${path}:${path}`]);
+  const trust = ["-v", `${pebble.caFile}:/ca.pem:ro`, "-e", "REQUESTS_CA_BUNDLE=/ca.pem"];
+  const name = `test-certbot-${randomBytes(4).toString("hex")}`;
+  onTestFinished(async () => void (await docker("rm", "-f", name).catch(() => undefined)));
+  const place = ["run", "--rm", "--name", name, "--network", "host", ...mounts, ...trust, "--entrypoint", "certbot"];
+  const folders = ["--config-dir", root, "--work-dir", "/tmp/work", "--logs-dir", "/tmp/logs"];
+  return docker(...place, IMAGES.certbot, ...args, ...folders, "--non-interactive");
+}
+
+function settings() {
+  return { ...SETTINGS, directoryUrl: pebble.directoryUrl, webrootPath: webroot };
+}
+
+async function issueWithCertbot(root: string): Promise<void> {
+  const names = NAMES.flatMap((name) => ["-d", name]);
+  const terms = ["--server", pebble.directoryUrl, "--agree-tos", "-m", "me@shop.test", "--no-eff-email"];
+  await certbot(root, "certonly", "--webroot", "-w", webroot, ...names, ...terms);
+}
+
+// Without a terminal certbot sleeps some minutes before it renews.
+async function renewWithCertbot(root: string): Promise<void> {
+  await certbot(root, "renew", "--force-renewal", "--no-random-sleep-on-renew", "--cert-name", NAME);
+}
+
+/** An account that certbot registered, as our store reads it. */
+async function registerWithCertbot(): Promise<Account> {
+  const root = await temporaryFolder();
+  const terms = ["--server", pebble.directoryUrl, "--agree-tos", "-m", "me@shop.test", "--no-eff-email"];
+  await certbot(root, "register", ...terms);
+  const account = await createAccountStore({ root }).find(pebble.directoryUrl);
+  if (!account) throw new Error("no account is found where certbot registered one");
+  return account;
+}
+
+describe("a tree of ours", () => {
+  beforeEach(async () => {
+    const account = await registerWithCertbot();
+    await createAccountStore({ root: tree.root }).save(pebble.directoryUrl, account, { createdAt: new Date() });
+    for (let count = 1; count <= 2; count += 1) {
+      const version = newVersion(NAME, { names: NAMES, settings: settings() });
+      await tree.store.install({ ...version, issued: { ...version.issued, accountId: account.id } }, new Date());
+    }
+  });
+
+  test("is listed, renewed and deleted by certbot, and counts on after each", async () => {
+    const listing = await certbot(tree.root, "certificates");
+    expect(listing).toContain(`Certificate Name: ${NAME}`);
+    expect(listing).toContain(NAMES.join(" "));
+    expect(listing).not.toContain("were invalid");
+
+    const conf = await readFile(tree.at("renewal", `${NAME}.conf`), "utf8");
+    await renewWithCertbot(tree.root);
+    expect(await tree.currentVersion(NAME)).toBe(3);
+    expect(await isServable(tree.root, NAME)).toBe(true);
+    expect(await tree.store.recover()).toEqual([]);
+    const [listed] = await tree.store.list();
+    expect(listed?.settings).toMatchObject(settings());
+    const ours = (text: string) =>
+      text.split("\n").filter((line) => /^(account|server|webroot_path|key_type) = /.test(line));
+    expect(ours(await readFile(tree.at("renewal", `${NAME}.conf`), "utf8")).sort()).toEqual(ours(conf).sort());
+
+    const next = await tree.store.install(newVersion(NAME, { names: NAMES, settings: settings() }), new Date());
+    expect(next.version).toBe(4);
+    expect(await certbot(tree.root, "certificates")).not.toContain("were invalid");
+
+    await certbot(tree.root, "delete", "--cert-name", NAME);
+    expect(await tree.store.list()).toEqual([]);
+    expect(await tree.store.recover()).toHaveLength(1);
+    expect((await readdir(tree.at("live"))).filter((entry) => entry.includes(NAME))).toEqual([]);
+    await issueWithCertbot(tree.root);
+    expect(await tree.currentVersion(NAME)).toBe(1);
+  }, 120_000);
+});
+
+describe("a tree of certbot's", () => {
+  beforeEach(() => issueWithCertbot(tree.root));
+
+  test("is adopted, account and settings too, and certbot takes over again", async () => {
+    const account = await createAccountStore({ root: tree.root }).find(pebble.directoryUrl);
+    const [listed] = await tree.store.list();
+    expect(listed).toMatchObject({ name: NAME, current: { version: 1 } });
+    expect(listed?.problem).toBeUndefined();
+    expect(listed?.settings).toEqual({ ...settings(), accountId: account?.id });
+    expect(listed?.current?.leaf.identifiers.map(({ value }) => value).sort()).toEqual(NAMES);
+
+    expect(await tree.store.recover()).toEqual([]);
+    const version = newVersion(NAME, { names: NAMES, settings: settings() });
+    const issued = { ...version.issued, accountId: account?.id ?? "" };
+    const conf = await readFile(tree.at("renewal", `${NAME}.conf`), "utf8");
+    expect((await tree.store.install({ ...version, issued }, new Date())).version).toBe(2);
+    expect(await readFile(tree.at("renewal", `${NAME}.conf`), "utf8")).toBe(conf);
+    expect(tree.lines.map(({ event }) => event)).toEqual(["lineage.converted"]);
+
+    const listing = await certbot(tree.root, "certificates");
+    expect(listing).toContain(`Certificate Name: ${NAME}`);
+    expect(listing).not.toContain("were invalid");
+    await renewWithCertbot(tree.root);
+    expect(await tree.currentVersion(NAME)).toBe(3);
+    expect(await isServable(tree.root, NAME)).toBe(true);
+  }, 120_000);
+
+  test("has an account that certbot shows after we put another in its place", async () => {
+    const accounts = createAccountStore({ root: tree.root });
+    const before = await accounts.find(pebble.directoryUrl);
+    await accounts.setAside(pebble.directoryUrl, before?.id ?? "");
+    const account = await registerWithCertbot();
+    await accounts.save(pebble.directoryUrl, account, { createdAt: new Date(), email: "me@shop.test" });
+    const shown = await certbot(tree.root, "show_account", "--server", pebble.directoryUrl);
+    expect(shown).toContain(account.url);
+    expect(await readdir(join(tree.root, "accounts", "set-aside"))).toHaveLength(1);
+  });
+});

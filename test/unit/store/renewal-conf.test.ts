@@ -1,0 +1,121 @@
+import { array, assert, oneof, property, string } from "fast-check";
+import { describe, expect, test } from "vitest";
+import { RenewalConf } from "../../../src/store/renewal-conf.ts";
+
+const CERTBOT = `# renew_before_expiry = 30 days
+version = 2.1.0
+archive_dir = /etc/letsencrypt/archive/a.test
+
+# Options used in the renewal process
+[renewalparams]
+account = 0123
+webroot_path = /var/www/html,   # ours
+renew_hook = "echo 'a, b' # no comment"
+pre_hook = 'say "x"'
+[[webroot_map]]
+a.test = /var/www/html
+"b,c.test" = /srv
+[acme_renewal_info]
+ari_retry_after = 2026-01-01T00:00:00
+`;
+
+describe("a renewal conf", () => {
+  test("gives back, byte for byte, what nobody has changed", () => {
+    expect(new RenewalConf(CERTBOT).toString()).toBe(CERTBOT);
+  });
+
+  test("reads quoted values, lists, comments and nested sections as configobj does", () => {
+    const conf = new RenewalConf(CERTBOT);
+    expect(conf.get("", "version")).toBe("2.1.0");
+    expect(conf.get("renewalparams", "webroot_path")).toEqual(["/var/www/html"]);
+    expect(conf.get("renewalparams", "renew_hook")).toBe("echo 'a, b' # no comment");
+    expect(conf.get("renewalparams", "pre_hook")).toBe('say "x"');
+    expect(conf.keys("renewalparams/webroot_map")).toEqual(["a.test", "b,c.test"]);
+    expect(conf.get("acme_renewal_info", "ari_retry_after")).toBe("2026-01-01T00:00:00");
+    expect(conf.get("renewalparams", "a.test")).toBeUndefined();
+  });
+
+  test.each([
+    ["x = ,", []],
+    ["x = a, b", ["a", "b"]],
+    ["x = a, 'b, c',", ["a", "b, c"]],
+    ["x = ", ""],
+    ['x = ""', ""],
+    ["x = a b # c", "a b"],
+    ["x = http://a:14000/dir?q=1", "http://a:14000/dir?q=1"],
+    ["  x=a=b", "a=b"],
+    ["x = '''a # b'''", "a # b"],
+    ["\uFEFFx = a\r", "a"],
+  ])("reads %j", (line, value) => {
+    expect(new RenewalConf(`${line}\n`).get("", "x")).toEqual(value);
+  });
+
+  test("keeps a value of several lines whole", () => {
+    const text = 'x = """a\n[not a section]\nb"""\ny = 1\n';
+    const conf = new RenewalConf(text);
+    expect(conf.get("", "y")).toBe("1");
+    expect(conf.toString()).toBe(text);
+  });
+
+  test.each([
+    ["key alone", /line 1: not "name = value": key alone/],
+    ["[a", /line 1/],
+    ["[[a]]", /line 1: not a section/],
+    ["[a]]", /line 1: not a section/],
+    ['x = "a', /line 1: quotes or commas/],
+    ['x = "a" b', /line 1: quotes or commas/],
+    ['\nx = """a\nb', /line 2: the value that begins with """ has no end/],
+  ])("says which line of %j is wrong", (text, message) => {
+    expect(() => new RenewalConf(text)).toThrow(message);
+  });
+
+  test("changes only the line that was asked for", () => {
+    const conf = new RenewalConf(CERTBOT);
+    conf.set("renewalparams", "account", "4567");
+    expect(conf.toString()).toBe(CERTBOT.replace("0123", "4567"));
+  });
+
+  test("leaves a line alone that says the same already, in its own spelling", () => {
+    const conf = new RenewalConf(CERTBOT);
+    conf.set("renewalparams", "webroot_path", "/var/www/html");
+    conf.set("renewalparams", "pre_hook", 'say "x"');
+    expect(conf.toString()).toBe(CERTBOT);
+  });
+
+  test("adds entries before the section's inner sections", () => {
+    const conf = new RenewalConf(CERTBOT);
+    conf.set("renewalparams", "server", "https://a.test/dir");
+    conf.set("renewalparams/webroot_map", "d.test", "/d");
+    conf.set("", "privkey", "/k");
+    const lines = conf.toString().split("\n");
+    expect(lines[lines.indexOf("server = https://a.test/dir") + 1]).toBe("[[webroot_map]]");
+    expect(lines[lines.indexOf("d.test = /d") + 1]).toBe("[acme_renewal_info]");
+    expect(lines[lines.indexOf("privkey = /k") - 1]).toBe("archive_dir = /etc/letsencrypt/archive/a.test");
+  });
+
+  test("adds a section inside its parent, not behind another section", () => {
+    const conf = new RenewalConf("[renewalparams]\nx = 1\n\n[other]\n");
+    conf.addSection("renewalparams/webroot_map");
+    conf.set("renewalparams/webroot_map", "a.test", "/w");
+    expect(conf.toString()).toBe("[renewalparams]\nx = 1\n[[webroot_map]]\na.test = /w\n\n[other]\n");
+  });
+
+  test("reads back any value it wrote", () => {
+    const text = string({ unit: "binary" }).filter(
+      (one) => !/[\r\n]|^\uFEFF/.test(one) && !(one.includes('"') && one.includes("'")),
+    );
+    assert(
+      property(oneof(text, array(text)), (value) => {
+        const conf = new RenewalConf("[renewalparams]\n");
+        conf.set("renewalparams", "x", value);
+        const again = new RenewalConf(conf.toString()).get("renewalparams", "x");
+        expect(again).toEqual(value);
+      }),
+    );
+  });
+
+  test("refuses a value that no line can hold", () => {
+    expect(() => new RenewalConf("").set("", "x", "a\nb")).toThrow("can't be written");
+    expect(() => new RenewalConf("").set("", "x", `"'`)).toThrow("can't be written");
+  });
+});

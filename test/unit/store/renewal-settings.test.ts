@@ -1,0 +1,82 @@
+import { describe, expect, test } from "vitest";
+import { parseIdentifier } from "../../../src/certificate/index.ts";
+import { RenewalConf } from "../../../src/store/renewal-conf.ts";
+import { readSettings, writeSettings, type ConfFacts } from "../../../src/store/renewal-settings.ts";
+import { TreePaths } from "../../../src/store/tree-paths.ts";
+import { SETTINGS, certbotConf } from "../../support/lineage-tree.ts";
+
+const ROOT = "/etc/letsencrypt";
+
+function facts(change: Partial<ConfFacts> = {}): ConfFacts {
+  const accountId = "0123456789abcdef0123456789abcdef";
+  return { lineage: "a.test", identifiers: [parseIdentifier("a.test")], settings: SETTINGS, accountId, ...change };
+}
+
+function write(text: string, change: Partial<ConfFacts> = {}): string {
+  const conf = new RenewalConf(text);
+  writeSettings(conf, new TreePaths(ROOT), facts(change));
+  return conf.toString();
+}
+
+describe("the settings in a renewal conf", () => {
+  test("are written anew as certbot writes them", () => {
+    const written = certbotConf(ROOT, "a.test").replace("5.5.0", "5.0.0");
+    expect(write("")).toBe(written.replace("key_type = ecdsa\n", "key_type = ecdsa\nelliptic_curve = secp256r1\n"));
+  });
+
+  test("leave certbot's own conf as it is when nothing has changed", () => {
+    expect(write(certbotConf(ROOT, "a.test"))).toBe(certbotConf(ROOT, "a.test"));
+  });
+
+  test("keep hooks, comments and unknown keys when the account changes", () => {
+    const text = certbotConf(ROOT, "a.test").replace(
+      "[[web",
+      "renew_hook = systemctl reload x\n# mine\nfoo = 1, 2\n[[web",
+    );
+    const after = write(text, { accountId: "f".repeat(32) });
+    expect(after).toBe(text.replace("0123456789abcdef0123456789abcdef", "f".repeat(32)));
+  });
+
+  test("say the new key type alone when it changes", () => {
+    const rsa = write(certbotConf(ROOT, "a.test"), { settings: { ...SETTINGS, keyType: "rsa-3072" } });
+    expect(rsa).toContain("key_type = rsa\nrsa_key_size = 3072\n");
+    expect(readSettings(new RenewalConf(rsa)).keyType).toBe("rsa-3072");
+    const curve = write(rsa, { settings: { ...SETTINGS, keyType: "ecdsa-p384" } });
+    expect(curve).toContain("key_type = ecdsa\nelliptic_curve = secp384r1\n");
+    expect(curve).not.toContain("rsa_key_size");
+  });
+
+  test("follow the names and the webroot", () => {
+    const identifiers = ["b.test", "192.0.2.1", "2001:db8::1"].map(parseIdentifier);
+    const after = write(certbotConf(ROOT, "a.test"), {
+      identifiers,
+      settings: { ...SETTINGS, webrootPath: "/srv/a, b" },
+    });
+    expect(after).toContain('webroot_path = "/srv/a, b",\n');
+    const map = after.split("[[webroot_map]]\n")[1];
+    expect(map).toBe('b.test = "/srv/a, b"\n192.0.2.1 = "/srv/a, b"\n2001:db8::1 = "/srv/a, b"\n');
+  });
+
+  test("keep webroots that an operator gave to single names", () => {
+    const text = `${certbotConf(ROOT, "a.test")}www.a.test = /srv/www\n`;
+    expect(write(text, { identifiers: ["a.test", "www.a.test"].map(parseIdentifier) })).toBe(text);
+  });
+
+  test("are read with certbot's defaults where the conf is silent", () => {
+    expect(readSettings(new RenewalConf("[renewalparams]\n"))).toEqual({
+      directoryUrl: "https://acme-v02.api.letsencrypt.org/directory",
+      accountId: undefined,
+      keyType: "rsa-2048",
+      webrootPath: "/var/www/html",
+      autorenew: true,
+    });
+  });
+
+  test.each(["False", "false", "no", "0", "off"])("leave a lineage alone with autorenew = %s", (value) => {
+    expect(readSettings(new RenewalConf(`[renewalparams]\nautorenew = ${value}\n`)).autorenew).toBe(false);
+  });
+
+  test("are refused without [renewalparams], as certbot refuses them", () => {
+    expect(() => readSettings(new RenewalConf("version = 1\n"))).toThrow("[renewalparams]");
+  });
+});

@@ -1,0 +1,57 @@
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { beforeEach, describe, expect, test } from "vitest";
+import { FRESH_STATE } from "../../../src/reconcile/index.ts";
+import { newVersion } from "../../support/lineage-tree.ts";
+import { openTestStore, type TestStore } from "../../support/test-store.ts";
+
+const NAME = "a.test";
+
+let tree: TestStore;
+
+beforeEach(async () => {
+  tree = await openTestStore();
+});
+
+describe("our own files", () => {
+  test("bring a state back as it was saved, and no one else may read it", async () => {
+    const state = { ...FRESH_STATE, issue: { failures: 3, nextAttemptAt: "2026-01-01T00:00:00.000Z" } };
+    await tree.store.saveState(NAME, state);
+    expect(await tree.store.loadState(NAME)).toEqual(state);
+    expect((await stat(tree.at("sidecar", `${NAME}.json`))).mode & 0o777).toBe(0o600);
+    expect((await stat(tree.at("sidecar"))).mode & 0o777).toBe(0o755);
+    expect(await tree.store.loadState("other.test")).toEqual(FRESH_STATE);
+  });
+
+  test.each([
+    "",
+    "{",
+    "null",
+    "[]",
+    '{"schema":2}',
+    '{"schema":1,"issue":{},"deploy":{}}',
+    '{"schema":1,"issue":{"failures":0},"deploy":{"x":{}}}',
+  ])("begin afresh when the state is %j, which is kept aside and told", async (text) => {
+    await tree.store.saveState(NAME, FRESH_STATE);
+    await writeFile(tree.at("sidecar", `${NAME}.json`), text);
+    expect(await tree.store.loadState(NAME)).toEqual(FRESH_STATE);
+    const [aside] = await readdir(tree.at("sidecar"));
+    expect(aside).toMatch(/^a\.test\.json\.corrupt-\d+$/);
+    expect(tree.lines).toMatchObject([{ level: "warn", event: "lineage.repaired", fields: { lineage: NAME } }]);
+  });
+
+  test("hold the list for nginx, written only when it changes", async () => {
+    const certificates = [
+      { lineage: NAME, identifiers: newVersion(NAME, { names: [NAME, "www.a.test"] }).identifiers },
+      { lineage: "b.test-0001", identifiers: newVersion("b.test").identifiers },
+    ];
+    await tree.store.saveCertificateList(certificates);
+    const path = tree.at("sidecar", "certificates");
+    expect(await readFile(path, "utf8")).toBe("a.test a.test www.a.test\nb.test-0001 b.test\n");
+    const before = await stat(path);
+    expect(before.mode & 0o777).toBe(0o644);
+    await tree.store.saveCertificateList(certificates);
+    expect((await stat(path)).ino).toBe(before.ino);
+    await tree.store.saveCertificateList([]);
+    expect(await readFile(path, "utf8")).toBe("");
+  });
+});
