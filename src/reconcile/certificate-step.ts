@@ -1,4 +1,4 @@
-import { planRenewal } from "../certificate/index.ts";
+import { planRenewal, toFailure } from "../certificate/index.ts";
 import type { DesiredCertificate } from "./desired-certificate.ts";
 import { decideIssue } from "./issue-decision.ts";
 import { issueVersion, rehearse } from "./issue-step.ts";
@@ -45,6 +45,11 @@ export async function bringOnDisk(
       return { ...common, outcome: "rehearsal-only", because: decision.because };
     case "left-alone":
       return { ...common, outcome: "left-alone" };
+    case "unreadable": {
+      const failure = toFailure(decision.problem);
+      log.error("lineage.failed", { lineage, ...failure });
+      return { ...common, outcome: "failed", failure };
+    }
   }
 }
 

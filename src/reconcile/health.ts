@@ -15,7 +15,7 @@ const LATEST_WAKE_MS = 10 * 60_000;
 
 /**
  * Judges the last run: unhealthy when the loop stalls, when a certificate is missing or past its alarm line (a sixth of its
- * life left), or when one isn't served. Before the first run has finished it is healthy.
+ * life left), or when one isn't served; and until the first run has finished, so that whoever waits for health has certificates.
  */
 export function assessHealth({ now, loop }: HealthFacts): Health {
   const problems = [...stalled(now, loop), ...certificateProblems(now, loop), ...deployProblems(loop)];
@@ -33,7 +33,7 @@ function stalled(now: Date, { runningSince, wakeAt }: LoopFacts): string[] {
 }
 
 function certificateProblems(now: Date, { lastReport }: LoopFacts): string[] {
-  if (!lastReport) return [];
+  if (!lastReport) return ["the first check hasn't finished yet"];
   if (lastReport.failure) return [lastReport.failure.message];
   return lastReport.certificates.flatMap(({ lineage, validity, failure, outcome }) => {
     const why = failure ? `: ${failure.message}` : "";

@@ -48,7 +48,7 @@ export { createLoop } from "./loop.ts";
 export type { Loop, LoopFacts } from "./loop.ts";
 export { automaticMode } from "./policy.ts";
 export type { Policy, RunMode, WantedCertificate } from "./policy.ts";
-export { reconcile } from "./reconcile.ts";
+export { mendTree, reconcile } from "./reconcile.ts";
 export type { ReconcileParts, Run } from "./run.ts";
 export { isReached } from "./run-report.ts";
 export type { CertificateReport, DeployReport, RunReport } from "./run-report.ts";

@@ -1,4 +1,4 @@
-import { planRenewal, sameIdentifiers } from "../certificate/index.ts";
+import { planRenewal, sameIdentifiers, type OperatorError } from "../certificate/index.ts";
 import type { DesiredCertificate } from "./desired-certificate.ts";
 import type { AttemptState } from "./lineage-state.ts";
 import type { Policy, RunMode } from "./policy.ts";
@@ -16,7 +16,9 @@ export type IssueDecision =
   /** A new version is wanted, but `--dry-run` stands in the settings. */
   | { readonly kind: "rehearsal-only"; readonly because: IssueReason }
   /** `autorenew = False`: an operator wants it left alone. */
-  | { readonly kind: "left-alone" };
+  | { readonly kind: "left-alone" }
+  /** The disk doesn't give its files back, so nothing is known to be wrong with it: an order would be spent in vain. */
+  | { readonly kind: "unreadable"; readonly problem: OperatorError };
 
 /** What {@link decideIssue} looks at. */
 export type IssueFacts = {
@@ -31,6 +33,8 @@ export type IssueFacts = {
 export function decideIssue(facts: IssueFacts): IssueDecision {
   const { desired, mode, policy, now } = facts;
   if (!desired.settings.autorenew && !mode.forceRenewal) return { kind: "left-alone" };
+  const { problem } = desired;
+  if (!desired.current && problem?.code.startsWith("STORE_")) return { kind: "unreadable", problem };
   const because = reasonToIssue(facts);
   if (typeof because !== "string") return { kind: "current", until: because.until };
   if (mode.trigger === "command") return { kind: "issue", because };

@@ -4,6 +4,7 @@ import { deployAll, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy-all.ts";
 import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
 import { NoStagingError, UnknownLineageError } from "./errors.ts";
 import type { StoredLineage } from "./lineage-store.ts";
+import type { Log } from "./log.ts";
 import { mapLimited } from "./map-limited.ts";
 import type { Policy, RunMode } from "./policy.ts";
 import type { ReconcileParts, Run } from "./run.ts";
@@ -22,7 +23,7 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
   run.log.debug("check.started", { trigger: run.mode.trigger });
   try {
     const policy = policyOf(parts.policy, run.mode);
-    const stored = await parts.store.list();
+    const stored = await listMended(parts, run.log);
     const desired = resolveDesired(policy, stored);
     if (!run.mode.dryRun) await parts.store.saveCertificateList(desired);
     const chosen = choose(desired, run.mode);
@@ -38,6 +39,25 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
     run.log.error("lineage.failed", failure);
     return finish(parts, run, { startedAt, certificates: [], ...NOTHING_TO_DEPLOY, failure });
   }
+}
+
+/**
+ * Mends what a death in the middle of an install, or a hand in the tree, has left. What can't be mended is told and left to
+ * the reports: it must not keep the other certificates waiting. May run twice; the caller holds the lock.
+ */
+export async function mendTree({ store }: Pick<ReconcileParts, "store">, log: Log): Promise<void> {
+  try {
+    for (const recovery of await store.recover()) log.warn("lineage.repaired", recovery);
+  } catch (thrown) {
+    log.error("lineage.failed", toFailure(thrown));
+  }
+}
+
+async function listMended(parts: ReconcileParts, log: Log): Promise<readonly StoredLineage[]> {
+  const stored = await parts.store.list();
+  if (stored.every(({ problem }) => problem === undefined)) return stored;
+  await mendTree(parts, log);
+  return parts.store.list();
 }
 
 function policyOf(policy: Policy, mode: RunMode): Policy {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseIdentifier } from "../../../src/certificate/index.ts";
+import { OperatorError, parseIdentifier } from "../../../src/certificate/index.ts";
 import { automaticMode, decideIssue, type DesiredCertificate, type RunMode } from "../../../src/reconcile/index.ts";
 
 const now = new Date("2026-06-01T00:00:00Z");
@@ -9,6 +9,11 @@ const b = parseIdentifier("b.example.org");
 const policy = { isStaging: (url: string) => url.includes("staging"), isRehearsalOnly: false, settingsDigest: "one" };
 const scheduled = automaticMode("schedule");
 const command: RunMode = { trigger: "command", forceRenewal: false, dryRun: false, staging: false };
+
+class DiskError extends OperatorError {
+  readonly code = "STORE_FAILED";
+  readonly remedy = "Look at the disk.";
+}
 
 type Change = Partial<DesiredCertificate> & { readonly daysLeft?: number };
 
@@ -54,6 +59,11 @@ describe("what is to be done about a certificate on disk", () => {
   test("a staging one is replaced at once when production is asked for", () => {
     const staged = desired({ currentDirectoryUrl: "https://staging/dir" });
     expect(decide(staged)).toEqual({ kind: "issue", because: "staging-replaced" });
+  });
+
+  test("one that the disk doesn't give back is not ordered anew", () => {
+    const problem = new DiskError("Input/output error");
+    expect(decide(desired({ current: undefined, problem }))).toEqual({ kind: "unreadable", problem });
   });
 
   test("--force-renewal orders a good one, autorenew = False or not", () => {

@@ -1,0 +1,132 @@
+import { afterEach, expect, test } from "vitest";
+import { createLoop, type Clock, type Run, type RunReport } from "../../../src/reconcile/index.ts";
+import { collectLog } from "../../support/collected-log.ts";
+
+const now = new Date("2026-06-01T00:00:00Z");
+const later = (ms: number) => new Date(now.getTime() + ms);
+
+type Sleep = { readonly ms: number; wake(): void };
+
+/** A loop whose runs end, and whose clock moves, when the test says so. */
+function stage(nextAts: readonly (Date | undefined)[] = []) {
+  const stop = new AbortController();
+  const runs: Run[] = [];
+  const waiting: ((report: RunReport) => void)[] = [];
+  const sleeps: Sleep[] = [];
+  const clock: Clock = {
+    now: () => now,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        sleeps.push({ ms, wake: resolve });
+        signal.addEventListener("abort", () => reject(signal.reason));
+      }),
+  };
+  const reconcile = (run: Run) => {
+    runs.push(run);
+    return new Promise<RunReport>((resolve, reject) => {
+      waiting.push(resolve);
+      run.signal.addEventListener("abort", () => reject(run.signal.reason));
+    });
+  };
+  const loop = createLoop({ reconcile, clock, log: collectLog(), signal: stop.signal });
+  const finish = async () => {
+    const nextAt = nextAts[runs.length - 1];
+    waiting.shift()?.({ startedAt: now, finishedAt: now, certificates: [], deploys: [], targetsOff: [], nextAt });
+    await settle();
+  };
+  stages.push(stop);
+  return { loop, runs, sleeps, finish, stop };
+}
+
+const stages: AbortController[] = [];
+afterEach(() => {
+  for (const stop of stages.splice(0)) stop.abort();
+});
+
+// Lets every promise that can go on do so.
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+const command = { trigger: "command", forceRenewal: true, dryRun: false, staging: false } as const;
+
+test("runs one at a time, and requests that come before a run begins become one", async () => {
+  const { loop, runs, finish } = stage();
+  loop.request("start");
+  await settle();
+  for (let i = 0; i < 5; i += 1) loop.request("schedule");
+  await settle();
+  expect(runs).toHaveLength(1);
+  await finish();
+  expect(runs.map(({ mode }) => mode.trigger)).toEqual(["start", "schedule"]);
+  await finish();
+  expect(runs).toHaveLength(2);
+});
+
+test("a target that starts is not lost in a plain check that waits already", async () => {
+  const { loop, runs, finish } = stage();
+  loop.request("start");
+  await settle();
+  loop.request("schedule");
+  loop.request("target-started");
+  loop.request("schedule");
+  await finish();
+  expect(runs.at(-1)?.mode.trigger).toBe("target-started");
+});
+
+test("a command waits for the run under way, and runs as it was asked", async () => {
+  const { loop, runs, finish } = stage();
+  loop.request("schedule");
+  await settle();
+  const report = loop.command(command, collectLog());
+  await settle();
+  expect(runs).toHaveLength(1);
+  await finish();
+  expect(runs.at(-1)?.mode).toEqual(command);
+  await finish();
+  await expect(report).resolves.toMatchObject({ certificates: [] });
+});
+
+test("sleeps until something is due, then checks", async () => {
+  const { loop, runs, sleeps, finish } = stage([later(3600_000), undefined]);
+  loop.request("start");
+  await settle();
+  await finish();
+  expect(sleeps.map(({ ms }) => ms)).toEqual([3600_000]);
+  expect(loop.facts().wakeAt).toEqual(later(3600_000));
+  sleeps[0]?.wake();
+  await settle();
+  expect(runs.at(-1)?.mode.trigger).toBe("timer");
+  await finish();
+  expect(sleeps).toHaveLength(1);
+});
+
+test("does not spin when what is due can't be done", async () => {
+  const { loop, sleeps, finish } = stage([later(-1)]);
+  loop.request("start");
+  await settle();
+  await finish();
+  expect(sleeps[0]?.ms).toBeGreaterThanOrEqual(1000);
+});
+
+test("a rehearsal and a run for one certificate don't stand for a check of all", async () => {
+  const { loop, sleeps, finish } = stage([later(1000), later(2000)]);
+  void loop.command({ ...command, dryRun: true }, collectLog());
+  await settle();
+  await finish();
+  void loop.command({ ...command, certName: "a.test" }, collectLog());
+  await settle();
+  await finish();
+  expect(loop.facts().lastReport).toBeUndefined();
+  expect(sleeps).toEqual([]);
+});
+
+test("ends the run under way when it is told to stop, and takes no more", async () => {
+  const { loop, runs, stop } = stage();
+  loop.request("start");
+  await settle();
+  const waiting = loop.command(command, collectLog());
+  stop.abort(new Error("stopping"));
+  await expect(waiting).rejects.toThrow("stopping");
+  await loop.ended();
+  loop.request("schedule");
+  await settle();
+  expect(runs).toHaveLength(1);
+});
