@@ -1,0 +1,38 @@
+import type { Log, LogEvent, LogFields } from "../reconcile/index.ts";
+import type { CommandIo } from "./command-io.ts";
+
+type Line = (fields: LogFields) => string;
+
+const text = (value: unknown): string => (Array.isArray(value) ? value.map(text).join(", ") : String(value));
+// Some events are about one name of a certificate, some about all of them.
+const nameIn = (fields: LogFields): string => text(fields["name"] ?? fields["lineage"]);
+
+// Only what a person who waits wants to read. Failures are told once, by the report at the end.
+const LINES: Partial<Record<LogEvent, Line>> = {
+  "account.registered": () => "registered an account at the CA",
+  "account.replaced": () => "the CA no longer knows our account: registered a new one, the old key is kept",
+  "order.created": (f) => `${text(f["lineage"])}: order placed`,
+  "authorization.reused": (f) => `${nameIn(f)}: already proven to the CA`,
+  "challenge.presented": (f) => `${nameIn(f)}: proof is in place`,
+  "self-check.failed": (f) => `${nameIn(f)}: warning: ${text(f["message"])}\n  what to do: ${text(f["remedy"])}`,
+  "challenge.validated": (f) => `${nameIn(f)}: the CA has seen the proof`,
+  "order.finalized": (f) => `${text(f["lineage"])}: the CA is signing`,
+  "lineage.issued": (f) => `${text(f["lineage"])}: version ${text(f["version"])} is on disk`,
+  "lineage.renewed": (f) => `${text(f["lineage"])}: version ${text(f["version"])} is on disk`,
+  "lineage.restored": (f) =>
+    `${text(f["lineage"])}: version ${text(f["rejectedVersion"])} is put back to the one before`,
+  "configuration.tested": (f) => `${text(f["target"])}: configuration tested`,
+  "target.reloaded": (f) => `${text(f["target"])}: reloaded`,
+  "target.served": (f) => `${text(f["target"])}: serves ${text(f["lineage"])}`,
+  "option.ignored": (f) => `${text(f["option"])} is ignored: ${text(f["because"])}`,
+};
+
+/** A log whose lines are sentences for the person who waits; with `isVerbose` it tells every other event too. */
+export function progressLog(io: CommandIo, isVerbose: boolean): Log {
+  const tell = (event: LogEvent, fields: LogFields = {}) => {
+    const line = LINES[event];
+    if (line) io.out(`${line(fields)}\n`);
+    else if (isVerbose) io.out(`${event} ${JSON.stringify(fields)}\n`);
+  };
+  return { error: tell, warn: tell, info: tell, debug: tell };
+}

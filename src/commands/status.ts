@@ -1,0 +1,114 @@
+import type { Health, InspectedCertificate, Inspection, LoopFacts } from "../reconcile/index.ts";
+import { EXIT, type CommandIo } from "./command-io.ts";
+import { instant, names, validUntil } from "./words.ts";
+
+/** What the command needs. */
+export type StatusParts = {
+  readonly inspect: (options: { readonly withTargets: boolean; readonly signal: AbortSignal }) => Promise<Inspection>;
+  /** Absent when no daemon runs. */
+  readonly daemon?: { health(): Health; loop(): LoopFacts; nextCheckAt(): Date | undefined } | undefined;
+  readonly now: () => Date;
+};
+
+/** `status [--json]`: each certificate, its next step, its targets and what they serve right now. Exit code 1 when not all is well. */
+export async function status(parts: StatusParts, args: readonly string[], io: CommandIo): Promise<number> {
+  const unknown = args.find((arg) => arg !== "--json");
+  if (unknown !== undefined) {
+    io.err(`status: unknown option ${unknown}; only --json is possible\n`);
+    return EXIT.usage;
+  }
+  const inspection = await parts.inspect({ withTargets: true, signal: io.signal });
+  const health = parts.daemon?.health();
+  const isGood = isWell(inspection, parts.now()) && (health?.isHealthy ?? true);
+  if (args.includes("--json")) io.out(`${JSON.stringify(toDocument(parts, inspection, isGood), null, 2)}\n`);
+  else io.out(toText(parts, inspection));
+  return isGood ? EXIT.ok : EXIT.failed;
+}
+
+function isWell({ certificates, unreadable, found }: Inspection, now: Date): boolean {
+  if (unreadable.length > 0 || found?.unavailable) return false;
+  return certificates.every(({ desired, targets }) => {
+    const notAfter = desired.current?.leaf.validity.notAfter;
+    return notAfter !== undefined && notAfter > now && targets.every(({ finding }) => finding.kind === "served");
+  });
+}
+
+function toDocument(parts: StatusParts, { certificates, unreadable, found }: Inspection, isGood: boolean) {
+  const { daemon } = parts;
+  return {
+    isGood,
+    daemon: daemon && {
+      ...daemon.health(),
+      runningSince: daemon.loop().runningSince,
+      nextCheckAt: daemon.nextCheckAt(),
+    },
+    certificates: certificates.map(({ desired, decision, attempts, targets }) => ({
+      lineage: desired.lineage,
+      identifiers: desired.identifiers,
+      fingerprint: desired.current?.leaf.fingerprint,
+      validity: desired.current?.leaf.validity,
+      next: decision,
+      attempts,
+      targets,
+    })),
+    unreadable: unreadable.map(({ name, problem }) => ({ lineage: name, problem: problem?.message })),
+    targetsUnavailable: found?.unavailable,
+    targetsOff: found?.off ?? [],
+  };
+}
+
+function toText(parts: StatusParts, { certificates, unreadable, found }: Inspection): string {
+  const blocks = certificates.map((one) => certificateText(one, parts.now()));
+  const broken = unreadable.map(({ name, problem }) => `${name}\n  can't be read: ${problem?.message ?? "unknown"}`);
+  const off = (found?.off ?? []).map(({ name, reason }) => `${name}: ${reason}`);
+  const { unavailable } = found ?? {};
+  const targets = unavailable ? [`${unavailable.message}\n  what to do: ${unavailable.remedy}`] : [];
+  return `${[...blocks, ...broken, ...off, ...targets, daemonText(parts)].join("\n")}\n`;
+}
+
+function certificateText({ desired, decision, attempts, targets }: InspectedCertificate, now: Date): string {
+  const { current, lineage, identifiers } = desired;
+  const lines = [lineage, `  names: ${names(identifiers)}`];
+  lines.push(
+    current
+      ? `  on disk: version ${current.version}, ${validUntil(current.leaf.validity, now)}`
+      : "  on disk: nothing yet",
+  );
+  lines.push(`  next: ${nextText(decision)}`);
+  if (attempts.failures > 0 && attempts.lastFailure) {
+    lines.push(`  failures in a row: ${attempts.failures}; the last: ${attempts.lastFailure.message}`);
+    lines.push(`  what to do: ${attempts.lastFailure.remedy}`);
+  }
+  for (const { name, finding } of targets) {
+    const served = finding.kind === "served" ? "serves this version" : `does NOT serve it: ${finding.message}`;
+    lines.push(`  ${name}: ${served}`);
+    if (finding.kind === "not-served") lines.push(`    what to do: ${finding.remedy}`);
+  }
+  return lines.join("\n");
+}
+
+function nextText(decision: InspectedCertificate["decision"]): string {
+  switch (decision.kind) {
+    case "issue":
+      return `an order, now (${decision.because})`;
+    case "current":
+      return `renewal ${instant(decision.until)}`;
+    case "hold":
+      return `another try ${instant(decision.until)} (${decision.because})`;
+    case "rehearsal-only":
+      return "no order while --dry-run is set in CERTBOT_OPTIONS";
+    case "unreadable":
+      return `nothing until it can be read: ${decision.problem.message}`;
+    case "left-alone":
+      return "nothing: its renewal configuration says autorenew = False";
+  }
+}
+
+function daemonText({ daemon }: StatusParts): string {
+  if (!daemon) return "daemon: not running";
+  const nextCheckAt = daemon.nextCheckAt();
+  const { isHealthy, problems } = daemon.health();
+  const next = nextCheckAt ? `next check ${instant(nextCheckAt)}` : "no check is scheduled";
+  const health = isHealthy ? "healthy" : `unhealthy:\n${problems.map((problem) => `  ${problem}`).join("\n")}`;
+  return `daemon: ${next}; ${health}`;
+}

@@ -1,0 +1,89 @@
+import { toFailure, type Failure } from "../certificate/index.ts";
+import { isReached, type CertificateReport, type Log, type RunMode, type RunReport } from "../reconcile/index.ts";
+import { EXIT, type CommandIo } from "./command-io.ts";
+import { progressLog } from "./progress-log.ts";
+import { failureLines, instant, names, validUntil } from "./words.ts";
+
+/** What an operator asks of one run, merged from the command line and CERTBOT_OPTIONS. */
+export type UpdateOptions = {
+  readonly dryRun: boolean;
+  readonly forceRenewal: boolean;
+  readonly staging: boolean;
+  readonly certName?: string | undefined;
+  readonly json: boolean;
+  readonly verbose: boolean;
+};
+
+/** What the command needs. */
+export type UpdateCertParts = {
+  /** Reads the command's words. Throws OperatorError for a mistake. */
+  readonly readOptions: (args: readonly string[]) => UpdateOptions;
+  /** Runs reconcile as soon as it may. */
+  readonly run: (mode: RunMode, log: Log) => Promise<RunReport>;
+  readonly now: () => Date;
+};
+
+/**
+ * `update-cert`: one reconcile of all certificates, now, with progress; ends with the truth and an exit code. The run goes
+ * on when the one who asked goes away.
+ */
+export async function updateCert(parts: UpdateCertParts, args: readonly string[], io: CommandIo): Promise<number> {
+  let options: UpdateOptions;
+  try {
+    options = parts.readOptions(args);
+  } catch (thrown) {
+    io.err(`${failureLines(toFailure(thrown))}\n`);
+    return EXIT.usage;
+  }
+  const { dryRun, forceRenewal, staging, certName, json, verbose } = options;
+  const log = progressLog(json ? { ...io, out: (text) => io.err(text) } : io, verbose);
+  const report = await parts.run({ trigger: "command", dryRun, forceRenewal, staging, certName }, log);
+  if (json) io.out(`${JSON.stringify({ reached: isReached(report), ...report }, null, 2)}\n`);
+  else printReport(report, io, parts.now());
+  return exitCode(report);
+}
+
+function exitCode(report: RunReport): number {
+  const isUsage = report.failure?.code === "CERT_NAME_UNKNOWN" || report.failure?.code === "STAGING_UNKNOWN";
+  if (isUsage) return EXIT.usage;
+  return isReached(report) ? EXIT.ok : EXIT.failed;
+}
+
+function printReport(report: RunReport, io: CommandIo, now: Date): void {
+  const tellFailure = (failure: Failure) => io.err(`${failureLines(failure)}\n`);
+  if (report.failure) tellFailure(report.failure);
+  for (const certificate of report.certificates) {
+    io.out(`${certificateLine(certificate, now)}\n`);
+    if (certificate.failure) tellFailure(certificate.failure);
+  }
+  for (const { target, lineage, outcome, failure } of report.deploys) {
+    if (outcome === "served" || outcome === "deployed") io.out(`${lineage}: ${target} serves it\n`);
+    else io.err(`${lineage}: ${target} does NOT serve it\n`);
+    if (failure) tellFailure(failure);
+  }
+  for (const { name, reason } of report.targetsOff) io.out(`${name}: ${reason}\n`);
+  if (report.targetsUnavailable) tellFailure(report.targetsUnavailable);
+}
+
+function certificateLine({ lineage, identifiers, outcome, validity, nextAt }: CertificateReport, now: Date): string {
+  const until = validity ? `, ${validUntil(validity, now)}` : "";
+  const next = nextAt ? `, next renewal ${instant(nextAt)}` : "";
+  switch (outcome) {
+    case "issued":
+      return `${lineage}: issued for ${names(identifiers)}${until}${next}`;
+    case "renewed":
+      return `${lineage}: renewed for ${names(identifiers)}${until}${next}`;
+    case "not-due":
+      return `${lineage}: not due${until}${next}`;
+    case "rehearsed":
+      return `${lineage}: the rehearsal passed; nothing was changed`;
+    case "left-alone":
+      return `${lineage}: left alone, its renewal/${lineage}.conf says autorenew = False${until}`;
+    case "rehearsal-only":
+      return `${lineage}: no order while --dry-run is set${until}`;
+    case "held":
+      return `${lineage}: waits after a failure${until}${nextAt ? `, next try ${instant(nextAt)}` : ""}`;
+    case "failed":
+      return `${lineage}: FAILED${until}${nextAt ? `, next try by itself ${instant(nextAt)}` : ""}`;
+  }
+}

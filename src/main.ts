@@ -1,0 +1,261 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { OperatorError, toFailure } from "./certificate/index.ts";
+import type { InPlaceOutcome } from "./cli.ts";
+import { banner, runCommand, type CommandIo, type CommandParts } from "./commands/index.ts";
+import { describeSettings, mergeCommandOptions } from "./config/index.ts";
+import type { Config, ConfigSources } from "./config/index.ts";
+import { acquireLock, DaemonStoppingError, LOCK_FOLDER, LockHeldError, RUN_FOLDER } from "./control/index.ts";
+import type { ControlHandler, Terminal } from "./control/index.ts";
+import { buildProgram, missingDomain, readSettings, TREE, type Program, type Reading } from "./program.ts";
+import { assessHealth, createLoop, inspect, mendTree, reconcile, teeLog } from "./reconcile/index.ts";
+import type { Health, Log, Loop, LoopFacts } from "./reconcile/index.ts";
+import { createLog, createSchedule, isCronExpression, systemClock } from "./system/index.ts";
+
+const VERSION = process.env.CERT_SIDECAR_VERSION ?? "dev";
+const SHOWN_FOLDERS = [TREE, "/var/www/html", "/var/log/letsencrypt"];
+// Docker waits ten seconds before it kills; a person at a terminal doesn't want to.
+const STOP_WITHIN_MS = 1500;
+const LOCK_RETRY_MS = 30_000;
+
+/**
+ * The daemon: reads the settings once, takes the lock, and keeps reconciling until SIGTERM or SIGINT. With wrong settings it
+ * stays up, places no order, and says what is wrong to whoever asks. Gives the exit code.
+ */
+export async function runDaemon(): Promise<number> {
+  const stopping = new AbortController();
+  const reading = readSettings(settingSources());
+  const log = await openLog("config" in reading ? reading.config : undefined);
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.on(name, () => {
+      log.info("signal.received", { signal: name });
+      stopping.abort(new DaemonStoppingError());
+      setTimeout(() => process.exit(0), STOP_WITHIN_MS).unref();
+    });
+  }
+  // The loop listens too. Without it, waiting for the lock or with wrong settings, the signal must not end the daemon.
+  process.on("SIGHUP", () => log.info("signal.received", { signal: "SIGHUP" }));
+  tellStart(log, reading);
+  while (!stopping.signal.aborted) {
+    await holdLock(log, reading, stopping.signal).catch(async (thrown: unknown) => {
+      if (stopping.signal.aborted) return;
+      log.error("lock.lost", toFailure(thrown));
+      await systemClock.sleep(LOCK_RETRY_MS, stopping.signal).catch(() => undefined);
+    });
+  }
+  log.info("daemon.stopped");
+  return 0;
+}
+
+/** Does one command in this process, for the case that no daemon runs: takes the lock where it acts. */
+export async function runInPlace(
+  command: string,
+  args: readonly string[],
+  terminal: Terminal,
+): Promise<InPlaceOutcome> {
+  const reading = readSettings(settingSources());
+  const aborted = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => aborted.abort());
+  let isHeld = false;
+  let heldWords = "";
+  const io: CommandIo = {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => {
+      if (isHeld) heldWords += text;
+      else process.stderr.write(text);
+    },
+    isTty: terminal.isTty,
+    signal: aborted.signal,
+  };
+  const done = async (parts: CommandParts): Promise<InPlaceOutcome> => {
+    const exitCode = await runCommand(parts, { command, args }, io);
+    return isHeld ? { kind: "held", words: heldWords } : { kind: "done", exitCode };
+  };
+  if ("refusal" in reading) return done(refusedParts(reading.refusal));
+  const log = await createLog({ level: "error", format: "json", destination: { write: () => undefined } });
+  const program = buildProgram(reading.config, { log, version: VERSION });
+  if (program instanceof OperatorError) return done(refusedParts(program));
+  const run: CommandParts["run"] = async (mode, runLog) => {
+    const handler: ControlHandler = async (_request, client) => {
+      client.err("cert-sidecar: a command is running in place, without the daemon; try again when it has finished\n");
+      return Promise.resolve(1);
+    };
+    const taken = acquireLock({ ...lockOptions(log, handler), wait: false }, aborted.signal);
+    const lock = await taken.catch((thrown: unknown) => {
+      isHeld = thrown instanceof LockHeldError;
+      throw thrown;
+    });
+    try {
+      await mendTree(program.parts, log);
+      return await reconcile(program.parts, {
+        mode,
+        log: runLog,
+        signal: AbortSignal.any([aborted.signal, lock.lost]),
+      });
+    } finally {
+      await lock.release();
+    }
+  };
+  const refusal = await missingDomain(program);
+  return done({ ...commandParts(program, run), refusal });
+}
+
+/** One tenure of the lock: from winning it until the daemon stops or the lock is lost. */
+async function holdLock(log: Log, reading: Reading, stopping: AbortSignal): Promise<void> {
+  // Who asks while we are still looking at the tree waits for what comes of it.
+  const ready = Promise.withResolvers<CommandParts>();
+  ready.promise.catch(() => undefined);
+  const handler: ControlHandler = async (request, client) => {
+    const { command, args, terminal } = request;
+    log.debug("command.received", { command, args });
+    const exitCode = await runCommand(await ready.promise, request, { ...client, isTty: terminal.isTty });
+    log.debug("command.finished", { command, exitCode });
+    return exitCode;
+  };
+  const lock = await acquireLock({ ...lockOptions(log, handler), wait: true }, stopping);
+  try {
+    const signal = AbortSignal.any([stopping, lock.lost]);
+    const refuse = (refusal: OperatorError) => {
+      ready.resolve(refusedParts(refusal));
+      return untilAborted(signal);
+    };
+    if ("refusal" in reading) return await refuse(reading.refusal);
+    const program = buildProgram(reading.config, { log, version: VERSION });
+    if (program instanceof OperatorError) {
+      log.error("settings.refused", toFailure(program));
+      return await refuse(program);
+    }
+    await mendTree(program.parts, log);
+    const missing = await missingDomain(program);
+    if (missing) {
+      log.error("settings.refused", toFailure(missing));
+      return await refuse(missing);
+    }
+    await serve(program, { log, signal, use: ready.resolve });
+  } catch (thrown) {
+    ready.reject(thrown);
+    throw thrown;
+  } finally {
+    await lock.release();
+  }
+}
+
+type Serving = { readonly log: Log; readonly signal: AbortSignal; readonly use: (parts: CommandParts) => void };
+
+/** The loop and everything that asks it for runs, until the signal aborts. */
+async function serve(program: Program, { log, signal, use }: Serving): Promise<void> {
+  const loop = createLoop({ reconcile: (run) => reconcile(program.parts, run), clock: systemClock, log, signal });
+  const schedule = createSchedule(
+    program.config.schedule,
+    { random: Math.random, timezone: process.env["TZ"], log },
+    () => Promise.resolve(loop.request("schedule")),
+  );
+  use({
+    ...commandParts(program, (mode, runLog) => loop.command(mode, teeLog(log, runLog))),
+    daemon: daemonFacts(loop, () => schedule.nextRunAt()),
+  });
+  const onHangUp = () => loop.request("signal");
+  process.on("SIGHUP", onHangUp);
+  const watching = program.deployment.watchStarts(() => loop.request("target-started"), signal);
+  loop.request("start");
+  await loop.ended();
+  process.off("SIGHUP", onHangUp);
+  schedule.stop();
+  await watching;
+}
+
+function daemonFacts(loop: Loop, nextScheduledAt: () => Date) {
+  const facts = (): LoopFacts => loop.facts();
+  return {
+    health: (): Health => assessHealth({ now: systemClock.now(), loop: facts() }),
+    loop: facts,
+    nextCheckAt: () => {
+      const { wakeAt } = facts();
+      const scheduledAt = nextScheduledAt();
+      return wakeAt && wakeAt < scheduledAt ? wakeAt : scheduledAt;
+    },
+  };
+}
+
+function commandParts({ config, parts }: Program, run: CommandParts["run"]): CommandParts {
+  return {
+    readOptions: (args) => mergeCommandOptions(config, args),
+    run,
+    inspect: (options) => inspect(parts, options),
+    now: () => systemClock.now(),
+  };
+}
+
+function refusedParts(refusal: OperatorError): CommandParts {
+  const refuse = () => Promise.reject(refusal);
+  const problems = refusal.message.split("\n");
+  const daemon = { health: () => ({ isHealthy: false, problems }), loop: () => ({}), nextCheckAt: () => undefined };
+  const readOptions = () => {
+    throw refusal;
+  };
+  return { refusal, readOptions, run: refuse, inspect: refuse, daemon, now: () => systemClock.now() };
+}
+
+function settingSources(): ConfigSources {
+  return {
+    environment: process.env,
+    dotenvText: readIfThere(".env"),
+    readFile: (path) => readFileSync(path, "utf8"),
+    isCronExpression,
+  };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function openLog(config: Config | undefined): Promise<Log> {
+  const asked = config?.logFormat ?? "auto";
+  const format = asked === "auto" ? (process.stdout.isTTY ? "pretty" : "json") : asked;
+  return createLog({ level: config?.logLevel ?? "info", format, destination: 1, color: process.stdout.isTTY });
+}
+
+function tellStart(log: Log, reading: Reading): void {
+  const isJsonOnly = "config" in reading && reading.config.logFormat === "json";
+  if (!isJsonOnly)
+    process.stdout.write(banner(VERSION, describeSettings(settingSources()), SHOWN_FOLDERS.map(showFolder)));
+  log.info("daemon.started", { version: VERSION });
+  if ("refusal" in reading) log.error("settings.refused", toFailure(reading.refusal));
+  else
+    for (const { setting, message, remedy } of reading.config.warnings)
+      log.warn("option.ignored", { option: setting, because: message, remedy });
+}
+
+function showFolder(path: string) {
+  try {
+    return { path, entries: readdirSync(path).sort() };
+  } catch {
+    return { path, entries: undefined };
+  }
+}
+
+function lockOptions(log: Log, handler: ControlHandler) {
+  const description = `the sidecar in container ${hostname()}`;
+  return {
+    folder: LOCK_FOLDER,
+    runFolder: RUN_FOLDER,
+    description,
+    handler,
+    clock: systemClock,
+    log,
+    random: Math.random,
+  };
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+if (import.meta.main) process.exit(await runDaemon());

@@ -1,0 +1,107 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createCertificateAuthority } from "./acme/index.ts";
+import { OperatorError } from "./certificate/index.ts";
+import { createWebrootSolver } from "./challenge/index.ts";
+import { ConfigError, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "./config/index.ts";
+import type { Config, ConfigSources } from "./config/index.ts";
+import { createDeployment, type Deployment } from "./deploy/index.ts";
+import type { Log, Policy, ReconcileParts } from "./reconcile/index.ts";
+import { createAccountStore, createLineageStore } from "./store/index.ts";
+import { systemClock } from "./system/index.ts";
+
+/** certbot's folder; everything that is kept is below it. */
+export const TREE = "/etc/letsencrypt";
+
+const SERVED_WITHIN_MS = 10_000;
+
+/** Everything that acts, built from good settings. */
+export type Program = { readonly config: Config; readonly parts: ReconcileParts; readonly deployment: Deployment };
+
+/** The settings, read; or why they can't be used. */
+export type Reading = { readonly config: Config } | { readonly refusal: ConfigError };
+
+/** What {@link buildProgram} needs besides the settings. */
+export type Surroundings = { readonly log: Log; readonly version: string };
+
+/** Reads all settings, and the files they name. Never throws for a mistake of the operator's. */
+export function readSettings(sources: ConfigSources): Reading {
+  try {
+    const config = parseConfig(sources);
+    if (config.caBundlePath !== undefined) checkReadable("CERTBOT_CA_BUNDLE", config.caBundlePath);
+    return { config };
+  } catch (thrown) {
+    if (thrown instanceof ConfigError) return { refusal: thrown };
+    throw thrown;
+  }
+}
+
+function checkReadable(setting: string, path: string): void {
+  try {
+    readFileSync(path);
+  } catch (thrown) {
+    const problem = `can't be read in this container: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+    throw new ConfigError([{ setting, value: path, problem, allowed: "the path of a PEM file in a mounted folder" }]);
+  }
+}
+
+function build(config: Config, { log, version }: Surroundings): Program {
+  const deployment = createDeployment({
+    docker: config.docker,
+    service: "nginx",
+    clock: systemClock,
+    log,
+    random: Math.random,
+  });
+  const solver = createWebrootSolver({ front: deployment.front, clock: systemClock });
+  const ca = createCertificateAuthority({
+    accounts: createAccountStore({ root: TREE }),
+    solverFor: () => solver,
+    clock: systemClock,
+    caBundlePem: config.caBundlePath === undefined ? undefined : readFileSync(config.caBundlePath, "utf8"),
+    verifyTls: config.verifyTls,
+    userAgent: `cert-sidecar/${version} (+https://github.com/cert-sidecar/cert-sidecar)`,
+  });
+  const parts: ReconcileParts = {
+    ca,
+    store: createLineageStore({ root: TREE, log }),
+    finder: deployment.finder,
+    clock: systemClock,
+    random: Math.random,
+    policy: toPolicy(config),
+    servedWithinMs: SERVED_WITHIN_MS,
+  };
+  return { config, parts, deployment };
+}
+
+/** Builds everything that acts; or gives why it can't be built from these settings. Nothing is connected or written yet. */
+export function buildProgram(config: Config, surroundings: Surroundings): Program | OperatorError {
+  try {
+    return build(config, surroundings);
+  } catch (thrown) {
+    if (thrown instanceof OperatorError) return thrown;
+    throw thrown;
+  }
+}
+
+function toPolicy(config: Config): Policy {
+  const { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath } = config;
+  const whatMatters = JSON.stringify({ wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath });
+  return {
+    wanted,
+    directoryUrl,
+    email,
+    keyType,
+    webrootPath,
+    isStaging,
+    stagingOf,
+    isRehearsalOnly: config.options.dryRun,
+    settingsDigest: createHash("sha256").update(whatMatters).digest("base64url"),
+  };
+}
+
+/** The refusal for settings that name no certificate where the tree holds none either. Throws OperatorError. */
+export async function missingDomain({ config, parts }: Program): Promise<ConfigError | undefined> {
+  if (config.wanted.length > 0) return undefined;
+  return (await parts.store.list()).length > 0 ? undefined : new ConfigError([MISSING_DOMAIN]);
+}
