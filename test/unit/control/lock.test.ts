@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmod, lstat, mkdir, readdir, readlink, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, readdir, readlink, rename, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -178,6 +178,24 @@ test("sockets of dead processes, and a control.sock that leads to one, are in no
   await take(options);
   expect(await exitCodeAt(options.folder)).toBe(0);
   expect(await readdir(options.folder)).toHaveLength(2);
+});
+
+test("a folder that was deleted under its mount is an error at once, and the remedy makes the mount anew", async () => {
+  const folder = await temporaryFolder();
+  const handle = await open(folder, "r");
+  onTestFinished(() => handle.close());
+  await rm(folder, { recursive: true });
+  const lock = acquireLock(optionsFor(`/proc/self/fd/${handle.fd}`), never);
+  await expect(lock).rejects.toMatchObject({
+    code: "LOCK_UNAVAILABLE",
+    remedy: expect.stringContaining("--force-recreate"),
+  });
+});
+
+test("folders above it are made", async () => {
+  const folder = join(await temporaryFolder(), "not", "there");
+  const lock = await take(optionsFor(folder));
+  expect(await lock.isHeld()).toBe(true);
 });
 
 test("a path that is too long for a socket, and a folder that isn't one, are said clearly", async () => {
