@@ -10,12 +10,14 @@ import type { ControlHandler, Terminal } from "./control/index.ts";
 import { buildProgram, missingDomain, readSettings, TREE, type Program, type Reading } from "./program.ts";
 import { assessHealth, createLoop, inspect, mendTree, reconcile, teeLog } from "./reconcile/index.ts";
 import type { Health, Log, Loop, LoopFacts } from "./reconcile/index.ts";
-import { createLog, createSchedule, isCronExpression, systemClock } from "./system/index.ts";
+import { createLog, createSchedule, drawSchedule, isCronExpression, systemClock } from "./system/index.ts";
 
 const VERSION = process.env.CERT_SIDECAR_VERSION ?? "dev";
 const SHOWN_FOLDERS = [TREE, "/var/www/html", "/var/log/letsencrypt"];
 // Docker waits ten seconds before it kills; a person at a terminal doesn't want to.
 const STOP_WITHIN_MS = 1500;
+// As a shell gives it for Ctrl-C.
+const STOPPED_BY_SIGNAL = 130;
 const LOCK_RETRY_MS = 30_000;
 
 /**
@@ -39,7 +41,7 @@ export async function runDaemon(): Promise<number> {
   while (!stopping.signal.aborted) {
     await holdLock(log, reading, stopping.signal).catch(async (thrown: unknown) => {
       if (stopping.signal.aborted) return;
-      log.error("lock.lost", toFailure(thrown));
+      log.error("lock.denied", toFailure(thrown));
       await systemClock.sleep(LOCK_RETRY_MS, stopping.signal).catch(() => undefined);
     });
   }
@@ -68,7 +70,10 @@ export async function runInPlace(
     signal: aborted.signal,
   };
   const done = async (parts: CommandParts): Promise<InPlaceOutcome> => {
-    const exitCode = await runCommand(parts, { command, args }, io);
+    const exitCode = await runCommand(parts, { command, args }, io).catch((thrown: unknown) => {
+      if (aborted.signal.aborted) return STOPPED_BY_SIGNAL;
+      throw thrown;
+    });
     return isHeld ? { kind: "held", words: heldWords } : { kind: "done", exitCode };
   };
   if ("refusal" in reading) return done(refusedParts(reading.refusal));
@@ -146,7 +151,7 @@ type Serving = { readonly log: Log; readonly signal: AbortSignal; readonly use: 
 async function serve(program: Program, { log, signal, use }: Serving): Promise<void> {
   const loop = createLoop({ reconcile: (run) => reconcile(program.parts, run), clock: systemClock, log, signal });
   const schedule = createSchedule(
-    program.config.schedule,
+    program.config.schedule ?? drawSchedule(() => program.draw),
     { random: Math.random, timezone: process.env["TZ"], log },
     () => Promise.resolve(loop.request("schedule")),
   );

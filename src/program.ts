@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { createCertificateAuthority } from "./acme/index.ts";
 import { OperatorError } from "./certificate/index.ts";
 import { createWebrootSolver } from "./challenge/index.ts";
@@ -16,7 +17,13 @@ export const TREE = "/etc/letsencrypt";
 const SERVED_WITHIN_MS = 10_000;
 
 /** Everything that acts, built from good settings. */
-export type Program = { readonly config: Config; readonly parts: ReconcileParts; readonly deployment: Deployment };
+export type Program = {
+  readonly config: Config;
+  readonly parts: ReconcileParts;
+  readonly deployment: Deployment;
+  /** A number in [0, 1) that is this installation's own and stays: the moments of different ones are spread by it. */
+  readonly draw: number;
+};
 
 /** The settings, read; or why they can't be used. */
 export type Reading = { readonly config: Config } | { readonly refusal: ConfigError };
@@ -71,7 +78,9 @@ function build(config: Config, { log, version }: Surroundings): Program {
     policy: toPolicy(config),
     servedWithinMs: SERVED_WITHIN_MS,
   };
-  return { config, parts, deployment };
+  const ownText = config.wanted.map(({ name }) => name).join(" ") || hostname();
+  const draw = createHash("sha256").update(ownText).digest().readUInt32BE() / 2 ** 32;
+  return { config, parts, deployment, draw };
 }
 
 /** Builds everything that acts; or gives why it can't be built from these settings. Nothing is connected or written yet. */

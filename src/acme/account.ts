@@ -98,11 +98,10 @@ async function register(ca: Ca, privateKeyPem: string, request: AccountRequest, 
     throw new UnexpectedAnswerError(answer.url, "a new account without its URL (Location)");
   }
   const account: Account = { id: accountId(privateKeyPem), privateKeyPem, url: answer.location };
-  options.log.info("account.registered", {
-    ca: ca.directoryUrl,
-    account: account.url,
-    kept: request.account === "stored",
-  });
+  // A throw-away account is nothing that an operator has.
+  if (request.account === "stored") {
+    options.log.info("account.registered", { ca: ca.directoryUrl, account: account.url });
+  }
   return account;
 }
 

@@ -104,12 +104,15 @@ const DISTRUST = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ]);
 
+// Node.js tells its own user what to do; whoever runs a container can't, and the remedy says better.
+const NODE_ADVICE = /; if the root CA is installed locally.*$/;
+
 /** Makes what the operator sees of a failed exchange with `url`. */
 export function connectionError(url: URL, cause: unknown): OperatorError {
   if (cause instanceof OperatorError) return cause;
   if (cause instanceof AnswerTooLong) return new UnexpectedAnswerError(url.href, cause.message, cause);
   const code = codeOf(cause);
-  if (DISTRUST.has(code)) return new CaUntrustedError(url.origin, wordsOf(cause), cause);
+  if (DISTRUST.has(code)) return new CaUntrustedError(url.origin, wordsOf(cause).replace(NODE_ADVICE, ""), cause);
   if (code.startsWith("HPE_")) return new UnexpectedAnswerError(url.href, `it is not HTTP (${wordsOf(cause)})`, cause);
   return new CaUnreachableError(url.origin, whyUnreachable(url, code, cause), cause);
 }

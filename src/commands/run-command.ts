@@ -3,6 +3,7 @@ import type { Health, Inspection, Log, LoopFacts, RunMode, RunReport } from "../
 import { certificates } from "./certificates.ts";
 import { EXIT, type CommandIo } from "./command-io.ts";
 import { healthcheck } from "./healthcheck.ts";
+import { printHelp } from "./help.ts";
 import { status } from "./status.ts";
 import { updateCert, type UpdateOptions } from "./update-cert.ts";
 import { failureLines } from "./words.ts";
@@ -25,6 +26,7 @@ const VERBS = ["update-cert", "certificates", "status", "healthcheck"] as const;
 
 /** Does one command and gives its exit code. A failure is printed with its remedy; only the signal's reason is thrown. */
 export async function runCommand(parts: CommandParts, { command, args }: CommandLine, io: CommandIo): Promise<number> {
+  if (printHelp(command, args, io)) return EXIT.ok;
   try {
     if (parts.refusal && command !== "healthcheck") {
       io.err(`${failureLines(parts.refusal)}\n`);

@@ -30,7 +30,8 @@ export function names(identifiers: readonly Identifier[]): string {
   return identifiers.map(({ value }) => value).join(" ");
 }
 
-/** A failure on two lines: what happened, and what to do. */
+/** A failure for people: what happened, with its code at the end of the first line, and what to do. */
 export function failureLines({ code, message, remedy }: Failure): string {
-  return `${message} [${code}]\n  what to do: ${remedy}`;
+  const [first, ...others] = message.split("\n");
+  return [`${first} [${code}]`, ...others, `  what to do: ${remedy}`].join("\n");
 }

@@ -1,4 +1,5 @@
 import { OperatorError } from "../certificate/index.ts";
+import { codeOf } from "./files.ts";
 
 /** Another process holds the lock, and the caller doesn't want to wait. */
 export class LockHeldError extends OperatorError {
@@ -27,7 +28,11 @@ export class LockUnavailableError extends OperatorError {
 
   constructor(folder: string, cause: unknown) {
     super(`Can't take the lock in ${folder}: ${wordsOf(cause)}`, { cause });
-    this.remedy = `Make ${folder} a writable folder of the container (a volume or a tmpfs) with space left.`;
+    // A folder above it is made where it is missing, except inside a mount whose source is gone.
+    this.remedy =
+      codeOf(cause) === "ENOENT"
+        ? `The folder mounted above ${folder} was deleted: run \`docker compose --profile certbot up -d --force-recreate\`.`
+        : `Make ${folder} a writable folder of the container (a volume or a tmpfs) with space left.`;
   }
 }
 

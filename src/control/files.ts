@@ -1,4 +1,5 @@
-import { lstat, mkdir } from "node:fs/promises";
+import { chown, lstat, mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 
 /** Whether a file is there. Only the certain answer is no: a disk that doesn't answer is no proof of absence. */
 export async function exists(path: string): Promise<boolean> {
@@ -10,9 +11,28 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Makes a folder for sockets and marks that only its owner enters. May run twice. */
+/** Makes a folder for sockets and marks that only its owner enters, and those above it. May run twice. */
 export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  // Node's own `recursive` never ends inside a mounted folder that was deleted, and calls a read-only one missing.
+  try {
+    await makeOne(path);
+  } catch (thrown) {
+    if (codeOf(thrown) !== "ENOENT" || (await exists(dirname(path)))) throw thrown;
+    await makeFolder(dirname(path));
+    await makeOne(path);
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (thrown) {
+    if (codeOf(thrown) === "EEXIST") return;
+    throw thrown;
+  }
+  // The tree may be another user's, who must get at all that is in it. Without the right to give it away it stays ours.
+  const { uid, gid } = await stat(dirname(path));
+  await chown(path, uid, gid).catch(() => undefined);
 }
 
 /** The system's name for what went wrong (`ENOENT`); empty when it has none. */

@@ -95,11 +95,12 @@ function isRunning({ container }: Replica): boolean {
 }
 
 function notRunning(service: string, replicas: readonly Replica[]): TargetNotRunningError {
-  const isRestarting = replicas.some(({ container }) => container.status === "restarting");
+  const states = replicas.map(({ container }) => container.status);
+  const stuck = (["restarting", "paused"] as const).find((state) => states.includes(state));
   return new TargetNotRunningError(
     service,
     replicas.map(({ name, container }) => `${name} is ${describeState(container)}`),
-    { isRestarting },
+    { stuck },
   );
 }
 

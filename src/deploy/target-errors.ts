@@ -34,13 +34,17 @@ export class TargetNotRunningError extends OperatorError {
   constructor(
     service: string,
     states: readonly string[],
-    options: { readonly isRestarting?: boolean; readonly cause?: unknown } = {},
+    options: { readonly stuck?: "restarting" | "paused" | undefined; readonly cause?: unknown } = {},
   ) {
     super(`nothing can be deployed to the service "${service}" now: ${states.join(", ")}`, { cause: options.cause });
-    this.remedy = options.isRestarting
-      ? `Read docker compose logs ${service} and mend what it complains about; the certificate is deployed by itself when it is up.`
-      : `Run docker compose up -d ${service}; the certificate is deployed by itself when it is up.`;
+    this.remedy = `${wayBack(service, options.stuck)}; the certificate is deployed by itself when it is up.`;
   }
+}
+
+// `up` can't start what is paused.
+function wayBack(service: string, stuck: "restarting" | "paused" | undefined): string {
+  if (stuck === "restarting") return `Read docker compose logs ${service} and mend what it complains about`;
+  return stuck === "paused" ? `Run docker compose unpause ${service}` : `Run docker compose up -d ${service}`;
 }
 
 /** We have no network in common with a target, so nobody can check what it serves. */

@@ -34,8 +34,11 @@ export class NotServedError extends OperatorError {
   }
 }
 
+/** A command asks for something that there isn't; nothing was done. */
+export abstract class UsageProblem extends OperatorError {}
+
 /** `--cert-name` names no certificate of ours. */
-export class UnknownLineageError extends OperatorError {
+export class UnknownLineageError extends UsageProblem {
   readonly code = "CERT_NAME_UNKNOWN";
   readonly remedy: string;
 
@@ -46,7 +49,7 @@ export class UnknownLineageError extends OperatorError {
 }
 
 /** `--staging` was asked of a CA that has no staging directory that we know of. */
-export class NoStagingError extends OperatorError {
+export class NoStagingError extends UsageProblem {
   readonly code = "STAGING_UNKNOWN";
   readonly remedy = "Use --dry-run to rehearse, or name the staging directory with CERTBOT_SERVER.";
 

@@ -52,7 +52,7 @@ export async function issueVersion(parts: IssueParts, task: IssueTask): Promise<
     return { ...common, outcome, version: version.version, fingerprint, validity };
   } catch (thrown) {
     if (signal.aborted) {
-      log.warn("attempt.interrupted", { lineage: desired.lineage, nextAt: "at least a minute after the next start" });
+      log.warn("attempt.interrupted", { lineage: desired.lineage });
       throw thrown;
     }
     return { ...common, ...currentVersion(desired), outcome: "failed", ...(await recordFailure(parts, task, thrown)) };
@@ -106,7 +106,9 @@ function currentVersion({ current }: DesiredCertificate) {
 
 async function recordStart(parts: IssueParts, desired: DesiredCertificate, startedAt: Date): Promise<void> {
   const state = await parts.store.loadState(desired.lineage);
-  const failures = state.issue.failures + 1;
+  // Failures with other settings say nothing of these.
+  const isComparable = state.issue.settingsDigest === parts.policy.settingsDigest;
+  const failures = isComparable ? state.issue.failures + 1 : 1;
   const issue: AttemptState = {
     ...state.issue,
     failures,

@@ -28,6 +28,7 @@ export const LOG_EVENTS = [
   "lineage.restored",
   "lock.acquired",
   "lock.awaited",
+  "lock.denied",
   "lock.lost",
   "option.ignored",
   "order.created",

@@ -2,7 +2,7 @@ import { toFailure } from "../certificate/index.ts";
 import { bringOnDisk } from "./certificate-step.ts";
 import { deployAll, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy-all.ts";
 import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
-import { NoStagingError, UnknownLineageError } from "./errors.ts";
+import { NoStagingError, UnknownLineageError, UsageProblem } from "./errors.ts";
 import type { StoredLineage } from "./lineage-store.ts";
 import type { Log } from "./log.ts";
 import { mapLimited } from "./map-limited.ts";
@@ -36,7 +36,8 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
   } catch (thrown) {
     run.signal.throwIfAborted();
     const failure = toFailure(thrown);
-    run.log.error("lineage.failed", failure);
+    // A word of the operator's that names nothing is the operator's to hear, not the log's.
+    if (!(thrown instanceof UsageProblem)) run.log.error("lineage.failed", failure);
     return finish(parts, run, { startedAt, certificates: [], ...NOTHING_TO_DEPLOY, failure });
   }
 }
