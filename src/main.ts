@@ -78,7 +78,7 @@ export async function runInPlace(
   };
   if ("refusal" in reading) return done(refusedParts(reading.refusal));
   const log = await createLog({ level: "error", format: "json", destination: { write: () => undefined } });
-  const program = buildProgram(reading.config, { log, version: VERSION });
+  const program = buildProgram(reading.config, { log, version: VERSION, environment: process.env });
   if (program instanceof OperatorError) return done(refusedParts(program));
   const run: CommandParts["run"] = async (mode, runLog) => {
     const handler: ControlHandler = async (_request, client) => {
@@ -92,7 +92,8 @@ export async function runInPlace(
     });
     try {
       await mendTree(program.parts, log);
-      return await reconcile(program.parts, {
+      const parts = { ...program.parts, mayAct: () => lock.isHeld() };
+      return await reconcile(parts, {
         mode,
         log: runLog,
         signal: AbortSignal.any([aborted.signal, lock.lost]),
@@ -125,7 +126,7 @@ async function holdLock(log: Log, reading: Reading, stopping: AbortSignal): Prom
       return untilAborted(signal);
     };
     if ("refusal" in reading) return await refuse(reading.refusal);
-    const program = buildProgram(reading.config, { log, version: VERSION });
+    const program = buildProgram(reading.config, { log, version: VERSION, environment: process.env });
     if (program instanceof OperatorError) {
       log.error("settings.refused", toFailure(program));
       return await refuse(program);
@@ -136,7 +137,7 @@ async function holdLock(log: Log, reading: Reading, stopping: AbortSignal): Prom
       log.error("settings.refused", toFailure(missing));
       return await refuse(missing);
     }
-    await serve(program, { log, signal, use: ready.resolve });
+    await serve(program, { log, signal, mayAct: () => lock.isHeld(), use: ready.resolve });
   } catch (thrown) {
     ready.reject(thrown);
     throw thrown;
@@ -145,18 +146,25 @@ async function holdLock(log: Log, reading: Reading, stopping: AbortSignal): Prom
   }
 }
 
-type Serving = { readonly log: Log; readonly signal: AbortSignal; readonly use: (parts: CommandParts) => void };
+type Serving = {
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly mayAct: () => Promise<boolean>;
+  readonly use: (parts: CommandParts) => void;
+};
 
 /** The loop and everything that asks it for runs, until the signal aborts. */
-async function serve(program: Program, { log, signal, use }: Serving): Promise<void> {
-  const loop = createLoop({ reconcile: (run) => reconcile(program.parts, run), clock: systemClock, log, signal });
+async function serve(program: Program, { log, signal, mayAct, use }: Serving): Promise<void> {
+  const parts = { ...program.parts, mayAct };
+  const loop = createLoop({ reconcile: (run) => reconcile(parts, run), clock: systemClock, log, signal });
   const schedule = createSchedule(
     program.config.schedule ?? drawSchedule(() => program.draw),
     { random: Math.random, timezone: process.env["TZ"], log },
     () => Promise.resolve(loop.request("schedule")),
   );
   use({
-    ...commandParts(program, (mode, runLog) => loop.command(mode, teeLog(log, runLog))),
+    ...commandParts(program, (mode, runLog, client) => loop.command(mode, teeLog(log, runLog), client)),
+    busySince: () => loop.facts().runningSince,
     daemon: daemonFacts(loop, () => schedule.nextRunAt()),
   });
   const onHangUp = () => loop.request("signal");
@@ -187,6 +195,7 @@ function commandParts({ config, parts }: Program, run: CommandParts["run"]): Com
     readOptions: (args) => mergeCommandOptions(config, args),
     run,
     inspect: (options) => inspect(parts, options),
+    busySince: () => undefined,
     now: () => systemClock.now(),
   };
 }
@@ -198,7 +207,8 @@ function refusedParts(refusal: OperatorError): CommandParts {
   const readOptions = () => {
     throw refusal;
   };
-  return { refusal, readOptions, run: refuse, inspect: refuse, daemon, now: () => systemClock.now() };
+  const busySince = () => undefined;
+  return { refusal, readOptions, run: refuse, busySince, inspect: refuse, daemon, now: () => systemClock.now() };
 }
 
 function settingSources(): ConfigSources {

@@ -19,7 +19,8 @@ const SERVED_WITHIN_MS = 10_000;
 /** Everything that acts, built from good settings. */
 export type Program = {
   readonly config: Config;
-  readonly parts: ReconcileParts;
+  /** Whether one may act is known to whoever holds the lock. */
+  readonly parts: Omit<ReconcileParts, "mayAct">;
   readonly deployment: Deployment;
   /** A number in [0, 1) that is this installation's own and stays: the moments of different ones are spread by it. */
   readonly draw: number;
@@ -29,7 +30,12 @@ export type Program = {
 export type Reading = { readonly config: Config } | { readonly refusal: ConfigError };
 
 /** What {@link buildProgram} needs besides the settings. */
-export type Surroundings = { readonly log: Log; readonly version: string };
+export type Surroundings = {
+  readonly log: Log;
+  readonly version: string;
+  /** For `HTTPS_PROXY` and `NO_PROXY`. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+};
 
 /** Reads all settings, and the files they name. Never throws for a mistake of the operator's. */
 export function readSettings(sources: ConfigSources): Reading {
@@ -52,7 +58,7 @@ function checkReadable(setting: string, path: string): void {
   }
 }
 
-function build(config: Config, { log, version }: Surroundings): Program {
+function build(config: Config, { log, version, environment }: Surroundings): Program {
   const deployment = createDeployment({
     docker: config.docker,
     service: "nginx",
@@ -67,9 +73,10 @@ function build(config: Config, { log, version }: Surroundings): Program {
     clock: systemClock,
     caBundlePem: config.caBundlePath === undefined ? undefined : readFileSync(config.caBundlePath, "utf8"),
     verifyTls: config.verifyTls,
+    proxyEnvironment: environment,
     userAgent: `cert-sidecar/${version} (+https://github.com/cert-sidecar/cert-sidecar)`,
   });
-  const parts: ReconcileParts = {
+  const parts = {
     ca,
     store: createLineageStore({ root: TREE, log }),
     finder: deployment.finder,

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import type { ChallengeProof } from "../reconcile/index.ts";
+import type { ChallengeProof, Clock } from "../reconcile/index.ts";
 import { UnsafeTokenError, WebrootError, type WebrootTrouble } from "./errors.ts";
+import { createLeftoverSweep } from "./leftover-sweep.ts";
 
 /** Challenge files in webroots. */
 export type TokenFiles = {
@@ -23,14 +24,16 @@ const TOKEN = /^[\w-]{1,200}$/;
 const TRIES = 5;
 
 /** Makes challenge files; it remembers the folders it made, to take only those away again. */
-export function createTokenFiles(): TokenFiles {
+export function createTokenFiles(clock: Clock): TokenFiles {
   const madeFolders = new Set<string>();
+  const sweep = createLeftoverSweep(clock);
   return {
     write: async (proof) => {
       const token = safeToken(proof);
       try {
         await untilFolderStays(async () => {
           const folder = await openFolder(proof.webrootPath, madeFolders);
+          await sweep(folder);
           await writeAtomically(join(folder, token), proof.keyAuthorization);
         });
       } catch (cause) {

@@ -18,7 +18,7 @@ const SELF_CHECK_TIMEOUT_MS = 10_000;
  * Keep one for a process: it remembers which folders it made, and that no front server is to be found.
  */
 export function createWebrootSolver({ front, clock, selfCheckTimeoutMs }: WebrootParts): ChallengeSolver {
-  const files = createTokenFiles();
+  const files = createTokenFiles(clock);
   const check = createSelfCheck(front, clock, selfCheckTimeoutMs ?? SELF_CHECK_TIMEOUT_MS);
   return {
     type: "http-01",

@@ -13,7 +13,8 @@ export type CommandParts = {
   /** The settings are wrong: no command can do its work. */
   readonly refusal?: OperatorError | undefined;
   readonly readOptions: (args: readonly string[]) => UpdateOptions;
-  readonly run: (mode: RunMode, log: Log) => Promise<RunReport>;
+  readonly run: (mode: RunMode, log: Log, client: AbortSignal) => Promise<RunReport>;
+  readonly busySince: () => Date | undefined;
   readonly inspect: (options: { readonly withTargets: boolean; readonly signal: AbortSignal }) => Promise<Inspection>;
   readonly daemon?: { health(): Health; loop(): LoopFacts; nextCheckAt(): Date | undefined } | undefined;
   readonly now: () => Date;

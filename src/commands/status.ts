@@ -97,8 +97,8 @@ function nextText(decision: InspectedCertificate["decision"]): string {
       return `another try ${instant(decision.until)} (${decision.because})`;
     case "rehearsal-only":
       return "no order while --dry-run is set in CERTBOT_OPTIONS";
-    case "unreadable":
-      return `nothing until it can be read: ${decision.problem.message}`;
+    case "refused":
+      return `no order: ${decision.problem.message}`;
     case "left-alone":
       return "nothing: its renewal configuration says autorenew = False";
   }

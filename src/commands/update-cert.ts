@@ -12,6 +12,8 @@ export type UpdateOptions = {
   readonly certName?: string | undefined;
   readonly json: boolean;
   readonly verbose: boolean;
+  /** Print failures only. */
+  readonly quiet: boolean;
 };
 
 /** What the command needs. */
@@ -19,7 +21,9 @@ export type UpdateCertParts = {
   /** Reads the command's words. Throws OperatorError for a mistake. */
   readonly readOptions: (args: readonly string[]) => UpdateOptions;
   /** Runs reconcile as soon as it may. */
-  readonly run: (mode: RunMode, log: Log) => Promise<RunReport>;
+  readonly run: (mode: RunMode, log: Log, client: AbortSignal) => Promise<RunReport>;
+  /** Since when another run is under way, for which this one has to wait. */
+  readonly busySince: () => Date | undefined;
   readonly now: () => Date;
 };
 
@@ -35,11 +39,15 @@ export async function updateCert(parts: UpdateCertParts, args: readonly string[]
     io.err(`${failureLines(toFailure(thrown))}\n`);
     return EXIT.usage;
   }
-  const { dryRun, forceRenewal, staging, certName, json, verbose } = options;
-  const log = progressLog(json ? { ...io, out: (text) => io.err(text) } : io, verbose);
-  const report = await parts.run({ trigger: "command", dryRun, forceRenewal, staging, certName }, log);
+  const { dryRun, forceRenewal, staging, certName, json, verbose, quiet } = options;
+  const out = quiet ? () => undefined : (text: string) => (json ? io.err(text) : io.out(text));
+  const steps = { ...io, out };
+  const busySince = parts.busySince();
+  if (busySince) steps.out(`waiting for the check that has been running since ${instant(busySince)}\n`);
+  const mode = { trigger: "command", dryRun, forceRenewal, staging, certName } as const;
+  const report = await parts.run(mode, progressLog(steps, verbose), io.signal);
   if (json) io.out(`${JSON.stringify({ reached: isReached(report), ...report }, null, 2)}\n`);
-  else printReport(report, io, parts.now());
+  else printReport(report, steps, parts.now());
   return exitCode(report);
 }
 

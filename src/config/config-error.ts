@@ -4,8 +4,10 @@ import { formatMistake, type Mistake } from "./mistake.ts";
 /** The settings can't be used. Nothing is ordered until they are right: a guess could spend a CA's limits. */
 export class ConfigError extends OperatorError {
   readonly code = "SETTINGS_INVALID";
-  // A container keeps the environment it was created with, so an edited .env needs a new container, not a restart.
-  readonly remedy = "Correct these settings in .env, then run `docker compose --profile certbot up -d`.";
+  // A container keeps the environment it was created with, so an edited .env needs a new container, not a restart. Forced,
+  // since compose sees no change when only a file that a setting names was mended.
+  readonly remedy =
+    "Correct these settings in .env, or the files they name, then run `docker compose --profile certbot up -d --force-recreate certbot`.";
   override readonly retry: RetryRule = "never";
   /** Every mistake that was found, one at least. */
   readonly mistakes: readonly Mistake[];

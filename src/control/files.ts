@@ -11,7 +11,10 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Makes a folder for sockets and marks that only its owner enters, and those above it. May run twice. */
+// As the store makes it: nginx's step reads the list of certificates there, and what is private has a mode of its own.
+const FOLDER_MODE = 0o755;
+
+/** Makes a folder for sockets and marks, and those above it, with the owner of the one they are in. May run twice. */
 export async function makeFolder(path: string): Promise<void> {
   // Node's own `recursive` never ends inside a mounted folder that was deleted, and calls a read-only one missing.
   try {
@@ -25,7 +28,7 @@ export async function makeFolder(path: string): Promise<void> {
 
 async function makeOne(path: string): Promise<void> {
   try {
-    await mkdir(path, { mode: 0o700 });
+    await mkdir(path, { mode: FOLDER_MODE });
   } catch (thrown) {
     if (codeOf(thrown) === "EEXIST") return;
     throw thrown;

@@ -11,6 +11,18 @@ export async function bringOnDisk(
   run: Run,
   desired: DesiredCertificate,
 ): Promise<CertificateReport> {
+  try {
+    return await decideAndDo(parts, run, desired);
+  } catch (thrown) {
+    run.signal.throwIfAborted();
+    // Its state can't be read: without it nobody knows what the CA has been asked for already.
+    const failure = toFailure(thrown);
+    run.log.error("lineage.failed", { lineage: desired.lineage, ...failure });
+    return { lineage: desired.lineage, identifiers: desired.identifiers, outcome: "failed", failure };
+  }
+}
+
+async function decideAndDo(parts: ReconcileParts, run: Run, desired: DesiredCertificate): Promise<CertificateReport> {
   const { mode, log, signal } = run;
   if (mode.dryRun) return rehearse(parts, { desired, log, signal });
   const { lineage, identifiers, current } = desired;
@@ -45,7 +57,7 @@ export async function bringOnDisk(
       return { ...common, outcome: "rehearsal-only", because: decision.because };
     case "left-alone":
       return { ...common, outcome: "left-alone" };
-    case "unreadable": {
+    case "refused": {
       const failure = toFailure(decision.problem);
       log.error("lineage.failed", { lineage, ...failure });
       return { ...common, outcome: "failed", failure };

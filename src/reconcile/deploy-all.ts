@@ -1,8 +1,10 @@
-import { toFailure } from "../certificate/index.ts";
+import { identifierKey, toFailure } from "../certificate/index.ts";
 import { deployToTarget } from "./deploy-step.ts";
 import type { DeployableVersion } from "./deploy-task.ts";
 import type { DeployTarget, FoundTargets } from "./deploy-target.ts";
+import type { DesiredCertificate } from "./desired-certificate.ts";
 import type { Log } from "./log.ts";
+import { assignNames } from "./name-owners.ts";
 import type { ReconcileParts, Run } from "./run.ts";
 import type { CertificateReport, DeployReport, RunReport } from "./run-report.ts";
 
@@ -15,6 +17,12 @@ const STARTING_TARGET_MS = 3000;
 /** What a run did at the targets. */
 export type Deployed = Pick<RunReport, "deploys" | "targetsUnavailable" | "targetsOff">;
 
+/** How a run has left the disk: every certificate on it, and what it did for those it was about. */
+export type Outcome = {
+  readonly settled: readonly DesiredCertificate[];
+  readonly certificates: readonly CertificateReport[];
+};
+
 /** The result of a run that has nothing to deploy. */
 export const NOTHING_TO_DEPLOY: Deployed = { deploys: [], targetsOff: [] };
 
@@ -22,12 +30,8 @@ export const NOTHING_TO_DEPLOY: Deployed = { deploys: [], targetsOff: [] };
  * Makes each target that can be found serve what is on disk, one target after the other. One target never stops the
  * others. Never throws, except the signal's reason.
  */
-export async function deployAll(
-  parts: ReconcileParts,
-  run: Run,
-  certificates: readonly CertificateReport[],
-): Promise<Deployed> {
-  const versions = certificates.flatMap(toDeployable);
+export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcome): Promise<Deployed> {
+  const versions = deployableVersions(outcome);
   if (versions.length === 0) return NOTHING_TO_DEPLOY;
   const found = await parts.finder.find(run.signal);
   tellFound(found, versions, run.log);
@@ -60,9 +64,22 @@ async function deployTo(parts: ReconcileParts, run: Run, { target, versions }: O
   }
 }
 
-function toDeployable(report: CertificateReport): DeployableVersion[] {
-  const { lineage, identifiers, outcome, version, fingerprint, validity } = report;
-  if (version === undefined || !fingerprint || !validity) return [];
-  const isNew = outcome === "issued" || outcome === "renewed";
-  return [{ lineage, identifiers, version, fingerprint, notAfter: validity.notAfter, isNew }];
+/** Whether a run has put this version on disk. */
+export function isNewVersion({ outcome }: CertificateReport): boolean {
+  return outcome === "issued" || outcome === "renewed";
+}
+
+// A target is asked for the names that are a lineage's own; one without any is kept for whoever else reads it.
+function deployableVersions({ settled, certificates }: Outcome): DeployableVersion[] {
+  const reports = new Map(certificates.map((report) => [report.lineage, report]));
+  const owned = new Map(assignNames(settled).map(({ lineage, identifiers }) => [lineage, identifiers]));
+  return settled.flatMap(({ lineage, current }): DeployableVersion[] => {
+    const report = reports.get(lineage);
+    if (!report || !current) return [];
+    const { fingerprint, validity, identifiers: covered } = current.leaf;
+    const names = new Set(owned.get(lineage)?.map(identifierKey));
+    const identifiers = covered.filter((identifier) => names.has(identifierKey(identifier)));
+    if (identifiers.length === 0) return [];
+    return [{ lineage, identifiers, version: current.version, fingerprint, validity, isNew: isNewVersion(report) }];
+  });
 }

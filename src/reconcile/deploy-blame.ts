@@ -1,3 +1,4 @@
+import { toFailure } from "../certificate/index.ts";
 import type { DeployableVersion, DeployParts, DeployTask } from "./deploy-task.ts";
 import { ConfigurationRejectedError } from "./errors.ts";
 import type { LineageVersion } from "./lineage-store.ts";
@@ -28,7 +29,11 @@ export async function findGuilty(
     return guilty;
   } catch (thrown) {
     // The test itself couldn't be run: nothing is known, so nothing may stay put back (it would be ordered again).
-    for (const { version } of suspects) await parts.store.show(version.lineage, version.version);
+    for (const { version } of suspects) {
+      await parts.store.show(version.lineage, version.version).catch((failure: unknown) => {
+        task.log.error("lineage.failed", { lineage: version.lineage, ...toFailure(failure) });
+      });
+    }
     throw thrown;
   }
 }

@@ -1,7 +1,7 @@
 import { planRetry, toFailure } from "../certificate/index.ts";
 import type { DeployableVersion, DeployParts, DeployTask } from "./deploy-task.ts";
 import { CertificateRejectedError, type ConfigurationRejectedError } from "./errors.ts";
-import type { DeployState } from "./lineage-state.ts";
+import type { DeployState, LineageState } from "./lineage-state.ts";
 import type { DeployReport } from "./run-report.ts";
 
 // A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
@@ -33,7 +33,11 @@ export async function recordServed(
   const known = (await parts.store.loadState(lineage)).deploy[target];
   if (known?.servedFingerprint !== fingerprint || known.failures > 0) {
     const servedAt = parts.clock.now().toISOString();
-    await save(parts, task, version, { servedFingerprint: fingerprint, servedAt, failures: 0 });
+    await remember(parts, task, version, ({ issue, ...state }) => ({
+      ...state,
+      issue: { ...issue, rejections: undefined },
+      deploy: { ...state.deploy, [target]: { servedFingerprint: fingerprint, servedAt, failures: 0 } },
+    }));
     task.log.info("target.served", { target, lineage, fingerprint });
   }
   return { target, lineage, outcome };
@@ -46,27 +50,28 @@ export async function recordDeployFailure(
   version: DeployableVersion,
   thrown: unknown,
 ): Promise<DeployReport> {
-  const { lineage, fingerprint, notAfter } = version;
+  const { lineage, fingerprint, validity } = version;
   const target = task.target.name;
   const failure = toFailure(thrown);
   const known = (await parts.store.loadState(lineage)).deploy[target];
   const failures = (known?.failures ?? 0) + 1;
   const failedAt = parts.clock.now();
-  const nextAt = planRetry({ failures: Math.min(failures, SLOWEST_STEP), failedAt, notAfter }, parts.random);
-  await save(parts, task, version, {
+  const nextAt = planRetry({ failures: Math.min(failures, SLOWEST_STEP), failedAt, validity }, parts.random);
+  const tried: DeployState = {
     ...known,
     failures,
     triedFingerprint: fingerprint,
     lastFailure: failure,
     nextAttemptAt: nextAt.toISOString(),
-  });
+  };
+  await remember(parts, task, version, (state) => ({ ...state, deploy: { ...state.deploy, [target]: tried } }));
   task.log.error("deploy.failed", { target, lineage, ...failure, attempt: failures, nextAt });
   return { target, lineage, outcome: "failed", failure, nextAt };
 }
 
 /**
  * Writes down that a target refused a version because of its files, which have been put back: for the lineage that is a
- * failed order, so that the next one waits as after any failure.
+ * failed order, so that the next one waits as after any failure, and longer each time: the order itself succeeds.
  */
 export async function recordRejection(
   parts: DeployParts,
@@ -78,12 +83,13 @@ export async function recordRejection(
   const target = task.target.name;
   const failure = toFailure(new CertificateRejectedError(lineage, version.version, rejection));
   const state = await parts.store.loadState(lineage);
-  const failures = state.issue.failures + 1;
+  const rejections = (state.issue.rejections ?? 0) + 1;
   const failedAt = parts.clock.now();
-  const nextAt = planRetry({ failures, failedAt }, parts.random);
+  const nextAt = planRetry({ failures: rejections, failedAt }, parts.random);
   const issue = {
     ...state.issue,
-    failures,
+    rejections,
+    failures: rejections,
     lastFailure: failure,
     lastFailedAt: failedAt.toISOString(),
     nextAttemptAt: nextAt.toISOString(),
@@ -93,12 +99,16 @@ export async function recordRejection(
   return { target, lineage, outcome: "failed", failure, nextAt };
 }
 
-async function save(
+// What was seen at the target is true whether or not the disk takes it: a failed write must not turn it into a failure.
+async function remember(
   parts: DeployParts,
   task: DeployTask,
-  version: DeployableVersion,
-  deploy: DeployState,
+  { lineage }: DeployableVersion,
+  change: (state: LineageState) => LineageState,
 ): Promise<void> {
-  const state = await parts.store.loadState(version.lineage);
-  await parts.store.saveState(version.lineage, { ...state, deploy: { ...state.deploy, [task.target.name]: deploy } });
+  try {
+    await parts.store.saveState(lineage, change(await parts.store.loadState(lineage)));
+  } catch (thrown) {
+    task.log.error("state.unsaved", { lineage, ...toFailure(thrown) });
+  }
 }

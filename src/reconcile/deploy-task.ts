@@ -1,3 +1,4 @@
+import type { Validity } from "../certificate/index.ts";
 import type { Clock } from "./clock.ts";
 import type { DeployTarget, ServedCertificate } from "./deploy-target.ts";
 import type { LineageStore } from "./lineage-store.ts";
@@ -15,7 +16,7 @@ export type DeployParts = {
 /** A version on disk that targets must serve. */
 export type DeployableVersion = ServedCertificate & {
   readonly version: number;
-  readonly notAfter: Date;
+  readonly validity: Validity;
   /** Put on disk by this run, so that no target can serve it yet. */
   readonly isNew: boolean;
 };

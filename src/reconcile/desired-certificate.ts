@@ -10,6 +10,8 @@ export type DesiredCertificate = {
   readonly current?: LineageVersion | undefined;
   /** The directory of the version on disk; differs from `settings` when the operator has changed the CA. */
   readonly currentDirectoryUrl?: string | undefined;
+  /** The settings ask for a staging certificate, which never takes the place of this real one: the site would stop being trusted. */
+  readonly isKeptProduction: boolean;
   /** What is wrong on disk, when something is. */
   readonly problem?: OperatorError | undefined;
 };
@@ -26,7 +28,7 @@ export function resolveDesired(policy: Policy, stored: readonly StoredLineage[])
     taken.add(lineage?.name ?? wanted.name);
     return fromWanted(wanted, lineage, policy);
   });
-  const others = stored.filter((lineage) => !taken.has(lineage.name)).flatMap(fromStored);
+  const others = stored.filter((lineage) => !taken.has(lineage.name)).flatMap((lineage) => fromStored(lineage, policy));
   return [...named, ...others];
 }
 
@@ -42,14 +44,12 @@ function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[]
 function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
   const { directoryUrl, keyType, webrootPath } = policy;
   const stored = lineage?.settings;
-  const keepsProduction =
-    stored !== undefined && policy.isStaging(directoryUrl) && !policy.isStaging(stored.directoryUrl);
+  const isKeptProduction = isProductionKept(stored, policy);
   return {
     lineage: lineage?.name ?? wanted.name,
     identifiers: wanted.identifiers,
     settings: {
-      // A staging certificate never takes the place of a real one: the site would stop being trusted.
-      directoryUrl: keepsProduction ? stored.directoryUrl : directoryUrl,
+      directoryUrl: stored && isKeptProduction ? stored.directoryUrl : directoryUrl,
       keyType,
       webrootPath,
       autorenew: stored?.autorenew ?? true,
@@ -57,11 +57,16 @@ function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefine
     },
     current: lineage?.current,
     currentDirectoryUrl: stored?.directoryUrl,
+    isKeptProduction,
     problem: lineage?.problem,
   };
 }
 
-function fromStored(lineage: StoredLineage): DesiredCertificate[] {
+function isProductionKept(stored: LineageSettings | undefined, { directoryUrl, isStaging }: Policy): boolean {
+  return stored !== undefined && isStaging(directoryUrl) && !isStaging(stored.directoryUrl);
+}
+
+function fromStored(lineage: StoredLineage, policy: Policy): DesiredCertificate[] {
   if (!lineage.settings || !lineage.current) return [];
   return [
     {
@@ -70,6 +75,7 @@ function fromStored(lineage: StoredLineage): DesiredCertificate[] {
       settings: lineage.settings,
       current: lineage.current,
       currentDirectoryUrl: lineage.settings.directoryUrl,
+      isKeptProduction: isProductionKept(lineage.settings, policy),
       problem: lineage.problem,
     },
   ];

@@ -1,4 +1,4 @@
-import { OperatorError } from "../certificate/index.ts";
+import { OperatorError, type Validity } from "../certificate/index.ts";
 
 /** The target's own test of its configuration failed (`nginx -t`); it was not reloaded. */
 export class ConfigurationRejectedError extends OperatorError {
@@ -31,6 +31,61 @@ export class NotServedError extends OperatorError {
   constructor(lineage: string, finding: { readonly message: string; readonly remedy: string }) {
     super(`${lineage} is on disk but not served: ${finding.message}`);
     this.remedy = finding.remedy;
+  }
+}
+
+/** A staging certificate was asked for in the place of a real one. */
+export class ProductionKeptError extends OperatorError {
+  readonly code = "STAGING_REFUSED";
+  readonly remedy = "Rehearse with update-cert --dry-run, which changes nothing; or take --staging out.";
+
+  constructor(lineage: string) {
+    super(
+      `${lineage} has a production certificate, and a staging one in its place would break the site: nothing was ordered`,
+    );
+  }
+}
+
+/** HTTP-01 can't prove a wildcard (RFC 8555 §8.3 proves one host). */
+export class WildcardUnprovableError extends OperatorError {
+  readonly code = "CHALLENGE_IMPOSSIBLE";
+  readonly remedy = "Renew it with certbot and its DNS plugin as before: this version proves names by HTTP-01 alone.";
+
+  constructor(lineage: string) {
+    super(`${lineage} has a wildcard, which needs a DNS-01 challenge: nothing was ordered`);
+  }
+}
+
+/** The sidecar, or its machine, stopped in the middle of an order. */
+export class AttemptInterruptedError extends OperatorError {
+  readonly code = "ATTEMPT_INTERRUPTED";
+  readonly remedy = "Run update-cert to try at once; else it is tried again by itself.";
+
+  constructor(lineage: string, startedAt: Date) {
+    super(`the order for ${lineage} that began at ${startedAt.toISOString()} was cut off before its end`);
+  }
+}
+
+/** A certificate arrived that is due for renewal already. */
+export class AlreadyDueError extends OperatorError {
+  readonly code = "CLOCK_WRONG";
+  readonly remedy = "Set this machine's clock (NTP); if it is right, the CA gives certificates that are too old.";
+
+  constructor(lineage: string, validity: Validity, now: Date) {
+    const life = `${validity.notBefore.toISOString()} to ${validity.notAfter.toISOString()}`;
+    super(
+      `the new certificate of ${lineage} lives from ${life} and is due already, at ${now.toISOString()} by our clock`,
+    );
+  }
+}
+
+/** Another sidecar has taken the lock since this run began. */
+export class MayNotActError extends OperatorError {
+  readonly code = "LOCK_LOST";
+  readonly remedy = "Leave one sidecar running for this folder; this one waits for the lock.";
+
+  constructor(lineage: string) {
+    super(`nothing was ordered for ${lineage}: the lock on its folder is no longer ours`);
   }
 }
 

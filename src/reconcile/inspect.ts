@@ -31,7 +31,7 @@ type InspectOptions = {
 
 /** Looks at all certificates and, on request, at what each target serves. Reads only; safe beside a run. Throws OperatorError. */
 export async function inspect(
-  parts: Omit<ReconcileParts, "ca" | "random" | "servedWithinMs">,
+  parts: Omit<ReconcileParts, "ca" | "random" | "servedWithinMs" | "mayAct">,
   { signal, withTargets }: InspectOptions,
 ): Promise<Inspection> {
   const stored = await parts.store.list();

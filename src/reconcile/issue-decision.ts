@@ -1,5 +1,6 @@
-import { planRenewal, sameIdentifiers, type OperatorError } from "../certificate/index.ts";
+import { isWildcard, planRenewal, sameIdentifiers, type OperatorError } from "../certificate/index.ts";
 import type { DesiredCertificate } from "./desired-certificate.ts";
+import { ProductionKeptError, WildcardUnprovableError } from "./errors.ts";
 import type { AttemptState } from "./lineage-state.ts";
 import type { Policy, RunMode } from "./policy.ts";
 
@@ -17,8 +18,8 @@ export type IssueDecision =
   | { readonly kind: "rehearsal-only"; readonly because: IssueReason }
   /** `autorenew = False`: an operator wants it left alone. */
   | { readonly kind: "left-alone" }
-  /** The disk doesn't give its files back, so nothing is known to be wrong with it: an order would be spent in vain. */
-  | { readonly kind: "unreadable"; readonly problem: OperatorError };
+  /** An order would be spent in vain, or do harm. */
+  | { readonly kind: "refused"; readonly problem: OperatorError };
 
 /** What {@link decideIssue} looks at. */
 export type IssueFacts = {
@@ -33,14 +34,27 @@ export type IssueFacts = {
 export function decideIssue(facts: IssueFacts): IssueDecision {
   const { desired, mode, policy, now } = facts;
   if (!desired.settings.autorenew && !mode.forceRenewal) return { kind: "left-alone" };
-  const { problem } = desired;
-  if (!desired.current && problem?.code.startsWith("STORE_")) return { kind: "unreadable", problem };
+  const problem = reasonToRefuse(facts);
+  if (problem) return { kind: "refused", problem };
   const because = reasonToIssue(facts);
   if (typeof because !== "string") return { kind: "current", until: because.until };
-  if (mode.trigger === "command") return { kind: "issue", because };
-  if (policy.isRehearsalOnly) return { kind: "rehearsal-only", because };
-  const until = heldUntil(facts.attempts, policy.settingsDigest, now);
+  if (isImpossible(desired)) return { kind: "refused", problem: new WildcardUnprovableError(desired.lineage) };
+  if (policy.isRehearsalOnly && mode.trigger !== "command") return { kind: "rehearsal-only", because };
+  const until = heldByCa(facts) ?? (mode.trigger === "command" ? undefined : heldByUs(facts, now));
   return until ? { kind: "hold", because, until } : { kind: "issue", because };
+}
+
+function reasonToRefuse({ desired, mode }: IssueFacts): OperatorError | undefined {
+  const { lineage, current, problem, isKeptProduction } = desired;
+  // The disk doesn't give its files back, so nothing is known to be wrong with the certificate.
+  if (!current && problem?.code.startsWith("STORE_")) return problem;
+  // Whoever types this wants to spare the production limits.
+  const isStagingAsked = mode.staging || (mode.trigger === "command" && mode.forceRenewal);
+  return isKeptProduction && isStagingAsked ? new ProductionKeptError(lineage) : undefined;
+}
+
+function isImpossible({ identifiers }: DesiredCertificate): boolean {
+  return identifiers.some(isWildcard);
 }
 
 function reasonToIssue({ desired, mode, policy, now }: IssueFacts): IssueReason | { readonly until: Date } {
@@ -54,10 +68,22 @@ function reasonToIssue({ desired, mode, policy, now }: IssueFacts): IssueReason 
   return plan.kind === "due" ? plan.because : { until: plan.until };
 }
 
+// What the CA asks for holds for everybody, an explicit command included; another CA has asked nothing.
+function heldByCa({ attempts, desired, now }: IssueFacts): Date | undefined {
+  const { caHold } = attempts;
+  if (!caHold || caHold.directoryUrl !== desired.settings.directoryUrl) return undefined;
+  return later(caHold.until, now);
+}
+
 // A failure that lies in the future means that the clock has been set back: its back-off says nothing any more.
-function heldUntil(attempts: AttemptState, settingsDigest: string, now: Date): Date | undefined {
-  if (!attempts.nextAttemptAt || attempts.settingsDigest !== settingsDigest) return undefined;
-  if (attempts.lastFailedAt && new Date(attempts.lastFailedAt) > now) return undefined;
-  const until = new Date(attempts.nextAttemptAt);
-  return until > now ? until : undefined;
+function heldByUs({ attempts, policy }: IssueFacts, now: Date): Date | undefined {
+  const { nextAttemptAt, settingsDigest, lastFailedAt } = attempts;
+  if (!nextAttemptAt || settingsDigest !== policy.settingsDigest) return undefined;
+  if (lastFailedAt && new Date(lastFailedAt) > now) return undefined;
+  return later(nextAttemptAt, now);
+}
+
+function later(instant: string, now: Date): Date | undefined {
+  const at = new Date(instant);
+  return at > now ? at : undefined;
 }

@@ -1,7 +1,15 @@
-import { asOperatorError, planRetry, toFailure, type RetryRule } from "../certificate/index.ts";
+import {
+  asOperatorError,
+  planRenewal,
+  planRetry,
+  toFailure,
+  type RetryRule,
+  type Validity,
+} from "../certificate/index.ts";
 import type { CertificateAuthority, IssuedCertificate, IssueRequest } from "./certificate-authority.ts";
 import type { Clock } from "./clock.ts";
 import type { DesiredCertificate } from "./desired-certificate.ts";
+import { AlreadyDueError, AttemptInterruptedError, MayNotActError } from "./errors.ts";
 import type { IssueReason } from "./issue-decision.ts";
 import type { AttemptState } from "./lineage-state.ts";
 import type { LineageStore } from "./lineage-store.ts";
@@ -16,6 +24,8 @@ export type IssueParts = {
   readonly clock: Clock;
   readonly random: () => number;
   readonly policy: Policy;
+  /** Asked before each order: whether the lock is still ours. Never rejects. */
+  readonly mayAct: () => Promise<boolean>;
 };
 
 /** One certificate for which a new version is to be ordered. */
@@ -35,10 +45,11 @@ export async function issueVersion(parts: IssueParts, task: IssueTask): Promise<
   const startedAt = parts.clock.now();
   const common = { lineage: desired.lineage, identifiers: desired.identifiers, because };
   try {
+    if (!(await parts.mayAct())) throw new MayNotActError(desired.lineage);
     await recordStart(parts, desired, startedAt);
     const issued = await parts.ca.issue(toRequest(parts.policy, desired), log, signal);
     const version = await install(parts, desired, issued);
-    await recordSuccess(parts, desired);
+    const doubt = await recordSuccess(parts, desired, version.leaf.validity);
     const outcome = desired.current ? "renewed" : "issued";
     const { fingerprint, validity } = version.leaf;
     const durationMs = parts.clock.now().getTime() - startedAt.getTime();
@@ -49,7 +60,9 @@ export async function issueVersion(parts: IssueParts, task: IssueTask): Promise<
       ...validity,
       durationMs,
     });
-    return { ...common, outcome, version: version.version, fingerprint, validity };
+    if (doubt.failure)
+      log.error("lineage.failed", { lineage: desired.lineage, ...doubt.failure, nextAt: doubt.nextAt });
+    return { ...common, outcome, version: version.version, fingerprint, validity, ...doubt };
   } catch (thrown) {
     if (signal.aborted) {
       log.warn("attempt.interrupted", { lineage: desired.lineage });
@@ -114,20 +127,39 @@ async function recordStart(parts: IssueParts, desired: DesiredCertificate, start
     failures,
     startedAt: startedAt.toISOString(),
     lastFailedAt: startedAt.toISOString(),
+    // What a death in the middle leaves to be read.
+    lastFailure: toFailure(new AttemptInterruptedError(desired.lineage, startedAt)),
     nextAttemptAt: planNext(parts, desired, { failures, retry: "next-run" }).toISOString(),
     settingsDigest: parts.policy.settingsDigest,
   };
   await parts.store.saveState(desired.lineage, { ...state, issue });
 }
 
-async function recordSuccess(parts: IssueParts, desired: DesiredCertificate): Promise<void> {
+type Doubt = Pick<CertificateReport, "failure" | "nextAt">;
+
+// A certificate that is due when it arrives would be ordered again at once, for ever: it counts as a failed try.
+async function recordSuccess(parts: IssueParts, desired: DesiredCertificate, validity: Validity): Promise<Doubt> {
   const state = await parts.store.loadState(desired.lineage);
-  const issue: AttemptState = {
-    failures: 0,
-    lastSuccessAt: parts.clock.now().toISOString(),
-    settingsDigest: parts.policy.settingsDigest,
+  const now = parts.clock.now();
+  const { rejections } = state.issue;
+  const { settingsDigest } = parts.policy;
+  const success = { lastSuccessAt: now.toISOString(), settingsDigest, rejections };
+  if (planRenewal(validity, now).kind === "wait") {
+    await parts.store.saveState(desired.lineage, { ...state, issue: { ...success, failures: 0 } });
+    return {};
+  }
+  const failures = Math.max(1, state.issue.failures);
+  const failure = toFailure(new AlreadyDueError(desired.lineage, validity, now));
+  const nextAt = planRetry({ failures, failedAt: now }, parts.random);
+  const issue = {
+    ...success,
+    failures,
+    lastFailure: failure,
+    lastFailedAt: now.toISOString(),
+    nextAttemptAt: nextAt.toISOString(),
   };
   await parts.store.saveState(desired.lineage, { ...state, issue });
+  return { failure, nextAt };
 }
 
 async function recordFailure(
@@ -141,8 +173,14 @@ async function recordFailure(
   const failures = Math.max(1, state.issue.failures);
   const nextAt = planNext(parts, desired, { failures, retry: asOperatorError(thrown).retry });
   const { startedAt: _done, ...before } = state.issue;
+  const { retry } = asOperatorError(thrown);
+  const caHold =
+    typeof retry === "object"
+      ? { directoryUrl: desired.settings.directoryUrl, until: retry.notBefore.toISOString() }
+      : before.caHold;
   const issue = {
     ...before,
+    caHold,
     failures,
     lastFailure: failure,
     lastFailedAt: parts.clock.now().toISOString(),
@@ -160,6 +198,6 @@ async function recordFailure(
 function planNext(parts: IssueParts, desired: DesiredCertificate, facts: { failures: number; retry: RetryRule }): Date {
   const { failures, retry } = facts;
   const notBefore = typeof retry === "object" ? retry.notBefore : undefined;
-  const notAfter = desired.current?.leaf.validity.notAfter;
-  return planRetry({ failures, failedAt: parts.clock.now(), notAfter, notBefore }, parts.random);
+  const validity = desired.current?.leaf.validity;
+  return planRetry({ failures, failedAt: parts.clock.now(), validity, notBefore }, parts.random);
 }

@@ -39,6 +39,7 @@ export const LOG_EVENTS = [
   "self-check.passed",
   "settings.refused",
   "signal.received",
+  "state.unsaved",
   "target.reloaded",
   "target.served",
   "target.skipped",

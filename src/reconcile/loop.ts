@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
 import { automaticMode, type RunMode } from "./policy.ts";
 import type { Run } from "./run.ts";
-import type { RunReport } from "./run-report.ts";
+import { mergeReports, type RunReport } from "./run-report.ts";
 
 /** What the loop works with. */
 export type LoopParts = {
@@ -29,8 +29,11 @@ export type LoopFacts = {
 export interface Loop {
   /** Asks for a run; requests that come before it begins become one. Never throws. */
   request(trigger: Trigger): void;
-  /** Runs as soon as the run under way has finished, and gives its report. Throws the signal's reason when the loop ends. */
-  command(mode: RunMode, log: Log): Promise<RunReport>;
+  /**
+   * Runs as soon as the run under way has finished, and gives its report. Throws the loop's reason when it ends, or the
+   * client's when that has gone before the run has begun; one that has begun goes on.
+   */
+  command(mode: RunMode, log: Log, client: AbortSignal): Promise<RunReport>;
   facts(): LoopFacts;
   /** Resolves when the signal has ended the loop and no run is under way. */
   ended(): Promise<void>;
@@ -68,8 +71,12 @@ class ReconcileLoop implements Loop {
     run.catch(() => undefined); // the signal's reason; reconcile reports everything else
   }
 
-  command(mode: RunMode, log: Log): Promise<RunReport> {
-    return this.#enqueue(() => this.#runOne(mode, log));
+  command(mode: RunMode, log: Log, client: AbortSignal): Promise<RunReport> {
+    return this.#enqueue(async () => {
+      // Whoever types a command again and again, and Ctrl-C in between, means it once: each may cost an order.
+      client.throwIfAborted();
+      return this.#runOne(mode, log);
+    });
   }
 
   facts(): LoopFacts {
@@ -96,15 +103,23 @@ class ReconcileLoop implements Loop {
     this.#facts = { ...this.#facts, runningSince: clock.now() };
     try {
       const report = await this.#parts.reconcile({ mode, log, signal });
-      const isWhole = !mode.dryRun && mode.certName === undefined;
-      if (isWhole) {
-        this.#facts = { ...this.#facts, lastReport: report };
-        this.#sleepUntil(report.nextAt);
-      }
+      if (!mode.dryRun) this.#take(report, mode);
       return report;
     } finally {
       this.#facts = { ...this.#facts, runningSince: undefined };
     }
+  }
+
+  #take(report: RunReport, mode: RunMode): void {
+    const { lastReport, wakeAt } = this.#facts;
+    if (mode.certName === undefined) {
+      this.#facts = { ...this.#facts, lastReport: report };
+      this.#sleepUntil(report.nextAt);
+      return;
+    }
+    // A run for one certificate changes what is known of that one alone.
+    if (lastReport) this.#facts = { ...this.#facts, lastReport: mergeReports(lastReport, report) };
+    if (report.nextAt && (!wakeAt || report.nextAt < wakeAt)) this.#sleepUntil(report.nextAt);
   }
 
   #sleepUntil(wakeAt: Date | undefined): void {

@@ -9,9 +9,9 @@ export type Policy = {
   readonly keyType: KeyType;
   readonly webrootPath: string;
   /** Whether a directory's certificates are for tests only: they are replaced at once by real ones, and never replace them. */
-  isStaging(directoryUrl: string): boolean;
+  readonly isStaging: (directoryUrl: string) => boolean;
   /** Where to rehearse an order of this directory without spending its limits; undefined when the CA has no such place. */
-  stagingOf(directoryUrl: string): string | undefined;
+  readonly stagingOf: (directoryUrl: string) => string | undefined;
   /** `--dry-run` stands in the settings: no order is placed by itself. */
   readonly isRehearsalOnly: boolean;
   /** Changes whenever a setting changes that could make a failed order succeed. */

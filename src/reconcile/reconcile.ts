@@ -1,11 +1,12 @@
 import { toFailure } from "../certificate/index.ts";
 import { bringOnDisk } from "./certificate-step.ts";
-import { deployAll, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy-all.ts";
+import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy-all.ts";
 import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
 import { NoStagingError, UnknownLineageError, UsageProblem } from "./errors.ts";
 import type { StoredLineage } from "./lineage-store.ts";
 import type { Log } from "./log.ts";
 import { mapLimited } from "./map-limited.ts";
+import { assignNames, strandsNames } from "./name-owners.ts";
 import type { Policy, RunMode } from "./policy.ts";
 import type { ReconcileParts, Run } from "./run.ts";
 import type { CertificateReport, RunReport } from "./run-report.ts";
@@ -25,13 +26,19 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
     const policy = policyOf(parts.policy, run.mode);
     const stored = await listMended(parts, run.log);
     const desired = resolveDesired(policy, stored);
-    if (!run.mode.dryRun) await parts.store.saveCertificateList(desired);
-    const chosen = choose(desired, run.mode);
     const broken = reportBroken(stored, desired, run);
-    const certificates = await mapLimited(chosen, PARALLEL_ORDERS, (one) =>
-      bringOnDisk({ ...parts, policy }, run, one),
-    );
-    const deployed = run.mode.dryRun ? NOTHING_TO_DEPLOY : await deployAll(parts, run, certificates);
+    const chosen = choose(desired, broken, run.mode);
+    const withPolicy = { ...parts, policy };
+    if (run.mode.dryRun) {
+      const rehearsed = await mapLimited(chosen, PARALLEL_ORDERS, (one) => bringOnDisk(withPolicy, run, one));
+      return finish(parts, run, { startedAt, certificates: [...broken, ...rehearsed], ...NOTHING_TO_DEPLOY });
+    }
+    // The names that servers know follow the disk: before the orders, and after them.
+    await parts.store.saveCertificateList(assignNames(desired));
+    const certificates = await bringAllOnDisk(withPolicy, run, { chosen, desired });
+    const settled = certificates.some(isNewVersion) ? resolveDesired(policy, await parts.store.list()) : desired;
+    await parts.store.saveCertificateList(assignNames(settled));
+    const deployed = await deployAll(parts, run, { settled, certificates });
     return finish(parts, run, { startedAt, certificates: [...broken, ...certificates], ...deployed });
   } catch (thrown) {
     run.signal.throwIfAborted();
@@ -68,11 +75,38 @@ function policyOf(policy: Policy, mode: RunMode): Policy {
   return { ...policy, directoryUrl };
 }
 
-function choose(desired: readonly DesiredCertificate[], { certName }: RunMode): readonly DesiredCertificate[] {
+type Plan = { readonly chosen: readonly DesiredCertificate[]; readonly desired: readonly DesiredCertificate[] };
+
+/**
+ * Brings the chosen certificates on disk; those last that are to lose a name to another one, and only when that one is
+ * there: until then they keep their names.
+ */
+async function bringAllOnDisk(
+  parts: ReconcileParts,
+  run: Run,
+  { chosen, desired }: Plan,
+): Promise<CertificateReport[]> {
+  const last = chosen.filter((one) => strandsNames(one, desired));
+  const first = chosen.filter((one) => !last.includes(one));
+  const reports = await mapLimited(first, PARALLEL_ORDERS, (one) => bringOnDisk(parts, run, one));
+  if (last.length === 0) return reports;
+  const settled = resolveDesired(parts.policy, await parts.store.list());
+  const others = await mapLimited(last, PARALLEL_ORDERS, (one) => {
+    const keeps = one.current && strandsNames(one, settled);
+    return bringOnDisk(parts, run, keeps ? { ...one, identifiers: one.current.leaf.identifiers } : one);
+  });
+  return [...reports, ...others];
+}
+
+function choose(
+  desired: readonly DesiredCertificate[],
+  broken: readonly CertificateReport[],
+  { certName }: RunMode,
+): readonly DesiredCertificate[] {
   if (certName === undefined) return desired;
   const chosen = desired.filter(({ lineage }) => lineage === certName);
   const known = desired.map(({ lineage }) => lineage);
-  if (chosen.length === 0) throw new UnknownLineageError(certName, known);
+  if (chosen.length + broken.length === 0) throw new UnknownLineageError(certName, known);
   return chosen;
 }
 

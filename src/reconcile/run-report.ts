@@ -51,3 +51,14 @@ export function isReached(report: RunReport): boolean {
   const areCertificatesGood = report.certificates.every(({ outcome }) => outcome !== "failed" && outcome !== "held");
   return areCertificatesGood && report.deploys.every(({ outcome }) => outcome === "served" || outcome === "deployed");
 }
+
+/** The report on all certificates, brought up to date by a later one on some of them. */
+export function mergeReports(whole: RunReport, part: RunReport): RunReport {
+  const renewed = new Set(part.certificates.map(({ lineage }) => lineage));
+  const isOther = ({ lineage }: { readonly lineage: string }) => !renewed.has(lineage);
+  return {
+    ...whole,
+    certificates: [...whole.certificates.filter(isOther), ...part.certificates],
+    deploys: [...whole.deploys.filter(isOther), ...part.deploys],
+  };
+}

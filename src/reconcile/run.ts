@@ -14,6 +14,8 @@ export type ReconcileParts = {
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly policy: Policy;
+  /** Asked before each order: whether the lock is still ours. Never rejects. */
+  readonly mayAct: () => Promise<boolean>;
   /** How long a reloaded target may take until it presents the new certificate, in milliseconds. */
   readonly servedWithinMs: number;
 };

@@ -40,7 +40,8 @@ export class ConfFiles {
 
   /**
    * Writes the conf of a coming version beside the one in force, which is read anew: a foreign certbot may have changed
-   * it. A conf that can't be read is replaced by a new one; the old one is kept as `<name>.conf.unreadable`.
+   * it. A conf that can't be read is replaced by a new one; the old one is kept as `<name>.conf.unreadable`. It is sure
+   * to be on the disk then: after a power cut a version that is shown finds its conf.
    */
   async prepare(facts: ConfFacts): Promise<void> {
     const { lineage } = facts;
@@ -48,6 +49,7 @@ export class ConfFiles {
     const prepared = this.#paths.preparedConf(lineage);
     await this.#fs.rm(prepared, { force: true });
     await this.#files.create(prepared, await this.#edit(text, facts), { mode: await this.#mode(lineage) });
+    await this.#files.syncFolder(this.#paths.renewal);
   }
 
   /** Puts the prepared conf in force, by one rename. Whether there was one. */

@@ -90,7 +90,8 @@ class CertbotTree implements LineageStore {
   }
 
   loadState(lineage: string): Promise<LineageState> {
-    return this.#state.load(lineage);
+    const { sidecar } = this.#tree.paths;
+    return translated(`read the state of ${lineage}`, sidecar, () => this.#state.load(lineage));
   }
 
   saveState(lineage: string, state: LineageState): Promise<void> {

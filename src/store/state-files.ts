@@ -27,12 +27,16 @@ export class StateFiles {
     this.#log = log;
   }
 
-  /** A lineage's state; a fresh one when there is none, or none that can be read: that is kept aside, and told. */
+  /**
+   * A lineage's state; a fresh one when there is none, or when its text is no state: that is kept aside, and told. Throws
+   * system errors: a disk that doesn't answer for a moment must not wipe out a back-off.
+   */
   async load(lineage: string): Promise<LineageState> {
     const path = this.#paths.state(safeName(lineage));
+    const text = await readTextOf(path, this.#fs);
+    if (text === undefined) return FRESH_STATE;
     try {
-      const text = await readTextOf(path, this.#fs);
-      return text === undefined ? FRESH_STATE : parseState(text);
+      return parseState(text);
     } catch (thrown) {
       const aside = `${path}.corrupt-${Date.now()}`;
       const isAside = await this.#fs.rename(path, aside).then(

@@ -32,6 +32,7 @@ function desired({ daysLeft = 80, ...change }: Change = {}): DesiredCertificate 
     settings,
     current: { version: 1, leaf },
     currentDirectoryUrl: "https://ca/dir",
+    isKeptProduction: false,
     ...change,
   };
 }
@@ -63,7 +64,7 @@ describe("what is to be done about a certificate on disk", () => {
 
   test("one that the disk doesn't give back is not ordered anew", () => {
     const problem = new DiskError("Input/output error");
-    expect(decide(desired({ current: undefined, problem }))).toEqual({ kind: "unreadable", problem });
+    expect(decide(desired({ current: undefined, problem }))).toEqual({ kind: "refused", problem });
   });
 
   test("--force-renewal orders a good one, autorenew = False or not", () => {

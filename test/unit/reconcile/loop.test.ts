@@ -45,6 +45,7 @@ afterEach(() => {
 
 // Lets every promise that can go on do so.
 const settle = () => new Promise((resolve) => setImmediate(resolve));
+const PRESENT = new AbortController().signal;
 const command = { trigger: "command", forceRenewal: true, dryRun: false, staging: false } as const;
 
 test("runs one at a time, and requests that come before a run begins become one", async () => {
@@ -75,7 +76,7 @@ test("a command waits for the run under way, and runs as it was asked", async ()
   const { loop, runs, finish } = stage();
   loop.request("schedule");
   await settle();
-  const report = loop.command(command, collectLog());
+  const report = loop.command(command, collectLog(), PRESENT);
   await settle();
   expect(runs).toHaveLength(1);
   await finish();
@@ -106,23 +107,48 @@ test("does not spin when what is due can't be done", async () => {
   expect(sleeps[0]?.ms).toBeGreaterThanOrEqual(1000);
 });
 
-test("a rehearsal and a run for one certificate don't stand for a check of all", async () => {
-  const { loop, sleeps, finish } = stage([later(1000), later(2000)]);
-  void loop.command({ ...command, dryRun: true }, collectLog());
-  await settle();
-  await finish();
-  void loop.command({ ...command, certName: "a.test" }, collectLog());
+test("a rehearsal changes nothing that is known", async () => {
+  const { loop, sleeps, finish } = stage([later(1000)]);
+  void loop.command({ ...command, dryRun: true }, collectLog(), PRESENT);
   await settle();
   await finish();
   expect(loop.facts().lastReport).toBeUndefined();
   expect(sleeps).toEqual([]);
 });
 
+test("a run for one certificate brings that one up to date, and wakes the loop sooner where it must", async () => {
+  const { loop, sleeps, finish } = stage([later(5000), later(1000)]);
+  loop.request("start");
+  await settle();
+  await finish();
+  void loop.command({ ...command, certName: "a.test" }, collectLog(), PRESENT);
+  await settle();
+  await finish();
+  expect(sleeps.map(({ ms }) => ms)).toEqual([5000, 1000]);
+  expect(loop.facts().wakeAt).toEqual(later(1000));
+});
+
+test("a command whose client has gone before its turn is dropped; one that has begun goes on", async () => {
+  const { loop, runs, finish } = stage();
+  loop.request("start");
+  await settle();
+  const [first, second] = [new AbortController(), new AbortController()];
+  const dropped = loop.command(command, collectLog(), first.signal);
+  const kept = loop.command(command, collectLog(), second.signal);
+  first.abort(new Error("gone"));
+  await finish();
+  await expect(dropped).rejects.toThrow("gone");
+  second.abort();
+  await finish();
+  await expect(kept).resolves.toBeDefined();
+  expect(runs.map(({ mode }) => mode.trigger)).toEqual(["start", "command"]);
+});
+
 test("ends the run under way when it is told to stop, and takes no more", async () => {
   const { loop, runs, stop } = stage();
   loop.request("start");
   await settle();
-  const waiting = loop.command(command, collectLog());
+  const waiting = loop.command(command, collectLog(), PRESENT);
   stop.abort(new Error("stopping"));
   await expect(waiting).rejects.toThrow("stopping");
   await loop.ended();

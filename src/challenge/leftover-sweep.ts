@@ -1,0 +1,36 @@
+import { lstat, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../reconcile/index.ts";
+
+const DAY_MS = 24 * 3600 * 1000;
+
+// RFC 8555 §8.1: the account's thumbprint is a SHA-256 hash in base64url.
+const THUMBPRINT = /^[\w-]{43}$/;
+const KEY_AUTHORIZATION_EXTRA = ".".length + 43;
+
+/**
+ * Gives what removes the challenge files that killed processes have left in a folder: files older than a day that hold
+ * the key authorization of the very token they are called after, and nothing else. Looks once a day; never rejects.
+ */
+export function createLeftoverSweep(clock: Clock): (folder: string) => Promise<void> {
+  const sweptAtMs = new Map<string, number>();
+  return async (folder) => {
+    const nowMs = clock.now().getTime();
+    if (nowMs - (sweptAtMs.get(folder) ?? -Infinity) < DAY_MS) return;
+    sweptAtMs.set(folder, nowMs);
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names) {
+      const path = join(folder, name);
+      // Files that can't be read or removed hurt no order.
+      const isOld = await isLeftover(path, name, nowMs - DAY_MS).catch(() => false);
+      if (isOld) await rm(path, { force: true }).catch(() => undefined);
+    }
+  };
+}
+
+async function isLeftover(path: string, token: string, beforeMs: number): Promise<boolean> {
+  const file = await lstat(path);
+  if (!file.isFile() || file.mtimeMs >= beforeMs || file.size !== token.length + KEY_AUTHORIZATION_EXTRA) return false;
+  const text = await readFile(path, "utf8");
+  return text.startsWith(`${token}.`) && THUMBPRINT.test(text.slice(token.length + 1));
+}
