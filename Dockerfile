@@ -27,7 +27,7 @@ HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["he
 ENV MALLOC_ARENA_MAX=1
 ENTRYPOINT ["node", "--max-semi-space-size=1", "--v8-pool-size=0", "/opt/cert-sidecar/main.js"]
 
-# For shell hooks: the same, plus the commands they usually call.
+# For hooks of later versions: the same, plus the commands that they usually call. None is run yet.
 FROM sidecar AS hooks
 RUN apt-get update \
  && apt-get install -y --no-install-recommends curl jq openssl \

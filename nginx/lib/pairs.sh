@@ -75,7 +75,12 @@ examine_contents() {
     issuer=${facts#*issuer=}
     if [ "$certificate_key" != "$PUBLIC_KEY" ]; then
         PAIR_PROBLEM="$KEY_FILE does not belong to $CERTIFICATE_FILE"
-    elif [ "${subject%%"$NEWLINE"*}" = "${issuer%%"$NEWLINE"*}" ]; then
+        return
+    fi
+    issuer=${issuer%%"$NEWLINE"*}
+    # Let's Encrypt's staging says so in its issuers' names; no browser trusts them, expired or not.
+    case $issuer in *"(STAGING)"*) IS_CA_ISSUED=no ;; esac
+    if [ "${subject%%"$NEWLINE"*}" = "$issuer" ]; then
         IS_CA_ISSUED=no
         # For a server that would not start without files the sidecar leaves an expired pair there: version 0.
         openssl x509 -in "$CERTIFICATE_FILE" -noout -checkend 0 >/dev/null 2>&1 ||

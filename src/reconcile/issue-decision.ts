@@ -70,9 +70,8 @@ function reasonToIssue({ desired, mode, policy, now }: IssueFacts): IssueReason 
 
 // What the CA asks for holds for everybody, an explicit command included; another CA has asked nothing.
 function heldByCa({ attempts, desired, now }: IssueFacts): Date | undefined {
-  const { caHold } = attempts;
-  if (!caHold || caHold.directoryUrl !== desired.settings.directoryUrl) return undefined;
-  return later(caHold.until, now);
+  const until = attempts.caHolds?.[desired.settings.directoryUrl];
+  return until === undefined ? undefined : later(until, now);
 }
 
 // A failure that lies in the future means that the clock has been set back: its back-off says nothing any more.

@@ -20,8 +20,8 @@ export type AttemptState = {
   readonly lastFailure?: Failure | undefined;
   readonly lastFailedAt?: string | undefined;
   readonly lastSuccessAt?: string | undefined;
-  /** The CA asked for patience (RFC 8555 §6.6): no order there before `until`, whoever asks. */
-  readonly caHold?: { readonly directoryUrl: string; readonly until: string } | undefined;
+  /** CAs that asked for patience (RFC 8555 §6.6), by directory URL: no order there before this instant, whoever asks. */
+  readonly caHolds?: Readonly<Record<string, string | undefined>> | undefined;
   /** Versions in a row that a target refused because of their files: each has cost an order. */
   readonly rejections?: number | undefined;
   /** A digest of the settings that the last try was made with: other settings may be tried at once. */

@@ -58,7 +58,10 @@ export interface LineageStore {
   show(lineage: string, version: number): Promise<LineageVersion>;
   /** The highest readable version below `version`, or undefined. */
   previousVersion(lineage: string, version: number): Promise<LineageVersion | undefined>;
-  /** Our own state of a lineage; a fresh one when there is none or it can't be read (which is told as a `problem`). */
+  /**
+   * Our own state of a lineage: a fresh one when there is none, or when what is there makes no sense, which is then kept aside
+   * and told. Throws OperatorError when the disk doesn't give it back: without it nobody knows what the CA was asked already.
+   */
   loadState(lineage: string): Promise<LineageState>;
   /** Replaces the state durably and atomically. Throws OperatorError. */
   saveState(lineage: string, state: LineageState): Promise<void>;

@@ -90,8 +90,8 @@ class CertbotTree implements LineageStore {
   }
 
   loadState(lineage: string): Promise<LineageState> {
-    const { sidecar } = this.#tree.paths;
-    return translated(`read the state of ${lineage}`, sidecar, () => this.#state.load(lineage));
+    const path = this.#tree.paths.state(lineage);
+    return translated(`read the state of ${lineage}`, path, () => this.#state.load(lineage));
   }
 
   saveState(lineage: string, state: LineageState): Promise<void> {

@@ -8,6 +8,8 @@ export type IssueForTest = {
   readonly notBefore?: Date;
   readonly notAfter?: Date;
   readonly accountId?: string;
+  /** The CA's common name. */
+  readonly issuer?: string;
 };
 
 const HOUR_MS = 3600 * 1000;
@@ -18,7 +20,7 @@ export function issueForTest({ names, ...options }: IssueForTest): IssuedCertifi
   const notAfter = options.notAfter ?? new Date(Date.now() + 90 * 24 * HOUR_MS);
   const ca = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
   const leaf = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  const life = { notBefore, notAfter, signer: ca.privateKey, issuer: "Test intermediate" };
+  const life = { notBefore, notAfter, signer: ca.privateKey, issuer: options.issuer ?? "Test intermediate" };
   return {
     privateKeyPem: leaf.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
     certificatePem: certificatePem({ ...life, subject: names[0] ?? "", key: leaf.publicKey, names }),

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { lutimes, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
@@ -85,6 +85,50 @@ describe("a challenge file", () => {
     });
     await Promise.all(turns);
     expect(await readdir(webroot)).toEqual([]);
+  });
+
+  test("that a killed run has left for more than a day is removed, and nothing else", async () => {
+    const webroot = await temporaryFolder();
+    const folder = challengesIn(webroot);
+    await mkdir(folder, { recursive: true });
+    const thumbprint = "x".repeat(43);
+    const put = async (name: string, text: string, hoursAgo: number) => {
+      await writeFile(join(folder, name), text);
+      const at = new Date(Date.now() - hoursAgo * 3_600_000);
+      await lutimes(join(folder, name), at, at);
+    };
+    await put("left", `left.${thumbprint}`, 25);
+    const kept: readonly (readonly [string, string, number])[] = [
+      ["young", `young.${thumbprint}`, 23],
+      ["others", `other.${thumbprint}.`.slice(0, "others".length + 44), 25],
+      ["newline", `newline.${thumbprint}\n`, 25],
+      ["short", `short.${thumbprint.slice(1)}`, 25],
+      ["odd", `odd.${thumbprint.slice(1)}+`, 25],
+      ["empty", "", 25],
+      ["page.html", "<p>mine</p>", 25],
+    ];
+    for (const one of kept) await put(...one);
+    await symlink(join(folder, "young"), join(folder, "link"));
+    await mkdir(join(folder, "folder"));
+    const webrootSolver = solver();
+    await webrootSolver.present(proofIn(webroot), signal);
+    const expected = [TOKEN, "folder", "link", ...kept.map(([name]) => name)].sort();
+    expect((await readdir(folder)).sort()).toEqual(expected);
+  });
+
+  test("that is left is looked for once a day", async () => {
+    const webroot = await temporaryFolder();
+    const folder = challengesIn(webroot);
+    const clock = instantClock();
+    const webrootSolver = createWebrootSolver({ front: { httpUrl: async () => undefined }, clock });
+    await webrootSolver.present(proofIn(webroot), signal);
+    await writeFile(join(folder, "left"), `left.${"x".repeat(43)}`);
+    await clock.sleep(23 * 3_600_000, signal);
+    await webrootSolver.present(proofIn(webroot), signal);
+    expect(await readdir(folder)).toContain("left");
+    await clock.sleep(2 * 3_600_000, signal);
+    await webrootSolver.present(proofIn(webroot), signal);
+    expect(await readdir(folder)).toEqual([TOKEN]);
   });
 
   test("is not written once the signal has aborted", async () => {

@@ -99,7 +99,7 @@ describe("mistakes", () => {
   test("are told all at once, one a line, with name, value and what is allowed", () => {
     const error = errorOf(() => configOf(environment));
     expect(error.code).toBe("SETTINGS_INVALID");
-    expect(error.remedy).toContain("docker compose --profile certbot up -d");
+    expect(error.remedy).toContain("docker compose --profile certbot up -d --force-recreate certbot`");
     const lines = error.message.split("\n");
     expect(lines[0]).toBe("The settings have 7 mistakes:");
     expect(lines).toHaveLength(8);

@@ -56,6 +56,20 @@ describe("a first version", () => {
     expect(await isServable(tree.root, NAME)).toBe(true);
   });
 
+  test("has its conf on the disk before it is shown, for a power cut in between", async () => {
+    const calls: string[] = [];
+    const fs = steppedFiles((_, call) => void calls.push(call));
+    const { store } = await openTestStore({ root: tree.root, fs });
+    await store.install(newVersion(NAME), new Date());
+    const shown = calls.findIndex((call) => call.startsWith("rename") && call.endsWith(tree.at("live", NAME)));
+    const conf = calls.findIndex((call) => call.startsWith(`open ${tree.at("renewal", `.${NAME}.conf.prepared`)}`));
+    const synced = calls.indexOf(`open ${tree.at("renewal")} r`, conf);
+    expect(conf).toBeGreaterThan(0);
+    expect(synced).toBeGreaterThan(conf);
+    expect(synced).toBeLessThan(shown);
+    expect(calls[synced + 1]).toBe("file.sync ");
+  });
+
   test("has certbot's modes", async () => {
     await tree.store.install(newVersion(NAME), new Date());
     const mode = async (...parts: string[]) => ((await stat(tree.at(...parts))).mode & 0o777).toString(8);

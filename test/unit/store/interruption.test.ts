@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { cp, readFile } from "node:fs/promises";
+import { cpSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
@@ -8,7 +9,7 @@ import { StoreError } from "../../../src/store/index.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
 import { isServable, listTree, newVersion, putCertbotLineage } from "../../support/lineage-tree.ts";
 import { dyingFiles, failingFiles, steppedFiles } from "../../support/stepped-files.ts";
-import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { folderInMemory, temporaryFolder } from "../../support/temporary-folder.ts";
 import { openTestStore } from "../../support/test-store.ts";
 
 const NAME = "a.test";
@@ -26,7 +27,8 @@ async function putOwn(root: string): Promise<void> {
 }
 
 async function installTimes(root: string, times: number): Promise<void> {
-  const { store } = await openTestStore({ root });
+  // Without fsync, which is what takes the time.
+  const { store } = await openTestStore({ root, fs: steppedFiles(() => undefined) });
   for (let count = 0; count < times; count += 1) await store.install(newVersion(NAME), new Date());
 }
 
@@ -41,7 +43,7 @@ async function findLeftovers(root: string): Promise<string[]> {
 
 describe.each(SCENARIOS)("an install into $before", ({ prepare, version }) => {
   test("that dies at any call leaves a pair that is shown, recovers, and installs again", async () => {
-    const template = await temporaryFolder();
+    const template = await folderInMemory();
     await prepare(template);
     let call: string | undefined = "none";
     for (let dieAt = 1; call !== undefined; dieAt += 1) {
@@ -57,7 +59,7 @@ describe.each(SCENARIOS)("an install into $before", ({ prepare, version }) => {
   }, 60_000);
 
   test("that fails at any call with a full disk leaves the old pair and nothing else", async () => {
-    const template = await temporaryFolder();
+    const template = await folderInMemory();
     await prepare(template);
     let call: string | undefined = "none";
     for (let failAt = 1; call !== undefined; failAt += 1) {
@@ -72,10 +74,10 @@ describe.each(SCENARIOS)("an install into $before", ({ prepare, version }) => {
   }, 60_000);
 });
 
-// Links are copied as they are: those of a tree are relative.
+// Links are copied as they are: those of a tree are relative. At once, which takes a tenth of the time.
 async function copyOf(template: string): Promise<string> {
-  const root = await temporaryFolder();
-  await cp(template, root, { recursive: true, verbatimSymlinks: true });
+  const root = await folderInMemory();
+  cpSync(template, root, { recursive: true, verbatimSymlinks: true });
   return root;
 }
 

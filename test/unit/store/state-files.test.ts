@@ -2,7 +2,8 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { FRESH_STATE } from "../../../src/reconcile/index.ts";
 import { newVersion } from "../../support/lineage-tree.ts";
-import { openTestStore, type TestStore } from "../../support/test-store.ts";
+import { steppedFiles } from "../../support/stepped-files.ts";
+import { openTestStore, thrownBy, type TestStore } from "../../support/test-store.ts";
 
 const NAME = "a.test";
 
@@ -37,6 +38,22 @@ describe("our own files", () => {
     const [aside] = await readdir(tree.at("sidecar"));
     expect(aside).toMatch(/^a\.test\.json\.corrupt-\d+$/);
     expect(tree.lines).toMatchObject([{ level: "warn", event: "lineage.repaired", fields: { lineage: NAME } }]);
+  });
+
+  test.each([
+    ["EIO", "STORE_FAILED"],
+    ["EMFILE", "STORE_FAILED"],
+    ["EACCES", "STORE_NOT_WRITABLE"],
+  ])("keep a back-off that can't be read because of %s, and say so", async (errno, code) => {
+    const state = { ...FRESH_STATE, issue: { failures: 3 } };
+    await tree.store.saveState(NAME, state);
+    const fs = steppedFiles((_, call) => {
+      if (call.startsWith("readFile")) throw Object.assign(new Error(`${errno}: simulated`), { code: errno });
+    });
+    const { store } = await openTestStore({ root: tree.root, fs });
+    expect(await thrownBy(store.loadState(NAME))).toMatchObject({ code, path: tree.at("sidecar", `${NAME}.json`) });
+    expect(await tree.store.loadState(NAME)).toEqual(state);
+    expect(tree.lines).toEqual([]);
   });
 
   test("hold the list for nginx, written only when it changes", async () => {
