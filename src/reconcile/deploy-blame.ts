@@ -1,4 +1,5 @@
 import { toFailure } from "../certificate/index.ts";
+import { recall } from "./deploy-record.ts";
 import type { DeployableVersion, DeployParts, DeployTask } from "./deploy-task.ts";
 import { ConfigurationRejectedError } from "./errors.ts";
 import type { LineageVersion } from "./lineage-store.ts";
@@ -46,12 +47,28 @@ async function withPrevious(
 ): Promise<Suspect[]> {
   const suspects: Suspect[] = [];
   for (const version of behind) {
-    const state = await parts.store.loadState(version.lineage);
-    const wasServed = state.deploy[task.target.name]?.servedFingerprint === version.fingerprint;
-    const previous = wasServed ? undefined : await parts.store.previousVersion(version.lineage, version.version);
+    const state = await recall(parts, version.lineage);
+    // Nor may one be put back for which that can't be written down: it would be ordered again.
+    if (!state) continue;
+    const servedFingerprint = state.deploy[task.target.name]?.servedFingerprint;
+    const previous =
+      servedFingerprint === version.fingerprint ? undefined : await findBefore(parts, version, servedFingerprint);
     if (previous) suspects.push({ version, previous });
   }
   return suspects;
+}
+
+// The version just below may be one that was refused as well: the one that the target has served is sure to pass.
+async function findBefore(
+  { store }: DeployParts,
+  { lineage, version }: DeployableVersion,
+  servedFingerprint: string | undefined,
+): Promise<LineageVersion | undefined> {
+  const newest = await store.previousVersion(lineage, version);
+  for (let one = newest; one; one = await store.previousVersion(lineage, one.version)) {
+    if (one.leaf.fingerprint === servedFingerprint) return one;
+  }
+  return newest;
 }
 
 async function passes({ target, signal }: DeployTask): Promise<boolean> {

@@ -7,13 +7,21 @@ import type { DeployReport } from "./run-report.ts";
 // A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
 const SLOWEST_STEP = 2;
 
+/**
+ * What is remembered of a lineage; undefined when the disk doesn't give it: that must keep neither it nor the others from
+ * being served. Never throws.
+ */
+export function recall(parts: DeployParts, lineage: string): Promise<LineageState | undefined> {
+  return parts.store.loadState(lineage).catch(() => undefined);
+}
+
 /** The report of a version whose last try failed and whose next one must wait; undefined when it may be tried now. */
 export async function heldReport(
   parts: DeployParts,
   task: DeployTask,
   version: DeployableVersion,
 ): Promise<DeployReport | undefined> {
-  const state = (await parts.store.loadState(version.lineage)).deploy[task.target.name];
+  const state = (await recall(parts, version.lineage))?.deploy[task.target.name];
   if (task.isEager || !state?.nextAttemptAt || !state.lastFailure) return undefined;
   if (state.triedFingerprint !== version.fingerprint) return undefined;
   const nextAt = new Date(state.nextAttemptAt);
@@ -30,12 +38,11 @@ export async function recordServed(
 ): Promise<DeployReport> {
   const { lineage, fingerprint } = version;
   const target = task.target.name;
-  const known = (await parts.store.loadState(lineage)).deploy[target];
+  const known = (await recall(parts, lineage))?.deploy[target];
   if (known?.servedFingerprint !== fingerprint || known.failures > 0) {
     const servedAt = parts.clock.now().toISOString();
-    await remember(parts, task, version, ({ issue, ...state }) => ({
+    await remember(parts, task, version, (state) => ({
       ...state,
-      issue: { ...issue, rejections: undefined },
       deploy: { ...state.deploy, [target]: { servedFingerprint: fingerprint, servedAt, failures: 0 } },
     }));
     task.log.info("target.served", { target, lineage, fingerprint });
@@ -53,7 +60,7 @@ export async function recordDeployFailure(
   const { lineage, fingerprint, validity } = version;
   const target = task.target.name;
   const failure = toFailure(thrown);
-  const known = (await parts.store.loadState(lineage)).deploy[target];
+  const known = (await recall(parts, lineage))?.deploy[target];
   const failures = (known?.failures ?? 0) + 1;
   const failedAt = parts.clock.now();
   const nextAt = planRetry({ failures: Math.min(failures, SLOWEST_STEP), failedAt, validity }, parts.random);

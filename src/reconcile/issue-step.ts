@@ -125,6 +125,8 @@ async function recordStart(parts: IssueParts, desired: DesiredCertificate, start
   const issue: AttemptState = {
     ...state.issue,
     failures,
+    // The version before this one has not been refused: the next refusal is the first again.
+    rejections: state.issue.failures === 0 ? undefined : state.issue.rejections,
     startedAt: startedAt.toISOString(),
     lastFailedAt: startedAt.toISOString(),
     // What a death in the middle leaves to be read.
@@ -141,9 +143,11 @@ type Doubt = Pick<CertificateReport, "failure" | "nextAt">;
 async function recordSuccess(parts: IssueParts, desired: DesiredCertificate, validity: Validity): Promise<Doubt> {
   const state = await parts.store.loadState(desired.lineage);
   const now = parts.clock.now();
-  const { rejections } = state.issue;
+  const { rejections, caHolds: holds } = state.issue;
   const { settingsDigest } = parts.policy;
-  const success = { lastSuccessAt: now.toISOString(), settingsDigest, rejections };
+  // A success here says nothing of another CA that has asked for patience.
+  const caHolds = holds && { ...holds, [desired.settings.directoryUrl]: undefined };
+  const success = { lastSuccessAt: now.toISOString(), settingsDigest, rejections, caHolds };
   if (planRenewal(validity, now).kind === "wait") {
     await parts.store.saveState(desired.lineage, { ...state, issue: { ...success, failures: 0 } });
     return {};
@@ -174,13 +178,10 @@ async function recordFailure(
   const nextAt = planNext(parts, desired, { failures, retry: asOperatorError(thrown).retry });
   const { startedAt: _done, ...before } = state.issue;
   const { retry } = asOperatorError(thrown);
-  const caHold =
-    typeof retry === "object"
-      ? { directoryUrl: desired.settings.directoryUrl, until: retry.notBefore.toISOString() }
-      : before.caHold;
+  const asked = typeof retry === "object" && { [desired.settings.directoryUrl]: retry.notBefore.toISOString() };
   const issue = {
     ...before,
-    caHold,
+    caHolds: asked ? { ...before.caHolds, ...asked } : before.caHolds,
     failures,
     lastFailure: failure,
     lastFailedAt: parts.clock.now().toISOString(),

@@ -1,0 +1,315 @@
+import { createHash, X509Certificate } from "node:crypto";
+import { readFile, readlink } from "node:fs/promises";
+import { join } from "node:path";
+import { OperatorError, parseIdentifier, type RetryRule } from "../../src/certificate/index.ts";
+import {
+  automaticMode,
+  ConfigurationRejectedError,
+  createLoop,
+  mendTree,
+  reconcile,
+  type CertificateAuthority,
+  type DeployTarget,
+  type IssuedCertificate,
+  type IssueRequest,
+  type Policy,
+  type ReconcileParts,
+  type Run,
+  type RunMode,
+  type RunReport,
+} from "../../src/reconcile/index.ts";
+import { createLineageStore } from "../../src/store/index.ts";
+import { collectLog } from "./collected-log.ts";
+import { issueForTest } from "./issued-certificate.ts";
+import { listTree, SETTINGS } from "./lineage-tree.ts";
+import { steppedFiles } from "./stepped-files.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+export const PRODUCTION = SETTINGS.directoryUrl;
+export const STAGING = "https://acme.test:14000/staging";
+
+/** A failure of the CA; with `notBefore` it has asked for patience. */
+export class CaFailure extends OperatorError {
+  readonly code = "TEST_CA_FAILED";
+  readonly remedy = "Wait.";
+  override readonly retry: RetryRule;
+
+  constructor(notBefore?: Date) {
+    super("the CA says no");
+    this.retry = notBefore ? { notBefore } : "next-run";
+  }
+}
+
+/** An order that the CA has been asked for. */
+export type PlacedOrder = IssueRequest & { readonly at: Date; readonly names: string };
+
+type Life = { readonly notBefore: Date; readonly notAfter: Date };
+
+/** A CA of real certificates: it answers at once, after what the test says. */
+class TestAuthority implements CertificateAuthority {
+  readonly orders: PlacedOrder[] = [];
+  /** Called for each order; what it throws is the CA's answer. */
+  answer: (order: PlacedOrder) => void = () => undefined;
+  life: (now: Date) => Life;
+  readonly #now: () => Date;
+
+  constructor(now: () => Date, lifeMs: number) {
+    this.#now = now;
+    this.life = (at) => ({ notBefore: at, notAfter: new Date(at.getTime() + lifeMs) });
+  }
+
+  async issue(request: IssueRequest): Promise<IssuedCertificate> {
+    const at = this.#now();
+    const names = request.identifiers.map(({ value }) => value);
+    const order = { ...request, at, names: names.join(",") };
+    this.orders.push(order);
+    this.answer(order);
+    return issueForTest({ names, ...this.life(at), accountId: "0123456789abcdef0123456789abcdef" });
+  }
+}
+
+/** What a server has taken, or is asked to take, into its configuration: a line per name, first come first served. */
+type Configuration = ReadonlyMap<string, { readonly lineage: string; readonly fingerprint: string; version: number }>;
+
+/** An nginx in miniature: what it serves is what the list and `live/` showed at its last reload. */
+export class TestTarget implements DeployTarget {
+  readonly name: string;
+  reloads = 0;
+  tests = 0;
+  /** Whether its test refuses a version of a lineage. */
+  refuses: (lineage: string, version: number) => boolean = () => false;
+  #serves: Configuration = new Map();
+  readonly #root: string;
+
+  constructor(root: string, name = "nginx-1") {
+    this.#root = root;
+    this.name = name;
+  }
+
+  /** `name=lineage/version` of each name that is served with a certificate. */
+  served(): string[] {
+    return [...this.#serves].map(([name, { lineage, version }]) => `${name}=${lineage}/${version}`).sort();
+  }
+
+  async observe({ identifiers, fingerprint }: Parameters<DeployTarget["observe"]>[0]) {
+    const other = identifiers.find(({ value }) => this.#serves.get(value)?.fingerprint !== fingerprint);
+    if (!other) return { kind: "served" } as const;
+    return { kind: "not-served", message: `another one for ${other.value}`, remedy: "Look." } as const;
+  }
+
+  async test(): Promise<void> {
+    this.tests += 1;
+    for (const { lineage, version } of (await this.#read()).values()) {
+      if (this.refuses(lineage, version)) throw new ConfigurationRejectedError(this.name, `emerg: ${lineage}`);
+    }
+  }
+
+  async reload(): Promise<void> {
+    this.reloads += 1;
+    this.#serves = await this.#read();
+  }
+
+  async #read(): Promise<Configuration> {
+    const list = await readFile(join(this.#root, "sidecar", "certificates"), "utf8").catch(() => "");
+    const serves = new Map<string, { lineage: string; fingerprint: string; version: number }>();
+    for (const line of list.split("\n").filter(Boolean)) {
+      const [lineage = "", ...names] = line.split(" ");
+      const live = join(this.#root, "live", lineage);
+      const pem = await readFile(join(live, "fullchain.pem"), "utf8").catch(() => undefined);
+      if (pem === undefined) continue;
+      const version = Number(/(\d+)\.pem$/.exec(await readlink(join(live, "cert.pem")))?.[1]);
+      const { fingerprint256: fingerprint } = new X509Certificate(pem);
+      for (const name of names) if (!serves.has(name)) serves.set(name, { lineage, fingerprint, version });
+    }
+    return serves;
+  }
+}
+
+export type StageOptions = {
+  /** Certificates as CERTBOT_DOMAIN has them. */
+  readonly domains?: string;
+  readonly lifeMs?: number;
+  readonly random?: () => number;
+};
+
+/** The real reconcile, store and loop on a folder of their own; a clock that jumps, a CA and one target that obey the test. */
+export async function reconcileStage(options: StageOptions = {}): Promise<ReconcileStage> {
+  return new ReconcileStage(await temporaryFolder(), options);
+}
+
+export class ReconcileStage {
+  readonly root: string;
+  readonly ca: TestAuthority;
+  readonly nginx: TestTarget;
+  readonly log = collectLog();
+  targets: TestTarget[];
+  policy: Policy;
+  /** Called before each call on the disk; what it throws is the call's result. */
+  onDisk: (call: string) => void = () => undefined;
+  #nowMs = Date.parse("2026-06-01T00:00:00Z");
+  readonly #random: () => number;
+
+  constructor(root: string, { domains = "a.test", lifeMs = 90 * DAY, random = () => 0.5 }: StageOptions) {
+    this.root = root;
+    this.#random = random;
+    this.ca = new TestAuthority(() => this.now(), lifeMs);
+    this.nginx = new TestTarget(root);
+    this.targets = [this.nginx];
+    this.policy = {
+      wanted: [],
+      directoryUrl: PRODUCTION,
+      keyType: "ecdsa-p256",
+      webrootPath: "/var/www/html",
+      isStaging: (url) => url === STAGING,
+      stagingOf: (url) => (url === PRODUCTION ? STAGING : undefined),
+      isRehearsalOnly: false,
+      settingsDigest: "",
+    };
+    this.set(domains);
+  }
+
+  now(): Date {
+    return new Date(this.#nowMs);
+  }
+
+  /** Moves the clock on. */
+  pass(ms: number): void {
+    this.#nowMs += ms;
+  }
+
+  /** Changes the settings: CERTBOT_DOMAIN, and more. */
+  set(domains: string, more: Partial<Policy> = {}): void {
+    const lists = domains.split(";").map((list) => list.split(",").map(parseIdentifier));
+    const wanted = lists.map((identifiers) => ({ name: identifiers[0]?.value ?? "", identifiers }));
+    const policy = { ...this.policy, wanted, ...more };
+    this.policy = { ...policy, settingsDigest: `${domains} ${policy.directoryUrl}` };
+  }
+
+  /** The parts of a process that has just started: nothing is remembered but what is on disk. */
+  parts(): ReconcileParts {
+    const fs = steppedFiles((_, call) => this.onDisk(call));
+    const sleep = async (ms: number, signal: AbortSignal) => {
+      signal.throwIfAborted();
+      this.pass(Math.max(0, ms));
+    };
+    return {
+      ca: this.ca,
+      store: createLineageStore({ root: this.root, log: this.log, fs }),
+      finder: { find: async () => ({ targets: this.targets, off: [] }) },
+      clock: { now: () => this.now(), sleep },
+      random: this.#random,
+      policy: this.policy,
+      mayAct: async () => true,
+      servedWithinMs: 5000,
+    };
+  }
+
+  /** One run by the schedule, in a process that has just started. */
+  run(mode: Partial<RunMode> = {}, signal = new AbortController().signal): Promise<RunReport> {
+    return reconcile(this.parts(), { mode: { ...automaticMode("schedule"), ...mode }, log: this.log, signal });
+  }
+
+  /** One `update-cert`. */
+  command(mode: Partial<RunMode> = {}): Promise<RunReport> {
+    return this.run({ trigger: "command", ...mode });
+  }
+
+  /** A daemon that starts now and lives for so long, with a check each half hour and when its timer says so; its reports. */
+  async live(ms: number, { everyMs = 30 * MINUTE } = {}): Promise<RunReport[]> {
+    const endMs = this.#nowMs + ms;
+    const stop = new AbortController();
+    const reports: RunReport[] = [];
+    const parts = this.parts();
+    let wake: { atMs: number; resolve: () => void } | undefined;
+    let finished = Promise.withResolvers<void>();
+    const loop = createLoop({
+      reconcile: async (run: Run) => {
+        const report = await reconcile(parts, run);
+        reports.push(report);
+        setImmediate(() => finished.resolve());
+        return report;
+      },
+      clock: {
+        now: () => this.now(),
+        sleep: (pauseMs, signal) =>
+          new Promise((resolve, reject) => {
+            const mine = { atMs: this.#nowMs + pauseMs, resolve };
+            wake = mine;
+            signal.addEventListener("abort", () => {
+              if (wake === mine) wake = undefined;
+              reject(signal.reason);
+            });
+          }),
+      },
+      log: this.log,
+      signal: stop.signal,
+    });
+    await mendTree(parts, this.log);
+    loop.request("start");
+    await finished.promise;
+    for (let checkMs = this.#nowMs + everyMs; ;) {
+      const nextMs = Math.min(checkMs, wake?.atMs ?? Number.POSITIVE_INFINITY);
+      if (nextMs > endMs) break;
+      this.#nowMs = Math.max(this.#nowMs, nextMs);
+      finished = Promise.withResolvers<void>();
+      if (nextMs === checkMs) {
+        checkMs += everyMs;
+        loop.request("schedule");
+      } else wake?.resolve();
+      await finished.promise;
+    }
+    this.#nowMs = Math.max(this.#nowMs, endMs);
+    stop.abort();
+    await loop.ended();
+    return reports;
+  }
+
+  /** The lines of the list that servers read. */
+  async list(): Promise<string[]> {
+    return (await readFile(join(this.root, "sidecar", "certificates"), "utf8")).split("\n").filter(Boolean);
+  }
+
+  /** One word for everything on disk: paths, link targets, contents. */
+  async treeHash(): Promise<string> {
+    const hash = createHash("sha256");
+    for (const line of await listTree(this.root)) {
+      hash.update(`${line}\n`);
+      if (line.includes(" -> ")) continue;
+      hash.update(await readFile(join(this.root, line)).catch(() => "a folder"));
+    }
+    return hash.digest("hex");
+  }
+
+  /** Minutes between the orders from `first` on. */
+  gaps(first = 0): number[] {
+    const times = this.ca.orders.slice(first).map(({ at }) => at.getTime());
+    return times.slice(1).map((at, index) => Math.round((at - (times[index] ?? 0)) / MINUTE));
+  }
+
+  /** The lines that were told of an event. */
+  told(event: string): readonly Record<string, unknown>[] {
+    return this.log.lines.filter((line) => line.event === event).map(({ fields }) => fields);
+  }
+}
+
+/** Each certificate of a report as `lineage outcome [failure code]`. */
+export function outcomes({ certificates }: RunReport): string[] {
+  return certificates.map(({ lineage, outcome, failure }) =>
+    [lineage, outcome, failure?.code].filter(Boolean).join(" "),
+  );
+}
+
+/** Each deploy of a report as `target lineage outcome`. */
+export function deploys(report: RunReport): string[] {
+  return report.deploys.map(({ target, lineage, outcome }) => `${target} ${lineage} ${outcome}`);
+}
+
+/** The last one of a list that has any. */
+export function last<Item>(items: readonly Item[]): Item {
+  const item = items.at(-1);
+  if (item === undefined) throw new Error("there is none");
+  return item;
+}

@@ -1,0 +1,89 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { isReached } from "../../../src/reconcile/index.ts";
+import { DAY, deploys, HOUR, MINUTE, outcomes, reconcileStage, TestTarget } from "../../support/reconcile-stage.ts";
+
+const failing = (code: string) => Object.assign(new Error(`${code}: simulated`), { code });
+
+/** Two certificates that are served, and have become due. */
+async function dueStage() {
+  const stage = await reconcileStage({ domains: "a.test;b.test" });
+  expect(isReached(await stage.run())).toBe(true);
+  stage.pass(61 * DAY);
+  return stage;
+}
+
+test("a state that can't be read fails that certificate without an order, and the other is renewed and served", async () => {
+  const stage = await dueStage();
+  stage.onDisk = (call) => {
+    if (/^readFile \S+\/sidecar\/a\.test\.json/.test(call)) throw failing("EIO");
+  };
+  for (let hour = 0; hour < 3; hour += 1) {
+    const report = await stage.run();
+    expect(outcomes(report)).toEqual(["a.test failed STORE_FAILED", `b.test ${hour === 0 ? "renewed" : "not-due"}`]);
+    expect(deploys(report).sort()).toEqual([
+      "nginx-1 a.test served",
+      `nginx-1 b.test ${hour === 0 ? "deployed" : "served"}`,
+    ]);
+    stage.pass(HOUR);
+  }
+  expect(stage.ca.orders.slice(2).map(({ lineage }) => lineage)).toEqual(["b.test"]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/2"]);
+  stage.onDisk = () => undefined;
+  expect(isReached(await stage.run())).toBe(true);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2", "b.test=b.test/2"]);
+});
+
+test("a state that can't be read keeps neither certificate from a target that serves none yet", async () => {
+  const stage = await dueStage();
+  stage.pass(-60 * DAY);
+  const fresh = new TestTarget(stage.root, "nginx-2");
+  stage.targets = [fresh];
+  stage.onDisk = (call) => {
+    if (/^readFile \S+\/sidecar\/a\.test\.json/.test(call)) throw failing("EIO");
+  };
+  const report = await stage.run();
+  expect(deploys(report).sort()).toEqual(["nginx-2 a.test deployed", "nginx-2 b.test deployed"]);
+  expect(fresh.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
+});
+
+test("a state that is no JSON is set aside, told, and the certificate is renewed", async () => {
+  const stage = await dueStage();
+  const sidecar = join(stage.root, "sidecar");
+  await writeFile(join(sidecar, "a.test.json"), '{"schema": 1, "iss');
+  expect(isReached(await stage.run())).toBe(true);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2", "b.test=b.test/2"]);
+  expect(stage.told("lineage.repaired")).toMatchObject([{ lineage: "a.test", did: "began with a fresh state" }]);
+  const aside = (await readdir(sidecar)).filter((name) => name.startsWith("a.test.json.corrupt-"));
+  expect(await Promise.all(aside.map((name) => readFile(join(sidecar, name), "utf8")))).toEqual(['{"schema": 1, "iss']);
+});
+
+test("a disk that is full for our notes alone doesn't make what is served a failure", async () => {
+  const stage = await dueStage();
+  stage.pass(-60 * DAY);
+  const fresh = new TestTarget(stage.root, "nginx-2");
+  stage.targets = [fresh];
+  stage.onDisk = (call) => {
+    if (/^open \S+\/sidecar\/\S+\.json\.new /.test(call)) throw failing("ENOSPC");
+  };
+  const report = await stage.run();
+  expect(deploys(report)).toEqual(["nginx-2 a.test deployed", "nginx-2 b.test deployed"]);
+  expect(isReached(report)).toBe(true);
+  expect(stage.told("state.unsaved")).toMatchObject([{ lineage: "a.test" }, { lineage: "b.test" }]);
+  expect(deploys(await stage.run())).toEqual(["nginx-2 a.test served", "nginx-2 b.test served"]);
+});
+
+test("a disk that is full for our notes stops the order before the CA hears of it", async () => {
+  const stage = await dueStage();
+  stage.onDisk = (call) => {
+    if (/^open \S+\/sidecar\/\S+\.json\.new /.test(call)) throw failing("ENOSPC");
+  };
+  for (let minute = 0; minute < 5; minute += 1) {
+    const report = await stage.run();
+    expect(outcomes(report)).toEqual(["a.test failed STORE_DISK_FULL", "b.test failed STORE_DISK_FULL"]);
+    stage.pass(MINUTE);
+  }
+  expect(stage.ca.orders).toHaveLength(2);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
+});

@@ -1,0 +1,138 @@
+import { expect, test } from "vitest";
+import { isReached } from "../../../src/reconcile/index.ts";
+import { issueForTest } from "../../support/issued-certificate.ts";
+import { newVersion, putCertbotLineage, SETTINGS } from "../../support/lineage-tree.ts";
+import {
+  CaFailure,
+  DAY,
+  deploys,
+  HOUR,
+  last,
+  outcomes,
+  PRODUCTION,
+  reconcileStage,
+  STAGING,
+} from "../../support/reconcile-stage.ts";
+
+/** a.test in the settings and b.test in the tree alone, both of production, and served; they are due after `ageMs`. */
+async function productionStage(ageMs = 0) {
+  const stage = await reconcileStage({ domains: "a.test;b.test" });
+  expect(isReached(await stage.run())).toBe(true);
+  stage.set("a.test");
+  stage.pass(ageMs);
+  return stage;
+}
+
+test.each([
+  { staging: true, forceRenewal: false },
+  { staging: true, forceRenewal: true },
+])(
+  "update-cert --staging (forced: $forceRenewal) orders nothing in place of a production certificate",
+  async (mode) => {
+    for (const ageMs of [0, 61 * DAY]) {
+      const stage = await productionStage(ageMs);
+      const report = await stage.command(mode);
+      expect(stage.ca.orders).toHaveLength(2);
+      expect(outcomes(report)).toEqual(["a.test failed STAGING_REFUSED", "b.test failed STAGING_REFUSED"]);
+      expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
+    }
+  },
+);
+
+test("with --staging in the settings, --force-renewal spends nothing at production either", async () => {
+  const stage = await productionStage();
+  stage.set("a.test", { directoryUrl: STAGING });
+  const report = await stage.command({ forceRenewal: true });
+  expect(stage.ca.orders).toHaveLength(2);
+  expect(outcomes(report)).toEqual(["a.test failed STAGING_REFUSED", "b.test failed STAGING_REFUSED"]);
+});
+
+test("with --staging in the settings, a production certificate is renewed at production when it is due", async () => {
+  const stage = await productionStage();
+  stage.set("a.test", { directoryUrl: STAGING });
+  await stage.live(DAY, { everyMs: 6 * HOUR });
+  expect(stage.ca.orders).toHaveLength(2);
+  stage.pass(60 * DAY);
+  expect(isReached(last(await stage.live(DAY, { everyMs: 6 * HOUR })))).toBe(true);
+  expect(stage.ca.orders.slice(2).map(({ directoryUrl }) => directoryUrl)).toEqual([PRODUCTION, PRODUCTION]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2", "b.test=b.test/2"]);
+});
+
+test("a staging certificate is replaced at once when the settings name production", async () => {
+  const stage = await reconcileStage();
+  expect(outcomes(await stage.command({ staging: true }))).toEqual(["a.test issued"]);
+  expect(stage.ca.orders.map(({ directoryUrl }) => directoryUrl)).toEqual([STAGING]);
+  await stage.run();
+  expect(stage.ca.orders.map(({ directoryUrl }) => directoryUrl)).toEqual([STAGING, PRODUCTION]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+});
+
+test("a lineage with a wildcard is never ordered, and keeps nobody from the others", async () => {
+  const stage = await reconcileStage();
+  const life = { notBefore: stage.now(), notAfter: new Date(stage.now().getTime() + 90 * DAY) };
+  await putCertbotLineage(stage.root, "w.test", issueForTest({ names: ["*.w.test", "w.test"], ...life }));
+  expect(isReached(await stage.run())).toBe(true);
+  expect(stage.nginx.served()).toEqual(["*.w.test=w.test/1", "a.test=a.test/1", "w.test=w.test/1"]);
+  stage.pass(61 * DAY);
+  const report = last(await stage.live(DAY, { everyMs: 6 * HOUR }));
+  expect(outcomes(report)).toEqual(["a.test not-due", "w.test failed CHALLENGE_IMPOSSIBLE"]);
+  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual([
+    "a.test renewed",
+    "w.test failed CHALLENGE_IMPOSSIBLE",
+  ]);
+  expect(stage.ca.orders.map(({ lineage }) => lineage)).toEqual(["a.test", "a.test", "a.test"]);
+  expect(stage.nginx.served()).toEqual(["*.w.test=w.test/1", "a.test=a.test/3", "w.test=w.test/1"]);
+});
+
+test("autorenew = False: left alone on disk when it is due, but served and looked after", async () => {
+  const stage = await reconcileStage();
+  const life = { notBefore: stage.now(), notAfter: new Date(stage.now().getTime() + 90 * DAY) };
+  const settings = { ...SETTINGS, autorenew: false };
+  await stage.parts().store.install(newVersion("m.test", { ...life, settings }), stage.now());
+  await stage.run();
+  stage.pass(61 * DAY);
+  const report = await stage.run();
+  expect(outcomes(report)).toEqual(["a.test renewed", "m.test left-alone"]);
+  expect(deploys(report).sort()).toEqual(["nginx-1 a.test deployed", "nginx-1 m.test served"]);
+  // A server that has lost it gets it again.
+  await stage.parts().store.install(newVersion("m.test", { ...life, settings }), stage.now());
+  expect(deploys(await stage.run()).sort()).toEqual(["nginx-1 a.test served", "nginx-1 m.test deployed"]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2", "m.test=m.test/2"]);
+});
+
+test("--cert-name touches that certificate alone", async () => {
+  const stage = await productionStage(61 * DAY);
+  const report = await stage.command({ certName: "b.test" });
+  expect(outcomes(report)).toEqual(["b.test renewed"]);
+  expect(deploys(report)).toEqual(["nginx-1 b.test deployed"]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/2"]);
+  expect(stage.ca.orders.slice(2).map(({ lineage }) => lineage)).toEqual(["b.test"]);
+});
+
+test("--cert-name with a name that there isn't does nothing, and names those there are", async () => {
+  const stage = await productionStage(61 * DAY);
+  const before = await stage.treeHash();
+  const { failure } = await stage.command({ certName: "c.test" });
+  expect(failure).toMatchObject({ code: "CERT_NAME_UNKNOWN", remedy: "Use one of: a.test, b.test." });
+  expect(await stage.treeHash()).toBe(before);
+});
+
+test.each(["works", "fails"])("a dry run that %s changes nothing on disk, nor at the target", async (word) => {
+  const stage = await productionStage(61 * DAY);
+  stage.set("a.test,www.a.test");
+  stage.ca.answer = () => {
+    if (word === "fails") throw new CaFailure(new Date(stage.now().getTime() + 7 * DAY));
+  };
+  const before = await stage.treeHash();
+  const { reloads, tests } = stage.nginx;
+  const report = await stage.command({ dryRun: true });
+  expect(report.certificates.map(({ outcome }) => outcome)).toEqual(
+    word === "works" ? ["rehearsed", "rehearsed"] : ["failed", "failed"],
+  );
+  expect(await stage.treeHash()).toBe(before);
+  expect([stage.nginx.reloads, stage.nginx.tests]).toEqual([reloads, tests]);
+  const rehearsals = stage.ca.orders.slice(2);
+  expect(rehearsals.map(({ directoryUrl, account }) => `${directoryUrl} ${account}`)).toEqual(
+    Array.from({ length: 2 }, () => `${STAGING} throw-away`),
+  );
+});

@@ -1,0 +1,128 @@
+import { expect, test } from "vitest";
+import { isReached } from "../../../src/reconcile/index.ts";
+import {
+  CaFailure,
+  DAY,
+  HOUR,
+  last,
+  MINUTE,
+  outcomes,
+  PRODUCTION,
+  reconcileStage,
+  STAGING,
+} from "../../support/reconcile-stage.ts";
+
+const A_DAY = 24 * 60;
+const OTHER_CA = "https://other.test/dir";
+
+test("a certificate that is due when it arrives is ordered again by the back-off, not each minute", async () => {
+  const stage = await reconcileStage();
+  stage.ca.life = (now) => ({ notBefore: new Date(now.getTime() - 80 * DAY), notAfter: new Date(now.getTime() + DAY) });
+  const reports = await stage.live(2 * DAY, { everyMs: 2 * HOUR });
+  expect(stage.gaps()).toEqual([1, 10, 100, A_DAY]);
+  expect(outcomes(reports[0] ?? last(reports))).toEqual(["a.test issued CLOCK_WRONG"]);
+  // It is served all the same: there is none better.
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/5"]);
+});
+
+/** The largest number of times within one hour. */
+function mostInAnHour(times: readonly number[]): number {
+  return Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + HOUR).length));
+}
+
+test.each([
+  { days: 90, mostAnHour: 2 },
+  // Its last half hour is 1/288 of its life: a try each four minutes is what the retry plan promises there.
+  { days: 6, mostAnHour: 15 },
+])("a CA that fails for the rest of a $days day life is asked rarely, and to the end", async ({ days, mostAnHour }) => {
+  const stage = await reconcileStage({ lifeMs: days * DAY });
+  await stage.run();
+  const dueMs = (days * DAY * (days < 10 ? 1 : 2)) / (days < 10 ? 2 : 3);
+  stage.pass(dueMs - MINUTE);
+  stage.ca.answer = () => {
+    throw new CaFailure();
+  };
+  await stage.live(days * DAY - dueMs, { everyMs: days < 10 ? 2 * HOUR : 12 * HOUR });
+  const times = stage.ca.orders.slice(1).map(({ at }) => at.getTime());
+  expect(times.length).toBeGreaterThan(30);
+  expect(times.length).toBeLessThan(80);
+  expect(stage.gaps(1).slice(0, 3)).toEqual([1, 10, 100]);
+  const from = (times[0] ?? 0) + 2 * HOUR;
+  expect(mostInAnHour(times.filter((at) => at > from))).toBeLessThanOrEqual(mostAnHour);
+  expect(stage.now().getTime() - last(times)).toBeLessThan(3 * HOUR);
+});
+
+/** A CA that has asked for a week of patience. */
+async function patientStage(domains = "a.test") {
+  const stage = await reconcileStage({ domains });
+  const until = new Date(stage.now().getTime() + 7 * DAY);
+  stage.ca.answer = ({ directoryUrl }) => {
+    if (directoryUrl === PRODUCTION && stage.now() < until) throw new CaFailure(until);
+  };
+  await stage.run();
+  const atProduction = () => stage.ca.orders.filter(({ directoryUrl }) => directoryUrl === PRODUCTION).length;
+  expect(atProduction()).toBe(1);
+  return { stage, until, atProduction };
+}
+
+test("a week's Retry-After holds for schedule, command, changed settings and restarts; then it goes on by itself", async () => {
+  const { stage, until, atProduction } = await patientStage();
+  for (let day = 0; day < 6; day += 1) {
+    const report = last(await stage.live(DAY, { everyMs: 6 * HOUR }));
+    expect(outcomes(report)).toEqual(["a.test held TEST_CA_FAILED"]);
+    expect(report.nextAt).toEqual(until);
+    expect(outcomes(await stage.command())).toEqual(["a.test held TEST_CA_FAILED"]);
+    expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test held TEST_CA_FAILED"]);
+    stage.set(`a.test,www${day}.a.test`);
+  }
+  expect(atProduction()).toBe(1);
+  expect(isReached(last(await stage.live(2 * DAY, { everyMs: 6 * HOUR })))).toBe(true);
+  expect(stage.ca.orders[1]?.at).toEqual(until);
+});
+
+test("a plain failure at another CA doesn't make the first one's week shorter", async () => {
+  const { stage, atProduction } = await patientStage();
+  const refuse = stage.ca.answer;
+  stage.ca.answer = (order) => {
+    refuse(order);
+    throw new CaFailure();
+  };
+  stage.set("a.test", { directoryUrl: OTHER_CA });
+  await stage.run();
+  expect(stage.ca.orders.map(({ directoryUrl }) => directoryUrl)).toEqual([PRODUCTION, OTHER_CA]);
+  stage.set("a.test", { directoryUrl: PRODUCTION });
+  await stage.command({ forceRenewal: true });
+  expect(atProduction()).toBe(1);
+});
+
+test("another CA may be asked at once, and its success doesn't make the first one's week shorter", async () => {
+  const { stage, atProduction } = await patientStage();
+  stage.set("a.test", { directoryUrl: OTHER_CA });
+  expect(isReached(await stage.run())).toBe(true);
+  stage.set("a.test", { directoryUrl: PRODUCTION });
+  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test held"]);
+  expect(atProduction()).toBe(1);
+});
+
+test("update-cert --staging in such a week doesn't lead to an order at production", async () => {
+  const { stage, atProduction } = await patientStage();
+  expect(outcomes(await stage.command({ staging: true }))).toEqual(["a.test issued"]);
+  await stage.live(DAY, { everyMs: 6 * HOUR });
+  expect(atProduction()).toBe(1);
+  expect(isReached(last(await stage.live(7 * DAY, { everyMs: 6 * HOUR })))).toBe(true);
+  expect(stage.ca.orders.map(({ directoryUrl }) => directoryUrl)).toEqual([PRODUCTION, STAGING, PRODUCTION]);
+});
+
+test("a shorter Retry-After of another CA doesn't make the first one's week shorter", async () => {
+  const { stage, atProduction } = await patientStage();
+  const refuse = stage.ca.answer;
+  stage.ca.answer = (order) => {
+    refuse(order);
+    throw new CaFailure(new Date(stage.now().getTime() + HOUR));
+  };
+  stage.set("a.test", { directoryUrl: OTHER_CA });
+  await stage.run();
+  stage.set("a.test", { directoryUrl: PRODUCTION });
+  await stage.command();
+  expect(atProduction()).toBe(1);
+});
