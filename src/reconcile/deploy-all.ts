@@ -36,8 +36,18 @@ export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcom
   const found = await parts.finder.find(run.signal);
   tellFound(found, versions, run.log);
   const deploys: DeployReport[] = [];
-  for (const target of found.targets) deploys.push(...(await deployTo(parts, run, { target, versions })));
+  for (const target of found.targets) {
+    // What one target has refused has been put back: the others have nothing new to serve.
+    const isPutBack = ({ lineage }: DeployableVersion) =>
+      deploys.some((one) => one.lineage === lineage && isRejection(one));
+    const shown = versions.filter((version) => !isPutBack(version));
+    deploys.push(...(await deployTo(parts, run, { target, versions: shown })));
+  }
   return { deploys, targetsUnavailable: found.unavailable, targetsOff: found.off };
+}
+
+function isRejection({ failure }: DeployReport): boolean {
+  return failure?.code === "TARGET_CERTIFICATE_REJECTED";
 }
 
 function tellFound(found: FoundTargets, versions: readonly DeployableVersion[], log: Log): void {

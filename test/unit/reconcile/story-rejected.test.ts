@@ -70,6 +70,15 @@ test("one target accepts what the other rejects: the orders get rarer all the sa
   }
 });
 
+test("a version that one target has refused is not asked of the next one", async () => {
+  const stage = await dueStage();
+  const picky = new TestTarget(stage.root, "nginx-2");
+  stage.targets = [picky, stage.nginx];
+  picky.refuses = (_, version) => version > 1;
+  expect(deploys(await stage.run())).toEqual(["nginx-2 a.test failed"]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1"]);
+});
+
 test("puts back only the version that is guilty, and serves the other", async () => {
   const stage = await dueStage("a.test;b.test");
   stage.nginx.refuses = (lineage, version) => lineage === "a.test" && version === 2;
