@@ -108,6 +108,7 @@ function toPolicy(config: Config): Policy {
     directoryUrl,
     email,
     keyType,
+    isKeyTypeChosen: config.isKeyTypeChosen,
     webrootPath,
     isStaging,
     stagingOf,

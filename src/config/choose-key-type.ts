@@ -20,6 +20,11 @@ export function chooseKeyType(setting: KeyType, options: ParsedOptions, mistakes
   return family === "rsa" ? (size ?? ofFamily ?? "rsa-2048") : (curve ?? ofFamily ?? "ecdsa-p256");
 }
 
+/** Whether the options say anything of the key. */
+export function hasKeyOption(options: ParsedOptions): boolean {
+  return options.has("--key-type") || options.has("--rsa-key-size") || options.has("--elliptic-curve");
+}
+
 // certbot ignores a size or a curve of the other family; whoever typed it meant something by it.
 function parseSize(text: string, family: "ecdsa" | "rsa"): KeyType {
   if (family !== "rsa") throw new ValueProblem("acts only with --key-type rsa; add that");

@@ -26,6 +26,8 @@ export type Config = {
   /** Absolute, without a trailing slash. */
   readonly webrootPath: string;
   readonly keyType: KeyType;
+  /** False: it is the default, which a certificate that is there already needn't follow. */
+  readonly isKeyTypeChosen: boolean;
   /** Cron expression, known to be valid; absent: draw one. */
   readonly schedule?: string | undefined;
   readonly docker: DockerEngine;

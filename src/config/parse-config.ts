@@ -1,5 +1,5 @@
 import { chooseCertificates } from "./choose-certificates.ts";
-import { chooseKeyType } from "./choose-key-type.ts";
+import { chooseKeyType, hasKeyOption } from "./choose-key-type.ts";
 import { chooseServer } from "./choose-server.ts";
 import { CONFIG_LOG_LEVELS, LOG_FORMATS, type Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
@@ -9,7 +9,7 @@ import { MistakeList, ValueProblem } from "./mistake.ts";
 import { findOptionWarnings } from "./option-warnings.ts";
 import { optionValue, parseOptions, type ParsedOptions } from "./parse-options.ts";
 import { oneOf, parseChallenge, parseEmail, parseKeyType, parsePath, parseWebrootPath } from "./parse-values.ts";
-import { readSettings, type SettingSources } from "./read-settings.ts";
+import { readSettings, typedVariables, type SettingSources } from "./read-settings.ts";
 import type { SettingName } from "./settings-table.ts";
 import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 
@@ -28,7 +28,9 @@ export function parseConfig(sources: ConfigSources): Config {
   const mistakes = new MistakeList();
   const { texts } = readSettings(sources, mistakes);
   const options = readOptionLine(texts.get("CERTBOT_OPTIONS"), mistakes);
-  const config = readConfig({ texts, options, mistakes, isCronExpression: sources.isCronExpression });
+  const { isCronExpression } = sources;
+  const isKeyTypeChosen = typedVariables(sources).has("CERTBOT_KEY_TYPE") || hasKeyOption(options);
+  const config = { ...readConfig({ texts, options, mistakes, isCronExpression }), isKeyTypeChosen };
   if (mistakes.all.length > 0) throw new ConfigError(mistakes.all);
   return deepFreeze(config);
 }
@@ -40,7 +42,7 @@ type Reading = {
   readonly isCronExpression: ConfigSources["isCronExpression"];
 };
 
-function readConfig({ texts, options, mistakes, isCronExpression }: Reading): Config {
+function readConfig({ texts, options, mistakes, isCronExpression }: Reading): Omit<Config, "isKeyTypeChosen"> {
   const read = <T>(name: SettingName, parse: (text: string) => T, fallback: T): T =>
     mistakes.attempt(name, texts.get(name), parse, fallback);
   const readOption = <T>(name: "--email" | "--webroot-path", parse: (text: string) => T, setting: T): T =>

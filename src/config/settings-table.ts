@@ -41,7 +41,7 @@ export const SETTINGS = [
   {
     name: "CERTBOT_KEY_TYPE",
     defaultText: "ecdsa-p256",
-    doc: "Key of new certificates: `ecdsa-p256`, `ecdsa-p384`, `rsa-2048`, `rsa-3072`, `rsa-4096`.",
+    doc: "Key of new certificates: `ecdsa-p256`, `ecdsa-p384`, `rsa-2048`, `rsa-3072`, `rsa-4096`. Unset: one that is there keeps its kind of key.",
   },
   {
     name: "CERTBOT_SCHEDULE",

@@ -42,7 +42,7 @@ function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[]
 }
 
 function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
-  const { directoryUrl, keyType, webrootPath } = policy;
+  const { directoryUrl, webrootPath } = policy;
   const stored = lineage?.settings;
   const isKeptProduction = isProductionKept(stored, policy);
   return {
@@ -50,7 +50,7 @@ function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefine
     identifiers: wanted.identifiers,
     settings: {
       directoryUrl: stored && isKeptProduction ? stored.directoryUrl : directoryUrl,
-      keyType,
+      keyType: stored && !policy.isKeyTypeChosen ? stored.keyType : policy.keyType,
       webrootPath,
       autorenew: stored?.autorenew ?? true,
       accountId: stored?.directoryUrl === directoryUrl ? stored.accountId : undefined,

@@ -7,6 +7,8 @@ export type Policy = {
   readonly directoryUrl: string;
   readonly email?: string | undefined;
   readonly keyType: KeyType;
+  /** False: `keyType` is for new certificates alone, and one that is there keeps its own at a renewal, as with certbot. */
+  readonly isKeyTypeChosen: boolean;
   readonly webrootPath: string;
   /** Whether a directory's certificates are for tests only: they are replaced at once by real ones, and never replace them. */
   readonly isStaging: (directoryUrl: string) => boolean;

@@ -162,6 +162,7 @@ export class ReconcileStage {
       wanted: [],
       directoryUrl: PRODUCTION,
       keyType: "ecdsa-p256",
+      isKeyTypeChosen: false,
       webrootPath: "/var/www/html",
       isStaging: (url) => url === STAGING,
       stagingOf: (url) => (url === PRODUCTION ? STAGING : undefined),

@@ -24,6 +24,7 @@ function policy(directoryUrl: string, ...wanted: string[][]): Policy {
     wanted: wanted.map((texts) => ({ name: texts[0] ?? "", identifiers: names(...texts) })),
     directoryUrl,
     keyType: "ecdsa-p256",
+    isKeyTypeChosen: false,
     webrootPath: "/w",
     isStaging: (url) => url === STAGING,
     stagingOf: () => undefined,
@@ -71,4 +72,11 @@ test("a staging certificate goes to production when production is asked for", ()
 
 test("a lineage whose files can't be read and that nobody names is left to the report of broken ones", () => {
   expect(resolveDesired(policy(PRODUCTION), [{ name: "broken.test" }])).toEqual([]);
+});
+
+test("a certificate that is there keeps its kind of key until the operator chooses another", () => {
+  const wanted = policy(PRODUCTION, ["a.test"]);
+  const keyTypeOf = (one: Policy) => resolveDesired(one, [stored("a.test", ["a.test"])])[0]?.settings.keyType;
+  expect(keyTypeOf(wanted)).toBe("rsa-2048");
+  expect(keyTypeOf({ ...wanted, isKeyTypeChosen: true })).toBe("ecdsa-p256");
 });
