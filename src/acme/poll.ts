@@ -31,9 +31,13 @@ export type Patience = {
 export async function pollUntilDecided<T>({ what, look, patience }: PollOptions<T>): Promise<T> {
   const { clock, signal, deadlineAt, timeoutMs } = patience;
   let delayMs = FIRST_MS;
+  let sleptMs = 0;
   for (;;) {
-    if (clock.now().getTime() + delayMs > deadlineAt.getTime()) throw new OrderTimedOutError(what, timeoutMs);
+    const isLate = clock.now().getTime() + delayMs > deadlineAt.getTime();
+    // What was slept counts too: a clock that is set back must not make an order wait for a day.
+    if (isLate || sleptMs + delayMs > timeoutMs) throw new OrderTimedOutError(what, timeoutMs);
     await clock.sleep(delayMs, signal);
+    sleptMs += delayMs;
     const { value, isPending, retryAfter } = await look();
     if (!isPending) return value;
     delayMs = nextPollDelayMs(retryAfter, clock.now());

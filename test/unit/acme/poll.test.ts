@@ -51,6 +51,13 @@ describe("polling", () => {
     expect(clock.now().getTime() - NOW.getTime()).toBeLessThanOrEqual(120_000);
   });
 
+  test("ends when it has slept for as long, though the clock is set back again and again", async () => {
+    const clock = { ...instantClock(NOW), now: () => NOW };
+    const look = async () => ({ value: "pending", isPending: true });
+    const polling = pollUntilDecided({ what: "x", look, patience: patienceOf(clock, 60_000) });
+    await expect(polling).rejects.toThrow(OrderTimedOutError);
+  });
+
   test("an abort ends the wait with the signal's reason", async () => {
     const patience = { ...patienceOf(instantClock(NOW), 60_000), signal: AbortSignal.abort(new Error("stopping")) };
     const look = async () => ({ value: "pending", isPending: true });
