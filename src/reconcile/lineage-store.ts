@@ -10,6 +10,8 @@ export type LineageSettings = {
   readonly webrootPath: string;
   /** certbot's `autorenew`; false: an operator wants it left alone. */
   readonly autorenew: boolean;
+  /** What certbot's conf asks for and we don't do, as `key = value`; absent when there is nothing. It stays in the conf. */
+  readonly unsupported?: readonly string[] | undefined;
 };
 
 /** One version of a lineage, readable and with a matching key. */

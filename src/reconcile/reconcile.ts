@@ -25,6 +25,7 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
   try {
     const policy = policyOf(parts.policy, run.mode);
     const stored = await listMended(parts, run.log);
+    if (run.mode.trigger === "start") tellUnsupported(stored, run.log);
     const desired = resolveDesired(policy, stored);
     const broken = reportBroken(stored, desired, run);
     const chosen = choose(desired, broken, run.mode);
@@ -66,6 +67,16 @@ async function listMended(parts: ReconcileParts, log: Log): Promise<readonly Sto
   if (stored.every(({ problem }) => problem === undefined)) return stored;
   await mendTree(parts, log);
   return parts.store.list();
+}
+
+// What a taken-over tree has relied on must not stop without a word.
+function tellUnsupported(stored: readonly StoredLineage[], log: Log): void {
+  for (const { name, settings } of stored) {
+    for (const option of settings?.unsupported ?? []) {
+      const because = "this version renews by HTTP-01 through the webroot, and runs no hooks";
+      log.warn("option.ignored", { lineage: name, option, because });
+    }
+  }
 }
 
 function policyOf(policy: Policy, mode: RunMode): Policy {

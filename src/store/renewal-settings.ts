@@ -21,13 +21,35 @@ const RSA_BITS: Readonly<Record<string, KeyType>> = { "2048": "rsa-2048", "3072"
 /** How a conf says that its lineage is renewed. Throws an Error when it has no `[renewalparams]`, as certbot refuses it. */
 export function readSettings(conf: RenewalConf): LineageSettings {
   if (!conf.hasSection(PARAMS)) throw new Error("has no [renewalparams]");
+  const unsupported = readUnsupported(conf);
   return {
     directoryUrl: text(conf, PARAMS, "server") ?? CERTBOT_SERVER,
     accountId: text(conf, PARAMS, "account"),
     keyType: readKeyType(conf),
     webrootPath: readWebroot(conf),
     autorenew: !/^(?:false|no|off|0)$/i.test(text(conf, PARAMS, "autorenew") ?? ""),
+    ...(unsupported.length === 0 ? {} : { unsupported }),
   };
+}
+
+// certbot writes "None" and "False" for what nobody asked for.
+const UNSUPPORTED = [
+  "pre_hook",
+  "post_hook",
+  "renew_hook",
+  "deploy_hook",
+  "reuse_key",
+  "must_staple",
+  "preferred_chain",
+];
+
+function readUnsupported(conf: RenewalConf): string[] {
+  const authenticator = text(conf, PARAMS, "authenticator") ?? "webroot";
+  const asked = UNSUPPORTED.flatMap((key) => {
+    const value = text(conf, PARAMS, key) ?? "None";
+    return /^(?:none|false|)$/i.test(value) ? [] : [`${key} = ${value}`];
+  });
+  return authenticator === "webroot" ? asked : [`authenticator = ${authenticator}`, ...asked];
 }
 
 /** What a conf must say of a new version. */

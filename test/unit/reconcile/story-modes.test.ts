@@ -1,3 +1,5 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isReached } from "../../../src/reconcile/index.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
@@ -135,4 +137,17 @@ test.each(["works", "fails"])("a dry run that %s changes nothing on disk, nor at
   expect(rehearsals.map(({ directoryUrl, account }) => `${directoryUrl} ${account}`)).toEqual(
     Array.from({ length: 2 }, () => `${STAGING} throw-away`),
   );
+});
+
+test("what a taken-over tree relies on and we don't do is told once, at the start", async () => {
+  const stage = await reconcileStage({ domains: "a.test" });
+  await stage.run();
+  const conf = join(stage.root, "renewal/a.test.conf");
+  const text = await readFile(conf, "utf8");
+  await writeFile(conf, text.replace("[renewalparams]\n", "[renewalparams]\nrenew_hook = systemctl reload dovecot\n"));
+  await stage.run({ trigger: "start" });
+  await stage.run();
+  expect(stage.told("option.ignored")).toEqual([
+    expect.objectContaining({ lineage: "a.test", option: "renew_hook = systemctl reload dovecot" }),
+  ]);
 });

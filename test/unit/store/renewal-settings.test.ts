@@ -37,6 +37,19 @@ describe("the settings in a renewal conf", () => {
     expect(after).toBe(text.replace("0123456789abcdef0123456789abcdef", "f".repeat(32)));
   });
 
+  test("name what they ask for and we don't do, and nothing where certbot wrote a default", () => {
+    const plain = certbotConf(ROOT, "a.test").replace("[[web", "post_hook = None\nreuse_key = False\n[[web");
+    expect(readSettings(new RenewalConf(plain)).unsupported).toBeUndefined();
+    const asking = plain
+      .replace("authenticator = webroot", "authenticator = dns-cloudflare")
+      .replace("reuse_key = False", "reuse_key = True\nrenew_hook = systemctl reload x");
+    expect(readSettings(new RenewalConf(asking)).unsupported).toEqual([
+      "authenticator = dns-cloudflare",
+      "renew_hook = systemctl reload x",
+      "reuse_key = True",
+    ]);
+  });
+
   test("say the new key type alone when it changes", () => {
     const rsa = write(certbotConf(ROOT, "a.test"), { settings: { ...SETTINGS, keyType: "rsa-3072" } });
     expect(rsa).toContain("key_type = rsa\nrsa_key_size = 3072\n");
