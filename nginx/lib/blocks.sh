@@ -135,11 +135,16 @@ set_https_server() {
     HTTPS_LISTEN_IPV6=""
     if [ "$HAS_IPV6" = yes ]; then HTTPS_LISTEN_IPV6="listen [::]:$NGINX_SSL_PORT ssl$HTTPS_LISTEN_OPTIONS;"; fi
     HSTS_DIRECTIVE=""
-    if [ "$IS_REAL" = yes ] && [ "$NGINX_HSTS_MAX_AGE" -gt 0 ]; then
+    if [ "$IS_REAL" = yes ] && [ "$NGINX_HSTS_MAX_AGE" -gt 0 ] && ! is_all_addresses "$SERVER_NAMES"; then
         HSTS_DIRECTIVE="add_header Strict-Transport-Security \"max-age=$NGINX_HSTS_MAX_AGE\" always;"
     fi
     # shellcheck disable=SC2090 # the quotes are for nginx
     export HTTPS_LISTEN_OPTIONS HTTPS_LISTEN_IPV6 HSTS_DIRECTIVE
+}
+
+# Whether all the names are IP addresses: no browser takes HSTS from one (RFC 6797 §8.1.1).
+is_all_addresses() {
+    [ -z "$(printf %s "$1" | sed 's/\[[^]]*\]//g; s/[0-9. ]//g')" ]
 }
 
 # publish_block NAME MADE_FROM: writes the two servers that have been set; true when nginx would see a difference.

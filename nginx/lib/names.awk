@@ -5,9 +5,13 @@
 # What comes out is safe inside an nginx configuration and a path: every word is checked against the few characters
 # that names have. A refused word is reported on stderr and left out.
 
+function warn(words) {
+    print "cert-sidecar: " words | "cat >&2"
+}
+
 function refuse(word, why) {
     gsub(/[^ -~]/, "?", word)
-    print "cert-sidecar: \"" substr(word, 1, 100) "\" in " source " " why "; it is left out." | "cat >&2"
+    warn("\"" substr(word, 1, 100) "\" in " source " " why "; it is left out.")
 }
 
 function is_domain(text,    labels, count, i) {
@@ -26,14 +30,21 @@ function is_ip(text) {
     return is_ipv6(text) || text ~ /^[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+$/
 }
 
+# An IPv6 address may be typed as it stands in a URL.
+function bare_address(word) {
+    if (word ~ /^\[.*\]$/) return substr(word, 2, length(word) - 2)
+    return word
+}
+
 function is_name(text) {
     if (substr(text, 1, 2) == "*.") return is_domain(substr(text, 3)) && !is_ip(substr(text, 3))
     return is_domain(text) || is_ipv6(text)
 }
 
-# certbot allows more in a lineage's name than a domain has; a dot or dash in front would be a hidden file or an option.
+# certbot allows more in a lineage's name than a domain has, and calls that of an IPv6 address by the address; a dot or dash
+# in front would be a hidden file or an option.
 function is_lineage(text) {
-    return text ~ /^[A-Za-z0-9_][A-Za-z0-9._-]*$/ && length(text) <= 255
+    return text ~ /^[A-Za-z0-9_:][A-Za-z0-9._:-]*$/ && length(text) <= 255
 }
 
 function add_certificate(lineage, first,    i, word, names, has_ip) {
@@ -48,6 +59,7 @@ function add_certificate(lineage, first,    i, word, names, has_ip) {
     for (i = first; i <= NF; i++) {
         word = tolower($i)
         sub(/\.$/, "", word)
+        if (source != "list") word = bare_address(word)
         if (!is_name(word)) refuse($i, "is not a domain name or an IP address")
         else if (word in owner) {
             if (owner[word] != lineage) refuse(word, "belongs to the certificate " owner[word] " already")
@@ -61,8 +73,10 @@ function add_certificate(lineage, first,    i, word, names, has_ip) {
     position[lineage] = ++count
     lineages[count] = lineage
     names_of[count] = names
+    if (!has_ip) return
     # A client that connects to an IP address names no server (RFC 6066 §3): it gets the default one.
-    if (has_ip && !default_at) default_at = count
+    if (!default_at) default_at = count
+    else warn("clients of an IP address get the certificate " lineages[default_at] ", so that those of " lineage " are not served; put all addresses into one certificate.")
 }
 
 { gsub(/\r/, ""); sub(/#.*/, "") }
@@ -73,9 +87,12 @@ source == "list" { add_certificate($1, 2); next }
     for (i = 1; i <= NF; i++) if ($i == "your_domain.com" || $i == "example.com") $i = ""
     $0 = $0
     if (NF == 0) next
-    lineage = tolower($1)
+    lineage = bare_address(tolower($1))
     sub(/^\*\./, "", lineage)
     sub(/\.$/, "", lineage)
+    # As the sidecar calls it.
+    sub(/^:/, "0:", lineage)
+    gsub(/:/, "-", lineage)
     add_certificate(lineage, 1)
 }
 

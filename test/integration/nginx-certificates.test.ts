@@ -165,3 +165,82 @@ describe("a certificate's life beside a running nginx", () => {
     expect((await served("api.test"))?.subject).toContain("PLACEHOLDER for api.test");
   });
 });
+
+describe("a certificate for IP addresses", () => {
+  const V4 = "203.0.113.7";
+  const V6 = "[2001:db8::1]";
+  let folders: HostFolders;
+  let nginx: NginxContainer;
+  let shop: TestCertificate;
+  let box: TestCertificate;
+
+  beforeAll(async () => {
+    [shop, box] = await Promise.all([
+      makeTestCertificate(["DNS:shop.test"]),
+      makeTestCertificate(["IP:203.0.113.7", "IP:2001:db8::1"]),
+    ]);
+    folders = await HostFolders.create();
+    await folders.putChallenge("token", "token.thumbprint");
+    const env = {
+      CERTBOT_DOMAIN: `shop.test; ${V6}, ${V4}`,
+      NGINX_HSTS_MAX_AGE: "300",
+      EXPOSE_NGINX_SSL_PORT: "8443",
+    };
+    // IPv6 inside of the container alone, which not every machine's Docker gives a network to.
+    nginx = await NginxContainer.start(folders, { env, docker: ["--sysctl", "net.ipv6.conf.all.disable_ipv6=0"] });
+  });
+  afterAll(async () => {
+    await folders.remove();
+    await nginx.remove();
+  });
+
+  /** What nginx presents to a client that names no server, on one of its own addresses. */
+  const presentedAt = async (address: string) => {
+    const client = `echo | openssl s_client -noservername -connect ${address}:443 2>/dev/null`;
+    const facts = await nginx.exec("sh", "-c", `${client} | openssl x509 -noout -subject -fingerprint -sha256`);
+    return facts.replaceAll("\n", " ");
+  };
+
+  test("before the first issue addresses get a placeholder, and challenges their answer", async () => {
+    expect((await nginx.https("/", { host: V4 })).certificate?.subject).toContain("PLACEHOLDER for 2001-db8--1");
+    for (const host of [V4, V6]) {
+      expect((await nginx.http(CHALLENGE, { host })).body).toBe("token.thumbprint");
+      expect((await nginx.http("/", { host })).status).toBe(200);
+    }
+  });
+
+  test("after it, clients that name no server get it, over IPv4 and IPv6; names get their own", async () => {
+    await folders.putList(`shop.test shop.test\n2001-db8--1 2001:db8::1 ${V4}\n`);
+    await folders.putPair("shop.test", shop.certificatePem, shop.keyPem);
+    await folders.putPair("2001-db8--1", box.certificatePem, box.keyPem);
+    expect(await nginx.deploy()).toContain("certificate 2001-db8--1: served from");
+    for (const host of [V4, V6, undefined]) {
+      const answer = await nginx.https("/", host === undefined ? {} : { host });
+      expect([answer.status, answer.certificate?.fingerprint256]).toEqual([200, fingerprint(box)]);
+    }
+    expect(await presentedAt("127.0.0.1")).toContain(fingerprint(box));
+    expect(await presentedAt("[::1]")).toContain(fingerprint(box));
+    expect((await nginx.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(shop));
+    expect(await nginx.log()).not.toMatch(/\[(warn|emerg|error)\]/);
+  });
+
+  test("plain HTTP leads to the address as it stands in a URL, except for challenges", async () => {
+    for (const host of [V4, V6]) {
+      const redirect = await nginx.http("/a?b=c", { host });
+      expect([redirect.status, redirect.headers.location]).toEqual([301, `https://${host}:8443/a?b=c`]);
+      expect((await nginx.http(CHALLENGE, { host })).body).toBe("token.thumbprint");
+    }
+    expect((await nginx.http("/", { host: "203.0.113.8" })).status).toBe(200);
+  });
+
+  test("HSTS is for names: no browser takes it from an address", async () => {
+    expect((await nginx.https("/", { host: V4 })).headers["strict-transport-security"]).toBeUndefined();
+    expect((await nginx.https("/", { host: "shop.test" })).headers["strict-transport-security"]).toBe("max-age=300");
+  });
+
+  test("without it the first certificate is the default one again", async () => {
+    await folders.putList("shop.test shop.test\n");
+    await nginx.deploy();
+    expect((await nginx.https("/")).certificate?.fingerprint256).toBe(fingerprint(shop));
+  });
+});

@@ -1,6 +1,7 @@
 import { request as httpRequest } from "node:http";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { isIP } from "node:net";
 import { TLSSocket } from "node:tls";
 
 /** What one request got; `certificate` is the leaf that was presented, PEM, over HTTPS only. */
@@ -11,7 +12,7 @@ export type ProbeAnswer = {
   readonly certificate?: { readonly fingerprint256: string; readonly subject: string; readonly protocol: string };
 };
 
-/** `host` is the Host header and, over HTTPS, the SNI name; nothing is trusted or refused. */
+/** `host` is the Host header and, over HTTPS, the SNI name unless it is an address; nothing is trusted or refused. */
 export type Probe = { readonly host?: string; readonly headers?: Readonly<Record<string, string>> };
 
 /** Sends one GET to `url` (whose host is an address) on a connection of its own, within 10 s. Throws what node:http throws. */
@@ -22,7 +23,7 @@ export async function probe(url: string, { host, headers }: Probe = {}): Promise
       agent: false as const,
       headers: { ...headers, ...(host === undefined ? {} : { host }) },
       signal: AbortSignal.timeout(10_000),
-      ...(isTls ? { rejectUnauthorized: false, ...(host === undefined ? {} : { servername: host }) } : {}),
+      ...(isTls ? { rejectUnauthorized: false, ...serverName(host) } : {}),
     };
     (isTls ? httpsRequest : httpRequest)(url, options, resolve).on("error", reject).end();
   });
@@ -30,6 +31,11 @@ export async function probe(url: string, { host, headers }: Probe = {}): Promise
   const certificate = socket instanceof TLSSocket ? presented(socket) : undefined;
   const body = (await message.setEncoding("utf8").toArray()).join("");
   return { status: message.statusCode ?? 0, headers: message.headers, body, ...(certificate ? { certificate } : {}) };
+}
+
+// RFC 6066 §3: an address is never named.
+function serverName(host: string | undefined): { readonly servername?: string } {
+  return host === undefined || isIP(host.replace(/^\[(.*)\]$/, "$1")) !== 0 ? {} : { servername: host };
 }
 
 /** Asks `url` (plain HTTP) for a WebSocket; gives the protocol that was switched to. Throws when it was not, within 10 s. */

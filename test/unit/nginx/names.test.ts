@@ -24,6 +24,29 @@ test("a certificate with an IP address is the default server, since its clients 
   expect(lines).toEqual(["shop||shop.test", "box|default_server|203.0.113.7 [2001:db8::1]", "@others||_"]);
 });
 
+test("addresses in two certificates: the first is served, and the other one is told", () => {
+  const { lines, complaints } = read("list", "a a.test\nbox 203.0.113.7\nhut hut.test 2001:db8::1\n");
+  expect(lines).toEqual(["a||a.test", "box|default_server|203.0.113.7", "hut||hut.test [2001:db8::1]", "@others||_"]);
+  expect(complaints).toContain("clients of an IP address get the certificate box, so that those of hut are not served");
+});
+
+test("a lineage that certbot has called by an IPv6 address is taken as it is", () => {
+  const { lines, complaints } = read("list", "2001:db8::1 2001:db8::1\n::1 ::1\n2001-db8--2 2001:db8::2\n");
+  expect(lines.map((line) => line.split("|")[0])).toEqual(["2001:db8::1", "::1", "2001-db8--2", "@others"]);
+  expect(complaints).not.toContain("left out");
+});
+
+test.each([
+  ["2001:db8::1", "2001-db8--1|default_server|[2001:db8::1]"],
+  ["[2001:DB8::1] shop.test", "2001-db8--1|default_server|[2001:db8::1] shop.test"],
+  ["::1", "0--1|default_server|[::1]"],
+  ["203.0.113.7 [2001:db8::1]", "203.0.113.7|default_server|203.0.113.7 [2001:db8::1]"],
+])("CERTBOT_DOMAIN=%s is called as the sidecar calls it", (domain, line) => {
+  const { lines, complaints } = read("CERTBOT_DOMAIN", `${domain}\n`);
+  expect(lines[0]).toBe(line);
+  expect(complaints).toBe("");
+});
+
 test("a name in two certificates stays with the first", () => {
   const { lines, complaints } = read("list", "a a.test shared.test\nb shared.test b.test\nc shared.test\n");
   expect(lines).toEqual(["a|default_server|a.test shared.test", "b||b.test", "@others||_"]);
