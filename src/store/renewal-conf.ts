@@ -5,7 +5,14 @@ type Line = {
   readonly text: string;
   /** Path of the section the line is in; for a header, of the section it begins. */
   readonly section: string;
-  readonly entry?: { readonly key: string; readonly value: ConfValue } | undefined;
+  readonly entry?: Entry | undefined;
+};
+
+type Entry = {
+  readonly key: string;
+  readonly value: ConfValue;
+  /** What stands behind the value, with the blanks before its `#`. */
+  readonly comment: string;
 };
 
 const HEADER = /^\s*(\[+)\s*("[^"]*"|'[^']*'|[^'"\s].*?)\s*(\]+)\s*(?:#.*)?$/;
@@ -15,15 +22,18 @@ const TRIPLE = /^(?:'''|""")/;
 
 /**
  * certbot's `renewal/<name>.conf`, in configobj's format: entries, `[section]`, `[[section in it]]`, quoted values, lists,
- * comments. Lines that no call changes are written back as they were read. Section paths are joined by a slash, the top
+ * comments. Lines that no call changes are written back as they were read, and all lines end as the first one does (a
+ * carriage return too, as Windows editors write it). Section paths are joined by a slash, the top
  * is the empty path. Interpolation (`%(name)s`) is not done: certbot writes none.
  */
 export class RenewalConf {
   #lines: Line[];
+  readonly #lineEnd: string;
 
   /** Throws an Error that names the line when the text isn't a conf. */
   constructor(text: string) {
     this.#lines = readLines(text);
+    this.#lineEnd = /^[^\n]*\r\n/.test(text) ? "\r\n" : "\n";
   }
 
   /** The value of the first entry of that name; undefined when there is none. */
@@ -40,12 +50,16 @@ export class RenewalConf {
     return this.#lines.flatMap((line) => (line.section === section && line.entry ? [line.entry.key] : []));
   }
 
-  /** Changes or adds an entry; one that already has this value keeps its line, with its quotes and its comment. */
+  /** Changes or adds an entry: its line keeps indentation and comment, and one that already has this value its quotes too. */
   set(section: string, key: string, value: ConfValue): void {
     const known = this.get(section, key);
     if (known !== undefined && sameValue(known, value)) return;
-    const line = { text: `${formatText(key)} = ${formatValue(value)}`, section, entry: { key, value } };
     const index = this.#lines.findIndex((one) => one.section === section && one.entry?.key === key);
+    const before = this.#lines[index];
+    const indent = /^\s*/.exec(before?.text ?? "")?.[0] ?? "";
+    const comment = before?.entry?.comment.replace(/^#/, " #") ?? "";
+    const text = `${indent}${formatText(key)} = ${formatValue(value)}${comment}`;
+    const line = { text, section, entry: { key, value, comment } };
     if (index >= 0) this.#lines[index] = line;
     else this.#lines.splice(this.#endOfEntries(section), 0, line);
   }
@@ -67,7 +81,7 @@ export class RenewalConf {
   }
 
   toString(): string {
-    return this.#lines.map((line) => `${line.text}\n`).join("");
+    return this.#lines.map((line) => `${line.text}\n`.replaceAll("\n", this.#lineEnd)).join("");
   }
 
   // Entries of a section must stand before the sections inside it.
@@ -127,16 +141,17 @@ function enterSection(path: readonly string[], header: RegExpExecArray, index: n
   return [...path.slice(0, depth - 1), unquote(name)];
 }
 
-function readEntry(text: string, index: number): { key: string; value: ConfValue } {
+function readEntry(text: string, index: number): Entry {
   const [, key, value] = ENTRY.exec(text.includes("\n") ? text.replaceAll("\n", " ") : text) ?? [];
   if (key === undefined || value === undefined)
     throw new Error(`line ${index + 1}: not "name = value": ${text.trim()}`);
-  if (TRIPLE.test(value)) return { key: unquote(key), value: value.slice(3).split(value.slice(0, 3))[0] ?? "" };
-  return { key: unquote(key), value: readValue(value, index) };
+  if (!TRIPLE.test(value)) return { key: unquote(key), ...readValue(value, index) };
+  const [whole = "", comment = ""] = value.slice(3).split(value.slice(0, 3));
+  return { key: unquote(key), value: whole, comment };
 }
 
 // Items are quoted or end at a comma; `#` outside quotes begins a comment; a final comma makes a list of what is before it.
-function readValue(text: string, index: number): ConfValue {
+function readValue(text: string, index: number): Omit<Entry, "key"> {
   const items: string[] = [];
   let hasComma = false;
   let rest = text;
@@ -148,7 +163,8 @@ function readValue(text: string, index: number): ConfValue {
     hasComma ||= match[4] === ",";
     rest = rest.slice(match[0].length);
   }
-  return hasComma ? items : (items[0] ?? "");
+  const written = text.slice(0, text.length - rest.length).trimEnd();
+  return { value: hasComma ? items : (items[0] ?? ""), comment: text.slice(written.length) };
 }
 
 function unquote(text: string): string {

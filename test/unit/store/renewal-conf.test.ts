@@ -75,6 +75,28 @@ describe("a renewal conf", () => {
     expect(conf.toString()).toBe(CERTBOT.replace("0123", "4567"));
   });
 
+  test("keeps the indentation and the comment of a changed line", () => {
+    const conf = new RenewalConf(
+      "[a]\n  x = 1   # ask Bob\n\ty = '1' # a, #b\nz = 1, 2,# c\nv = # none\nw = '''1''' # d\n",
+    );
+    for (const key of conf.keys("a")) conf.set("a", key, "#2");
+    expect(conf.toString()).toBe(
+      '[a]\n  x = "#2"   # ask Bob\n\ty = "#2" # a, #b\nz = "#2" # c\nv = "#2" # none\nw = "#2" # d\n',
+    );
+    expect(conf.keys("a").map((key) => new RenewalConf(conf.toString()).get("a", key))).toEqual(Array(5).fill("#2"));
+    conf.set("a", "x", "3");
+    expect(conf.toString()).toContain("\n  x = 3   # ask Bob\n");
+  });
+
+  test("keeps a file's line ends", () => {
+    const text = "[a]\r\nx = 1 # one\r\n# two\r\ny = '''1\r\n2'''\r\n";
+    const conf = new RenewalConf(text);
+    expect(conf.toString()).toBe(text);
+    conf.set("a", "x", "2");
+    conf.set("a", "z", "3");
+    expect(conf.toString()).toBe(`${text.replace("1 # one", "2 # one")}z = 3\r\n`);
+  });
+
   test("leaves a line alone that says the same already, in its own spelling", () => {
     const conf = new RenewalConf(CERTBOT);
     conf.set("renewalparams", "webroot_path", "/var/www/html");
