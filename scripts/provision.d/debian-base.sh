@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The Debian systems our own images start from: trixie, and sid for the newest nginx, Pebble and certbot.
+# The Debian systems our own images start from: trixie, and sid for the newest nginx, Pebble, certbot and Caddy.
 
 OWN_PREFIX=cert-sidecar-base
 RECIPE_LABEL=provision.recipe

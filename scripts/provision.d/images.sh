@@ -2,7 +2,7 @@
 # Which image is used for what: the one in the environment, the official one when it is here or can be pulled, else our
 # own from Debian packages (own-images.sh), always under our own name.
 
-IMAGE_VARIABLES="NODE_IMAGE NGINX_IMAGE PEBBLE_IMAGE CHALLTESTSRV_IMAGE CERTBOT_IMAGE"
+IMAGE_VARIABLES="NODE_IMAGE NGINX_IMAGE PEBBLE_IMAGE CHALLTESTSRV_IMAGE CERTBOT_IMAGE CADDY_IMAGE"
 REACHABLE=" " UNREACHABLE=" "
 
 official_name() {
@@ -12,6 +12,7 @@ official_name() {
     PEBBLE_IMAGE) echo ghcr.io/letsencrypt/pebble:2.10 ;;
     CHALLTESTSRV_IMAGE) echo ghcr.io/letsencrypt/pebble-challtestsrv:2.10 ;;
     CERTBOT_IMAGE) echo certbot/certbot:latest ;;
+    CADDY_IMAGE) echo caddy:2 ;;
   esac
 }
 

@@ -11,6 +11,7 @@ own_name() {
     PEBBLE_IMAGE) echo "$OWN_PREFIX/pebble:2.10" ;;
     CHALLTESTSRV_IMAGE) echo "$OWN_PREFIX/pebble-challtestsrv:2.10" ;;
     CERTBOT_IMAGE) echo "$OWN_PREFIX/certbot:5" ;;
+    CADDY_IMAGE) echo "$OWN_PREFIX/caddy:2.11" ;;
   esac
 }
 

@@ -5,4 +5,5 @@ export const IMAGES = {
   pebble: process.env["PEBBLE_IMAGE"] ?? "ghcr.io/letsencrypt/pebble:2.10",
   challtestsrv: process.env["CHALLTESTSRV_IMAGE"] ?? "ghcr.io/letsencrypt/pebble-challtestsrv:2.10",
   certbot: process.env["CERTBOT_IMAGE"] ?? "certbot/certbot:latest",
+  caddy: process.env["CADDY_IMAGE"] ?? "caddy:2",
 } as const;
