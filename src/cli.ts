@@ -34,6 +34,7 @@ const LINKED_COMMANDS: readonly string[] = [
   "update-cert",
   "certificates",
   "status",
+  "rotate-account-key",
   "healthcheck",
   "doctor",
   "certbot",
@@ -142,7 +143,9 @@ function describeTerminal(env: CliOptions["env"]): Terminal {
 }
 
 function usage(): number {
-  process.stderr.write("Usage: cert-sidecar update-cert|certificates|status|healthcheck [option...]\n");
+  process.stderr.write(
+    "Usage: cert-sidecar update-cert|certificates|status|rotate-account-key|healthcheck [option...]\n",
+  );
   return 2;
 }
 

@@ -3,14 +3,21 @@ import { hostname } from "node:os";
 import { OperatorError, toFailure } from "./certificate/index.ts";
 import type { InPlaceOutcome } from "./cli.ts";
 import { banner, runCommand, type CommandIo, type CommandParts } from "./commands/index.ts";
-import { describeSettings, mergeCommandOptions } from "./config/index.ts";
+import { describeSettings, mergeCommandOptions, redactWords } from "./config/index.ts";
 import type { Config, ConfigSources } from "./config/index.ts";
 import { acquireLock, DaemonStoppingError, LOCK_FOLDER, LockHeldError, RUN_FOLDER } from "./control/index.ts";
 import type { ControlHandler, Terminal } from "./control/index.ts";
 import { buildProgram, missingDomain, readSettings, TREE, type Program, type Reading } from "./program.ts";
-import { assessHealth, createLoop, inspect, mendTree, reconcile, teeLog } from "./reconcile/index.ts";
-import type { Health, Log, Loop, LoopFacts } from "./reconcile/index.ts";
-import { createLog, createSchedule, drawSchedule, isCronExpression, systemClock } from "./system/index.ts";
+import { assessHealth, changeAccountKey, createLoop, inspect, mendTree, reconcile, teeLog } from "./reconcile/index.ts";
+import type { Health, Log, Loop, LoopFacts, ReconcileParts, Run } from "./reconcile/index.ts";
+import {
+  createLog,
+  createSchedule,
+  createSlowScheduleWarning,
+  drawSchedule,
+  isCronExpression,
+  systemClock,
+} from "./system/index.ts";
 
 const VERSION = process.env.CERT_SIDECAR_VERSION ?? "dev";
 const SHOWN_FOLDERS = [TREE, "/var/www/html", "/var/log/letsencrypt"];
@@ -80,7 +87,7 @@ export async function runInPlace(
   const log = await createLog({ level: "error", format: "json", destination: { write: () => undefined } });
   const program = buildProgram(reading.config, { log, version: VERSION, environment: process.env });
   if (program instanceof OperatorError) return done(refusedParts(program));
-  const run: CommandParts["run"] = async (mode, runLog) => {
+  const withLock = async <Result>(work: (parts: ReconcileParts, signal: AbortSignal) => Promise<Result>) => {
     const handler: ControlHandler = async (_request, client) => {
       client.err("cert-sidecar: a command is running in place, without the daemon; try again when it has finished\n");
       return Promise.resolve(1);
@@ -93,17 +100,17 @@ export async function runInPlace(
     try {
       await mendTree(program.parts, log);
       const parts = { ...program.parts, mayAct: () => lock.isHeld() };
-      return await reconcile(parts, {
-        mode,
-        log: runLog,
-        signal: AbortSignal.any([aborted.signal, lock.lost]),
-      });
+      return await work(parts, AbortSignal.any([aborted.signal, lock.lost]));
     } finally {
       await lock.release();
     }
   };
   const refusal = await missingDomain(program);
-  return done({ ...commandParts(program, run), refusal });
+  const acts: Acts = {
+    run: (mode, runLog) => withLock((parts, signal) => reconcile(parts, { mode, log: runLog, signal })),
+    changeAccountKey: () => withLock((parts, signal) => changeAccountKey(parts, { log, signal })),
+  };
+  return done({ ...commandParts(program, acts), refusal });
 }
 
 /** One tenure of the lock: from winning it until the daemon stops or the lock is lost. */
@@ -113,7 +120,7 @@ async function holdLock(log: Log, reading: Reading, stopping: AbortSignal): Prom
   ready.promise.catch(() => undefined);
   const handler: ControlHandler = async (request, client) => {
     const { command, args, terminal } = request;
-    log.debug("command.received", { command, args });
+    log.debug("command.received", { command, args: redactWords(args) });
     const exitCode = await runCommand(await ready.promise, request, { ...client, isTty: terminal.isTty });
     log.debug("command.finished", { command, exitCode });
     return exitCode;
@@ -156,14 +163,24 @@ type Serving = {
 /** The loop and everything that asks it for runs, until the signal aborts. */
 async function serve(program: Program, { log, signal, mayAct, use }: Serving): Promise<void> {
   const parts = { ...program.parts, mayAct };
-  const loop = createLoop({ reconcile: (run) => reconcile(parts, run), clock: systemClock, log, signal });
+  const chosen = program.config.schedule;
   const schedule = createSchedule(
-    program.config.schedule ?? drawSchedule(() => program.draw),
+    chosen ?? drawSchedule(() => program.draw),
     { random: Math.random, timezone: process.env["TZ"], log },
     () => Promise.resolve(loop.request("schedule")),
   );
+  const warnOfSlowSchedule = chosen === undefined ? () => undefined : createSlowScheduleWarning(schedule, log);
+  const reconcileAndLook = async (run: Run) => {
+    const report = await reconcile(parts, run);
+    warnOfSlowSchedule(report);
+    return report;
+  };
+  const loop = createLoop({ reconcile: reconcileAndLook, clock: systemClock, log, signal });
   use({
-    ...commandParts(program, (mode, runLog, client) => loop.command(mode, teeLog(log, runLog), client)),
+    ...commandParts(program, {
+      run: (mode, runLog, client) => loop.command(mode, teeLog(log, runLog), client),
+      changeAccountKey: (client) => loop.exclusive((stop) => changeAccountKey(parts, { log, signal: stop }), client),
+    }),
     busySince: () => loop.facts().runningSince,
     daemon: daemonFacts(loop, () => schedule.nextRunAt()),
   });
@@ -177,7 +194,7 @@ async function serve(program: Program, { log, signal, mayAct, use }: Serving): P
   await watching;
 }
 
-function daemonFacts(loop: Loop, nextScheduledAt: () => Date) {
+function daemonFacts(loop: Loop, nextScheduledAt: () => Date | undefined) {
   const facts = (): LoopFacts => loop.facts();
   return {
     health: (): Health => assessHealth({ now: systemClock.now(), loop: facts() }),
@@ -185,15 +202,18 @@ function daemonFacts(loop: Loop, nextScheduledAt: () => Date) {
     nextCheckAt: () => {
       const { wakeAt } = facts();
       const scheduledAt = nextScheduledAt();
-      return wakeAt && wakeAt < scheduledAt ? wakeAt : scheduledAt;
+      return wakeAt && (!scheduledAt || wakeAt < scheduledAt) ? wakeAt : scheduledAt;
     },
   };
 }
 
-function commandParts({ config, parts }: Program, run: CommandParts["run"]): CommandParts {
+/** What commands can have done, each at a time when nothing else is. */
+type Acts = Pick<CommandParts, "run" | "changeAccountKey">;
+
+function commandParts({ config, parts }: Program, acts: Acts): CommandParts {
   return {
     readOptions: (args) => mergeCommandOptions(config, args),
-    run,
+    ...acts,
     inspect: (options) => inspect(parts, options),
     busySince: () => undefined,
     now: () => systemClock.now(),
@@ -208,7 +228,8 @@ function refusedParts(refusal: OperatorError): CommandParts {
     throw refusal;
   };
   const busySince = () => undefined;
-  return { refusal, readOptions, run: refuse, busySince, inspect: refuse, daemon, now: () => systemClock.now() };
+  const acts: Acts = { run: refuse, changeAccountKey: refuse };
+  return { refusal, readOptions, ...acts, busySince, inspect: refuse, daemon, now: () => systemClock.now() };
 }
 
 function settingSources(): ConfigSources {
@@ -216,7 +237,7 @@ function settingSources(): ConfigSources {
     environment: process.env,
     dotenvText: readIfThere(".env"),
     readFile: (path) => readFileSync(path, "utf8"),
-    isCronExpression,
+    isCronExpression: (text) => isCronExpression(text, process.env["TZ"]),
   };
 }
 

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { createCertificateAuthority } from "./acme/index.ts";
 import { OperatorError } from "./certificate/index.ts";
 import { createWebrootSolver } from "./challenge/index.ts";
-import { ConfigError, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "./config/index.ts";
+import { ConfigError, isPublicCa, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "./config/index.ts";
 import type { Config, ConfigSources } from "./config/index.ts";
 import { createDeployment, type Deployment } from "./deploy/index.ts";
 import type { Log, Policy, ReconcileParts } from "./reconcile/index.ts";
@@ -80,6 +80,7 @@ function build(config: Config, { log, version, environment }: Surroundings): Pro
     ca,
     store: createLineageStore({ root: TREE, log }),
     finder: deployment.finder,
+    storage: deployment.storageOf(TREE),
     clock: systemClock,
     random: Math.random,
     policy: toPolicy(config),
@@ -101,20 +102,40 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
 }
 
 function toPolicy(config: Config): Policy {
-  const { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath } = config;
-  const whatMatters = JSON.stringify({ wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath });
+  const { wanted, directoryUrl, fallbackDirectoryUrl, email, profile, preferredChain, reuseKey } = config;
+  const { keyType, isKeyTypeChosen, webrootPath } = config;
+  const externalAccount = config.externalAccount && {
+    keyId: config.externalAccount.keyId,
+    hmacKey: config.externalAccount.hmacKey.reveal(),
+  };
   return {
     wanted,
     directoryUrl,
+    fallbackDirectoryUrl,
     email,
+    externalAccount,
+    profile,
+    preferredChain,
+    reuseKey,
     keyType,
-    isKeyTypeChosen: config.isKeyTypeChosen,
+    isKeyTypeChosen,
     webrootPath,
     isStaging,
+    isPublicCa,
     stagingOf,
     isRehearsalOnly: config.options.dryRun,
-    settingsDigest: createHash("sha256").update(whatMatters).digest("base64url"),
+    settingsDigest: digestOf(config, externalAccount),
   };
+}
+
+// What isn't set is left out by JSON, so that a setting of a later version changes no digest. The secret is in it as part of
+// what is hashed alone.
+function digestOf(config: Config, externalAccount: Policy["externalAccount"]): string {
+  const { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath } = config;
+  const { fallbackDirectoryUrl, profile, preferredChain, reuseKey } = config;
+  const before = { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath };
+  const whatMatters = { ...before, fallbackDirectoryUrl, externalAccount, profile, preferredChain, reuseKey };
+  return createHash("sha256").update(JSON.stringify(whatMatters)).digest("base64url");
 }
 
 /** The refusal for settings that name no certificate where the tree holds none either. Throws OperatorError. */

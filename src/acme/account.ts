@@ -1,108 +1,142 @@
-import { createHash, createPublicKey, generateKeyPair } from "node:crypto";
-import { promisify } from "node:util";
-import type { Account, AccountStore, IssueRequest } from "../reconcile/index.ts";
+import type { Account, AccountChoice, AccountKey, AccountStore, IssueRequest, KeyChange } from "../reconcile/index.ts";
+import { NoAccountError } from "./account-errors.ts";
+import { newAccountKey } from "./account-key.ts";
 import type { Ca } from "./ca.ts";
-import { connect, type Connection, type ConnectionOptions } from "./connection.ts";
-import { UnexpectedAnswerError } from "./connection-errors.ts";
-import { ACME_ERROR, isRecord } from "./problem.ts";
+import type { Connection, ConnectionOptions } from "./connection.ts";
+import { changeKey, isKeyRefusal, settleKeyChanges } from "./key-change.ts";
+import { isRecord } from "./problem.ts";
 import { ProblemError } from "./problem-errors.ts";
-
-const generate = promisify(generateKeyPair);
+import { register, type RegistrationRequest } from "./registration.ts";
 
 /** Whose account is wanted: the parts of an IssueRequest that decide it. */
-export type AccountRequest = Pick<IssueRequest, "directoryUrl" | "accountId" | "email" | "account">;
+export type AccountRequest = RegistrationRequest & Pick<IssueRequest, "accountId">;
+
+/** The account in the place of a refused one; one that is new needn't be replaced when it is refused, too. */
+export type Replacement = { readonly account: Account; readonly isNew: boolean };
 
 /** Finds the account for an order, and makes one where there is none. Parallel calls at one CA register once. */
 export type AccountDesk = {
   /** Throws OperatorError or the signal's reason. A new account is kept durably before it is given. */
   open(request: AccountRequest, options: ConnectionOptions): Promise<Account>;
-  /** Sets aside an account that the CA no longer takes, and opens another. */
-  replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Account>;
+  /** Opens another account in the place of one that the CA no longer takes, which is set aside. Throws as `open`. */
+  replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Replacement>;
+  /** See CertificateAuthority.changeAccountKey. */
+  changeKey(choice: AccountChoice, options: ConnectionOptions): Promise<KeyChange>;
 };
 
 /** Makes the desk of one CA; it lives as long as the process. */
 export function createAccountDesk(ca: Ca, accounts: AccountStore): AccountDesk {
-  // A key that the CA may know and the disk doesn't: a repeat uses it again instead of leaving one more account behind.
-  let unsavedKey: string | undefined;
-  let throwAway: Account | undefined;
+  const desk = new Desk(ca, accounts);
   const inTurn = createTurns();
-
-  const registerStored = async (request: AccountRequest, options: ConnectionOptions) => {
-    unsavedKey ??= await newAccountKey();
-    const account = await register(ca, unsavedKey, request, options);
-    await accounts.save(ca.directoryUrl, account, { email: request.email, createdAt: ca.clock.now() });
-    unsavedKey = undefined;
-    return account;
-  };
-
-  const openNow = async (request: AccountRequest, options: ConnectionOptions): Promise<Account> => {
-    options.signal.throwIfAborted();
-    if (request.account === "stored") {
-      return (await accounts.find(ca.directoryUrl, request.accountId)) ?? (await registerStored(request, options));
-    }
-    throwAway ??= await register(ca, await newAccountKey(), request, options);
-    return throwAway;
-  };
-
   return {
-    open: (request, options) => inTurn(() => openNow(request, options)),
-    replace: (refused, request, options) =>
-      inTurn(async () => {
-        if (throwAway?.id === refused.id) throwAway = undefined;
-        const current = request.account === "stored" ? await accounts.find(ca.directoryUrl, refused.id) : undefined;
-        // Another order may have met the same refusal while this one waited for its turn.
-        if (current?.id === refused.id) await accounts.setAside(ca.directoryUrl, refused.id);
-        const account = await openNow(request, options);
-        options.log.warn("account.replaced", { ca: ca.directoryUrl, refused: refused.url, account: account.url });
-        return account;
-      }),
+    open: (request, options) => inTurn(() => desk.open(request, options)),
+    replace: (refused, request, options) => inTurn(() => desk.replace(refused, request, options)),
+    changeKey: (choice, options) => inTurn(() => desk.changeKey(choice, options)),
   };
+}
+
+class Desk implements AccountDesk {
+  readonly #ca: Ca;
+  readonly #accounts: AccountStore;
+  #throwAway: Account | undefined;
+  // By the id it had: orders of a run that began before still ask for that one.
+  readonly #successors = new Map<string, string>();
+
+  constructor(ca: Ca, accounts: AccountStore) {
+    this.#ca = ca;
+    this.#accounts = accounts;
+  }
+
+  async open(request: AccountRequest, options: ConnectionOptions): Promise<Account> {
+    options.signal.throwIfAborted();
+    if (request.account === "throw-away") {
+      this.#throwAway ??= await register(this.#ca, newAccountKey, { request, ...options });
+      return this.#throwAway;
+    }
+    await this.#settle(options);
+    return (await this.#find(request.accountId)) ?? (await this.#register(request, options));
+  }
+
+  async replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Replacement> {
+    if (request.account === "throw-away") {
+      if (this.#throwAway?.id === refused.id) this.#throwAway = undefined;
+      return { account: await this.open(request, options), isNew: true };
+    }
+    const known = await this.#find(refused.id);
+    // Another order has met the same refusal while this one waited for its turn.
+    if (known !== undefined && known.id !== refused.id) return { account: known, isNew: false };
+    const { directoryUrl } = this.#ca;
+    // The old one stays where it is until there is another: registering may be refused too. One that a death left unused is there.
+    const other = await this.#accounts.findOther(directoryUrl, refused.id);
+    const account = other ?? (await this.#register(request, options));
+    await this.#accounts.renameInConfs(directoryUrl, refused.id, account.id);
+    await this.#accounts.setAside(directoryUrl, refused.id);
+    this.#succeed(refused.id, account.id);
+    options.log.warn("account.replaced", { ca: directoryUrl, refused: refused.url, account: account.url });
+    return { account, isNew: other === undefined };
+  }
+
+  async changeKey({ accountId, directoryUrl }: AccountChoice, options: ConnectionOptions): Promise<KeyChange> {
+    const finished = await this.#settle(options);
+    const account = await this.#find(accountId);
+    if (account === undefined) throw new NoAccountError(directoryUrl);
+    // Who asks again after an answer that got lost means the change that has been made by now.
+    const made = finished.find((change) => change.account.id === account.id);
+    if (made !== undefined) return made;
+    const change = await changeKey({ ca: this.#ca, accounts: this.#accounts }, account, options);
+    this.#succeed(change.previousId, change.account.id);
+    return change;
+  }
+
+  async #settle(options: ConnectionOptions): Promise<readonly KeyChange[]> {
+    const finished = await settleKeyChanges({ ca: this.#ca, accounts: this.#accounts }, options);
+    for (const { previousId, account } of finished) this.#succeed(previousId, account.id);
+    return finished;
+  }
+
+  #succeed(previousId: string, accountId: string): void {
+    // One that had a successor may be back: from a backup, or because that one is refused by now.
+    this.#successors.delete(accountId);
+    this.#successors.set(previousId, accountId);
+  }
+
+  #find(preferredId: string | undefined): Promise<Account | undefined> {
+    let id = preferredId;
+    for (let next = id; next !== undefined; next = this.#successors.get(next)) id = next;
+    return this.#accounts.find(this.#ca.directoryUrl, id);
+  }
+
+  async #register(request: AccountRequest, options: ConnectionOptions): Promise<Account> {
+    const account = await register(this.#ca, () => this.#keyToRegister(), { request, ...options });
+    const createdAt = this.#ca.clock.now();
+    await this.#accounts.save(this.#ca.directoryUrl, account, { email: request.email, createdAt });
+    return account;
+  }
+
+  // On the disk before the CA hears of it: a repeat after a death or a full disk gives the same account (RFC 8555 §7.3.1), where
+  // another key would leave one behind that nobody can use, and an external account binding used up.
+  async #keyToRegister(): Promise<AccountKey> {
+    const pending = await this.#accounts.pendingRegistration(this.#ca.directoryUrl);
+    if (pending !== undefined) return pending;
+    const key = await newAccountKey();
+    await this.#accounts.prepareRegistration(this.#ca.directoryUrl, key);
+    return key;
+  }
 }
 
 /**
- * Whether `error` says that the CA no longer takes this account. It has two ways to say so: the account doesn't exist, or
- * "unauthorized", which can mean other things too; so the account itself is asked for then.
+ * Whether `error` says that the CA no longer takes this account. CAs have several ways to say so, which can mean other things
+ * too; so the account itself is asked for then. Throws what ends that look without an answer.
  */
 export async function isAccountRefused(error: unknown, account: Account, connection: Connection): Promise<boolean> {
-  if (!(error instanceof ProblemError)) return false;
-  if (error.problem.type === `${ACME_ERROR}accountDoesNotExist`) return true;
-  if (error.problem.type !== `${ACME_ERROR}unauthorized`) return false;
+  if (!isKeyRefusal(error)) return false;
   try {
     const { data } = await connection.post("show the account", account.url, null);
-    return isRecord(data) && data["status"] !== "valid";
+    return isRecord(data) && (data["status"] === "deactivated" || data["status"] === "revoked");
   } catch (refusal) {
-    if (refusal instanceof ProblemError) return true;
+    if (refusal instanceof ProblemError) return isKeyRefusal(refusal);
     throw refusal;
   }
-}
-
-/** certbot's name for an account: the MD5 of its public key as PEM (SubjectPublicKeyInfo), in hex. It guards nothing. */
-export function accountId(privateKeyPem: string): string {
-  const publicKeyPem = createPublicKey(privateKeyPem).export({ type: "spki", format: "pem" });
-  return createHash("md5").update(publicKeyPem).digest("hex");
-}
-
-async function newAccountKey(): Promise<string> {
-  const { privateKey } = await generate("ec", { namedCurve: "P-256" });
-  return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-}
-
-// RFC 8555 §7.3. With a key that the CA knows already it answers 200 and that account: a repeat is harmless.
-async function register(ca: Ca, privateKeyPem: string, request: AccountRequest, options: ConnectionOptions) {
-  const connection = await connect(ca, { privateKeyPem }, options);
-  const answer = await connection.post("register an account", (directory) => directory.newAccount, {
-    termsOfServiceAgreed: true,
-    ...(request.email === undefined ? {} : { contact: [`mailto:${request.email}`] }),
-  });
-  if (answer.location === undefined) {
-    throw new UnexpectedAnswerError(answer.url, "a new account without its URL (Location)");
-  }
-  const account: Account = { id: accountId(privateKeyPem), privateKeyPem, url: answer.location };
-  // A throw-away account is nothing that an operator has.
-  if (request.account === "stored") {
-    options.log.info("account.registered", { ca: ca.directoryUrl, account: account.url });
-  }
-  return account;
 }
 
 /** Gives a function that runs what it is given one after the other. */

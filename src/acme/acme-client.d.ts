@@ -12,8 +12,9 @@ declare module "acme-client/src/client.js" {
 
   class Client {
     constructor(options: { directoryUrl: string; accountKey: string; accountUrl?: string });
-    /** Signing and the repeat after badNonce. Its three methods here are the seam: all of the network goes through them. */
+    /** Signing. Its three methods here are the seam: all of the network goes through them. */
     readonly http: {
+      maxBadNonceRetries: number;
       request(url: string, method: string, options?: { readonly data?: unknown }): Promise<Reply>;
       getNonce(): Promise<string>;
       getDirectory(): Promise<object>;

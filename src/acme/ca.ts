@@ -1,5 +1,6 @@
+import { OperatorError } from "../certificate/index.ts";
 import type { Clock } from "../reconcile/index.ts";
-import { NotAnAcmeDirectoryError } from "./connection-errors.ts";
+import { NotAnAcmeDirectoryError, PlainHttpError, UnexpectedAnswerError } from "./connection-errors.ts";
 import { NoncePool } from "./nonce-pool.ts";
 import { type Directory, readDirectory } from "./objects.ts";
 import { parseJson, refusalOf } from "./refusal.ts";
@@ -14,8 +15,11 @@ export type Ca = {
   readonly nonces: NoncePool;
   readonly transport: Transport;
   readonly clock: Clock;
-  /** The directory, asked for once a day. Throws OperatorError or the signal's reason. Parallel calls are safe. */
-  directory(signal: AbortSignal): Promise<Directory>;
+  /**
+   * The directory, asked for once a day, or now when it is wanted anew. Throws OperatorError of origin `ca-unreachable` or the
+   * signal's reason. Parallel calls are safe.
+   */
+  directory(signal: AbortSignal, options?: { readonly isAnew: boolean }): Promise<Directory>;
   /** Has the directory asked for anew next time. */
   forgetDirectory(): void;
 };
@@ -23,18 +27,24 @@ export type Ca = {
 /** Makes the shared part of a CA; nothing is asked yet. */
 export function createCa(directoryUrl: string, transport: Transport, clock: Clock): Ca {
   let known: { readonly directory: Directory; readonly askedAt: number } | undefined;
+  const ask = async (signal: AbortSignal): Promise<Directory> => {
+    const askedAt = clock.now().getTime();
+    if (URL.parse(directoryUrl)?.protocol === "http:") throw new PlainHttpError(directoryUrl, "us");
+    const reply = await transport({ url: directoryUrl, method: "GET", signal });
+    const directory = directoryIn(directoryUrl, reply, clock.now());
+    known = { directory, askedAt };
+    return directory;
+  };
   return {
     directoryUrl,
     nonces: new NoncePool(),
     transport,
     clock,
-    directory: async (signal) => {
-      const now = clock.now().getTime();
-      if (known !== undefined && now - known.askedAt < DIRECTORY_AGE_MS) return known.directory;
-      const reply = await transport({ url: directoryUrl, method: "GET", signal });
-      const directory = directoryIn(directoryUrl, reply, clock.now());
-      known = { directory, askedAt: now };
-      return directory;
+    directory: async (signal, { isAnew } = { isAnew: false }) => {
+      // A clock that was set back must not make it young for ever.
+      const ageMs = known && Math.abs(clock.now().getTime() - known.askedAt);
+      if (known !== undefined && ageMs !== undefined && ageMs < DIRECTORY_AGE_MS && !isAnew) return known.directory;
+      return askedByAnybody(() => ask(signal));
     },
     forgetDirectory: () => {
       known = undefined;
@@ -42,9 +52,32 @@ export function createCa(directoryUrl: string, transport: Transport, clock: Cloc
   };
 }
 
+/** A nonce that nobody has used yet (RFC 8555 §7.2). Throws as {@link Ca.directory} does. */
+export async function askNonce(ca: Ca, signal: AbortSignal): Promise<string> {
+  const { newNonce } = await ca.directory(signal);
+  return askedByAnybody(async () => {
+    const reply = await ca.transport({ url: newNonce, method: "HEAD", signal });
+    if (reply.status >= 300) throw refusalOf({ url: newNonce, doing: "give a nonce" }, reply, ca.clock.now());
+    const nonce = reply.headers["replay-nonce"];
+    if (nonce === undefined) throw new UnexpectedAnswerError(newNonce, "a nonce was expected (RFC 8555 §7.2)");
+    return nonce;
+  });
+}
+
+// Whatever goes wrong in a request that needs no account and counts for nothing, the CA as a whole is out of reach.
+async function askedByAnybody<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof OperatorError) Object.assign(error, { origin: "ca-unreachable" });
+    throw error;
+  }
+}
+
 function directoryIn(directoryUrl: string, reply: CaReply, now: Date): Directory {
   const { status, headers, text } = reply;
-  if (status === 429 || status >= 500) throw refusalOf(directoryUrl, "give its directory", reply, now);
+  const asked = { url: directoryUrl, doing: "give its directory" };
+  if (status === 429 || status >= 500) throw refusalOf(asked, reply, now);
   const directory = status === 200 ? readDirectory(parseJson(text)) : undefined;
   if (directory !== undefined) return directory;
   const kind = headers["content-type"] ?? "no content type";

@@ -9,13 +9,20 @@ import type {
   IssueRequest,
   Log,
 } from "../reconcile/index.ts";
-import { type AccountDesk, createAccountDesk, isAccountRefused } from "./account.ts";
-import { type Ca, createCa } from "./ca.ts";
+import { type AccountDesk, createAccountDesk, isAccountRefused, type Replacement } from "./account.ts";
+import { askNonce, type Ca, createCa } from "./ca.ts";
+import { type CaaLookup, showCaa } from "./caa.ts";
+import { watchCaClock } from "./ca-clock.ts";
 import { connect } from "./connection.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";
-import { completeOrder, placeOrder } from "./order.ts";
+import { placeOrder } from "./new-order.ts";
+import { completeOrder } from "./order.ts";
+import { chooseExtras, type OrderExtras } from "./order-extras.ts";
 import type { OrderStory, PlacedOrder } from "./order-story.ts";
-import { createTransport, type TransportOptions } from "./transport.ts";
+import type { Patience } from "./poll.ts";
+import { askRenewalInfo } from "./renewal-info.ts";
+import { readReusableKey } from "./signing-request.ts";
+import { createTransport, type Transport, type TransportOptions } from "./transport.ts";
 
 /** What a CertificateAuthority is made of. */
 export type CertificateAuthorityParts = Omit<TransportOptions, "requestTimeoutMs"> & {
@@ -23,6 +30,10 @@ export type CertificateAuthorityParts = Omit<TransportOptions, "requestTimeoutMs
   /** How to prove control of a name; asked once for each authorization that isn't valid yet. */
   readonly solverFor: (identifier: Identifier) => ChallengeSolver;
   readonly clock: Clock;
+  /** How to show an operator the CAA records that a CA refuses for; the machine's own DNS when left out. */
+  readonly lookUpCaa?: CaaLookup | undefined;
+  /** Takes the place of the network, for a CA in the same process; then the other ways to reach CAs mean nothing. */
+  readonly transport?: Transport | undefined;
   /** For one request and its reply; 30 s when left out. */
   readonly requestTimeoutMs?: number | undefined;
   /** For the CA's decisions on one order; 5 min when left out. */
@@ -31,18 +42,20 @@ export type CertificateAuthorityParts = Omit<TransportOptions, "requestTimeoutMs
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const ORDER_TIMEOUT_MS = 5 * 60_000;
+const LOOK_TIMEOUT_MS = 10_000;
 
 /**
  * Makes the way to get certificates over ACME (RFC 8555). Directories, nonces and throw-away accounts are kept for as
  * long as the result lives: make one for a process. Throws CaBundleUnreadableError when `caBundlePem` is no PEM.
  */
 export function createCertificateAuthority(parts: CertificateAuthorityParts): CertificateAuthority {
-  const transport = createTransport({ ...parts, requestTimeoutMs: parts.requestTimeoutMs ?? REQUEST_TIMEOUT_MS });
+  const { requestTimeoutMs = REQUEST_TIMEOUT_MS, clock } = parts;
+  const watch = watchCaClock(parts.transport ?? createTransport({ ...parts, requestTimeoutMs }), clock);
   const offices = new Map<string, Office>();
   const officeAt = (directoryUrl: string): Office => {
     const known = offices.get(directoryUrl);
     if (known !== undefined) return known;
-    const ca = createCa(directoryUrl, transport, parts.clock);
+    const ca = createCa(directoryUrl, watch.transport, clock);
     const office = { ca, desk: createAccountDesk(ca, parts.accounts) };
     offices.set(directoryUrl, office);
     return office;
@@ -56,49 +69,88 @@ export function createCertificateAuthority(parts: CertificateAuthorityParts): Ce
         // What went wrong may have been an address that is no longer right.
         office.ca.forgetDirectory();
         signal.throwIfAborted();
+        const { identifiers } = request;
+        throw await showCaa(asOperatorError(error), { identifiers, lookUp: parts.lookUpCaa, signal });
+      }
+    },
+    renewalInfo: (directoryUrl, certificateId, signal) =>
+      askRenewalInfo(officeAt(directoryUrl).ca, certificateId, signal),
+    isAnswering: (directoryUrl, signal) => isAnswering(officeAt(directoryUrl).ca, signal),
+    clockAheadMs: () => watch.aheadMs(),
+    changeAccountKey: async (choice, log, signal) => {
+      const { ca, desk } = officeAt(choice.directoryUrl);
+      try {
+        return await desk.changeKey(choice, { log, signal });
+      } catch (error) {
+        ca.forgetDirectory();
+        signal.throwIfAborted();
         throw asOperatorError(error);
       }
     },
   };
 }
 
+async function isAnswering(ca: Ca, signal: AbortSignal): Promise<boolean> {
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
+  try {
+    await ca.directory(limited, { isAnew: true });
+    ca.nonces.put(await askNonce(ca, limited));
+    return true;
+  } catch {
+    signal.throwIfAborted();
+    return false;
+  }
+}
+
 type Office = { readonly ca: Ca; readonly desk: AccountDesk };
 type Call = { readonly request: IssueRequest; readonly log: Log; readonly signal: AbortSignal };
+type OrderCall = Call & { readonly extras: OrderExtras };
 
 async function issue(office: Office, parts: CertificateAuthorityParts, call: Call): Promise<IssuedCertificate> {
-  const { account, order, story } = await placeWithAccount(office, parts, call);
+  // What makes an order pointless is found out before there is one.
+  const key = readReusableKey(call.request);
+  const extras = await chooseExtras(office.ca, call.request, call);
+  const { account, order, story } = await placeWithAccount(office, parts, { ...call, extras });
   try {
-    return { ...(await completeOrder(story, order)), accountId: account.id };
+    return { ...(await completeOrder(story, order, key)), accountId: account.id };
   } finally {
     // A rehearsal must prove its names each time; an authorization that stayed valid would spare the next one the trouble.
     if (call.request.account === "throw-away") await deactivateAuthorizations(story, order.authorizations);
   }
 }
 
-/** Places the order, with a new account when the CA no longer takes the one we have. */
-async function placeWithAccount(office: Office, parts: CertificateAuthorityParts, call: Call) {
-  const account = await office.desk.open(call.request, call);
-  const story = await tellStory(office, parts, call, account);
-  try {
-    return { account, story, order: await placeOrder(story) };
-  } catch (error) {
-    if (!(await isAccountRefused(error, account, story.connection))) throw error;
+/** Places the order, with another account when the CA no longer takes the one we have; a new one is the last. */
+async function placeWithAccount(office: Office, parts: CertificateAuthorityParts, call: OrderCall) {
+  let { account, isNew }: Replacement = { account: await office.desk.open(call.request, call), isNew: false };
+  // One for the whole order, though it may take another account.
+  const patience = patienceOf(parts, call.signal);
+  for (;;) {
+    const story = await tellStory(office, parts, { ...call, patience }, account);
+    try {
+      const order: PlacedOrder = await placeOrder(story);
+      return { account, story, order };
+    } catch (error) {
+      if (isNew || !(await isAccountRefused(error, account, story.connection))) throw error;
+    }
+    ({ account, isNew } = await office.desk.replace(account, call.request, call));
   }
-  const other = await office.desk.replace(account, call.request, call);
-  const otherStory = await tellStory(office, parts, call, other);
-  const order: PlacedOrder = await placeOrder(otherStory);
-  return { account: other, story: otherStory, order };
+}
+
+function patienceOf(
+  { clock, orderTimeoutMs: timeoutMs = ORDER_TIMEOUT_MS }: CertificateAuthorityParts,
+  signal: AbortSignal,
+): Patience {
+  return { clock, signal, deadlineAt: new Date(clock.now().getTime() + timeoutMs), timeoutMs };
 }
 
 async function tellStory(
   { ca }: Office,
-  parts: CertificateAuthorityParts,
-  { request, log, signal }: Call,
+  { solverFor }: CertificateAuthorityParts,
+  { request, extras, patience, log, signal }: OrderCall & { readonly patience: Patience },
   account: Account,
 ): Promise<OrderStory> {
-  const { clock, solverFor, orderTimeoutMs: timeoutMs = ORDER_TIMEOUT_MS } = parts;
-  const reconnect = (signal: AbortSignal) => connect(ca, account, { log, signal });
-  const deadlineAt = new Date(clock.now().getTime() + timeoutMs);
-  const patience = { clock, signal, deadlineAt, timeoutMs };
-  return { request, connection: await reconnect(signal), reconnect, solverFor, patience, log };
+  const options = { log, identifiers: request.identifiers };
+  const reconnect = (signal: AbortSignal) => connect(ca, account, { ...options, signal });
+  const connection = await connect(ca, account, { ...options, signal, patience });
+  return { request, extras, connection, reconnect, solverFor, patience, log };
 }

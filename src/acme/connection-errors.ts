@@ -1,26 +1,31 @@
-import { OperatorError } from "../certificate/index.ts";
+import { type FailureOrigin, OperatorError } from "../certificate/index.ts";
 
 /** No answer came from the CA: its name doesn't resolve, nothing listens, the line broke, or time ran out. */
 export class CaUnreachableError extends OperatorError {
   readonly code = "ACME_UNREACHABLE";
+  override readonly origin: FailureOrigin = "ca-unreachable";
   readonly remedy: string;
 
-  /** `origin` is the CA's scheme, host and port. */
-  constructor(origin: string, { words, remedy }: Unreachable, cause: unknown) {
-    super(`No answer from the CA at ${origin}: ${words}`, { cause });
+  /** Whether it will probably be so for hours: no such name, nothing listens, no TLS (RFC 9773 §4.3.3 keeps them apart). */
+  readonly isLasting: boolean;
+
+  /** `site` is the CA's scheme, host and port. */
+  constructor(site: string, { words, remedy, isLasting = false }: Reason, cause: unknown) {
+    super(`No answer from the CA at ${site}: ${words}`, { cause });
     this.remedy = remedy;
+    this.isLasting = isLasting;
   }
 }
 
 /** The CA's own HTTPS certificate can't be trusted, so nothing was sent to it. */
 export class CaUntrustedError extends OperatorError {
   readonly code = "ACME_UNTRUSTED";
-  readonly remedy =
-    "Put the root certificate of a private CA into a PEM file and name it in CERTBOT_CA_BUNDLE; for a public CA, check " +
-    "the clock and what stands between this machine and the CA.";
+  override readonly origin: FailureOrigin = "ca-unreachable";
+  readonly remedy: string;
 
-  constructor(origin: string, words: string, cause: unknown) {
-    super(`The HTTPS certificate of the CA at ${origin} is not trusted: ${words}`, { cause });
+  constructor(site: string, { words, remedy }: Reason, cause: unknown) {
+    super(`The HTTPS certificate of the CA at ${site} is not trusted: ${words}`, { cause });
+    this.remedy = remedy;
   }
 }
 
@@ -37,16 +42,23 @@ export class CaBundleUnreadableError extends OperatorError {
 /** An ACME URL that isn't https; RFC 8555 §6.1 knows no other. */
 export class PlainHttpError extends OperatorError {
   readonly code = "ACME_PLAIN_HTTP";
-  readonly remedy = "Set CERTBOT_SERVER to the https:// URL of the CA's ACME directory.";
+  override readonly origin: FailureOrigin = "ca-failing";
+  readonly remedy: string;
 
-  constructor(url: string) {
-    super(`${url} was not asked: ACME works over https only`);
+  /** `namedBy` "us" for a directory URL; "the-ca" for one that stands in an answer of the CA. */
+  constructor(url: string, namedBy: "us" | "the-ca") {
+    super(`${namedBy === "us" ? url : `${url}, which the CA names,`} was not asked: ACME works over https only`);
+    this.remedy =
+      namedBy === "us"
+        ? "Set CERTBOT_SERVER to the https:// URL of the CA's ACME directory."
+        : "Have whoever runs the CA make it name https:// URLs; behind a proxy it must be told its public address.";
   }
 }
 
 /** Whatever answers at the directory URL, it is no ACME directory (RFC 8555 §7.1.1). */
 export class NotAnAcmeDirectoryError extends OperatorError {
   readonly code = "ACME_NOT_A_DIRECTORY";
+  override readonly origin: FailureOrigin = "ca-unreachable";
   readonly remedy = "Set CERTBOT_SERVER to the URL of the CA's ACME directory, as the CA's documentation gives it.";
 
   constructor(directoryUrl: string, words: string) {
@@ -57,6 +69,7 @@ export class NotAnAcmeDirectoryError extends OperatorError {
 /** The CA answered with something that no ACME server answers. */
 export class UnexpectedAnswerError extends OperatorError {
   readonly code = "ACME_UNEXPECTED_ANSWER";
+  override readonly origin: FailureOrigin = "ca-failing";
   readonly remedy = "Wait for the next try; if it stays, ask whoever runs the CA, and look for a proxy in between.";
 
   constructor(url: string, words: string, cause?: unknown) {
@@ -67,6 +80,7 @@ export class UnexpectedAnswerError extends OperatorError {
 /** The CA answered 5xx, again and again, without saying for how long. */
 export class CaFailingError extends OperatorError {
   readonly code = "ACME_CA_FAILING";
+  override readonly origin: FailureOrigin = "ca-failing";
   readonly remedy = "Leave the daemon running, it tries again by itself; look at the CA's status page if it lasts.";
 
   constructor(doing: string, status: number, words: string) {
@@ -88,7 +102,7 @@ export class AnswerTooLong extends Error {
   }
 }
 
-type Unreachable = { readonly words: string; readonly remedy: string };
+type Reason = { readonly words: string; readonly remedy: string; readonly isLasting?: boolean };
 
 const DISTRUST = new Set([
   "CERT_HAS_EXPIRED",
@@ -112,29 +126,47 @@ export function connectionError(url: URL, cause: unknown): OperatorError {
   if (cause instanceof OperatorError) return cause;
   if (cause instanceof AnswerTooLong) return new UnexpectedAnswerError(url.href, cause.message, cause);
   const code = codeOf(cause);
-  if (DISTRUST.has(code)) return new CaUntrustedError(url.origin, wordsOf(cause).replace(NODE_ADVICE, ""), cause);
+  if (DISTRUST.has(code)) return new CaUntrustedError(url.origin, whyUntrusted(code, cause), cause);
   if (code.startsWith("HPE_")) return new UnexpectedAnswerError(url.href, `it is not HTTP (${wordsOf(cause)})`, cause);
   return new CaUnreachableError(url.origin, whyUnreachable(url, code, cause), cause);
 }
 
-function whyUnreachable(url: URL, code: string, cause: unknown): Unreachable {
+function whyUntrusted(code: string, cause: unknown): Reason {
+  const words = wordsOf(cause).replace(NODE_ADVICE, "");
+  if (code !== "CERT_HAS_EXPIRED" && code !== "CERT_NOT_YET_VALID") {
+    const remedy =
+      "Put the root certificate of a private CA into a PEM file and name it in CERTBOT_CA_BUNDLE; for a public CA, look " +
+      "for what stands between this machine and the CA.";
+    return { words, remedy };
+  }
+  // TLS goes by the machine's own clock, so that is the one to show.
+  return {
+    words: `${words}; this machine's clock shows ${new Date().toISOString()}`,
+    remedy: "Set this machine's clock (NTP); if it is right, have whoever runs the CA renew its HTTPS certificate.",
+  };
+}
+
+function whyUnreachable(url: URL, code: string, cause: unknown): Reason {
   switch (code) {
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return {
         words: `the name ${url.hostname} does not resolve (${code})`,
         remedy: "Check CERTBOT_SERVER for a typo, and that this container can resolve names.",
+        isLasting: true,
       };
     case "ECONNREFUSED":
       return {
         words: "the connection was refused (ECONNREFUSED)",
         remedy: "Check host and port in CERTBOT_SERVER, and that the CA is running.",
+        isLasting: true,
       };
     case "EPROTO":
     case "ERR_SSL_WRONG_VERSION_NUMBER":
       return {
         words: `it does not speak TLS (${wordsOf(cause)})`,
         remedy: "Check the port in CERTBOT_SERVER: an HTTPS server must listen there.",
+        isLasting: true,
       };
     default:
       return {

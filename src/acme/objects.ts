@@ -1,9 +1,22 @@
-import type { Identifier } from "../certificate/index.ts";
+import { canonicalIp, type Identifier } from "../certificate/index.ts";
 import { UnexpectedAnswerError } from "./connection-errors.ts";
 import { isRecord, type Problem, readProblem } from "./problem.ts";
+import { readValidationRecords, type ValidationRecord } from "./validation-record.ts";
 
-/** Where a CA takes which request (RFC 8555 §7.1.1): the resources that we use. */
-export type Directory = { readonly newNonce: string; readonly newAccount: string; readonly newOrder: string };
+/** Where a CA takes which request (RFC 8555 §7.1.1): the resources that we use, and what its `meta` says of them. */
+export type Directory = {
+  readonly newNonce: string;
+  readonly newAccount: string;
+  readonly newOrder: string;
+  /** RFC 8555 §7.3.5. Every ACME server has it; one that lacks it can do all the rest. */
+  readonly keyChange?: string | undefined;
+  /** RFC 9773 §4.1; absent where the CA has no renewal information. */
+  readonly renewalInfo?: string | undefined;
+  /** RFC 8555 §7.3.4. */
+  readonly externalAccountRequired: boolean;
+  /** Names of the certificate profiles on offer (draft-ietf-acme-profiles). */
+  readonly profiles: readonly string[];
+};
 
 /** RFC 8555 §7.1.3. */
 export type Order = {
@@ -12,6 +25,8 @@ export type Order = {
   readonly finalize: string;
   readonly certificate?: string | undefined;
   readonly error?: Problem | undefined;
+  /** The certificate that the CA takes this order to renew (RFC 9773 §5). */
+  readonly replaces?: string | undefined;
 };
 
 /** RFC 8555 §7.1.4, with its own URL. A wildcard's identifier is written as it was ordered, `*.name`. */
@@ -30,18 +45,37 @@ export type Challenge = {
   /** Absent in challenge types that have none. */
   readonly token?: string | undefined;
   readonly error?: Problem | undefined;
+  /** What the CA asked on its way to a decision; Boulder tells it, RFC 8555 doesn't know it. */
+  readonly validationRecords: readonly ValidationRecord[];
 };
 
 const ORDER_STATUSES = ["pending", "ready", "processing", "valid", "invalid"] as const;
 const AUTHORIZATION_STATUSES = ["pending", "valid", "invalid", "deactivated", "expired", "revoked"] as const;
 const CHALLENGE_STATUSES = ["pending", "processing", "valid", "invalid"] as const;
 
+// Far longer than any URL, token or name; what is longer would fill messages, logs and files.
+const LONGEST_TEXT = 4000;
+
 /** Reads a directory; undefined when `data` is none, since only the caller knows how to say so. */
 export function readDirectory(data: unknown): Directory | undefined {
   if (!isRecord(data)) return undefined;
   const { newNonce, newAccount, newOrder } = data;
   if (typeof newNonce !== "string" || typeof newAccount !== "string" || typeof newOrder !== "string") return undefined;
-  return { newNonce, newAccount, newOrder };
+  const meta = isRecord(data["meta"]) ? data["meta"] : {};
+  return {
+    newNonce,
+    newAccount,
+    newOrder,
+    keyChange: textIn(data, "keyChange"),
+    renewalInfo: textIn(data, "renewalInfo"),
+    externalAccountRequired: meta["externalAccountRequired"] === true,
+    profiles: isRecord(meta["profiles"]) ? Object.keys(meta["profiles"]) : [],
+  };
+}
+
+function textIn(data: Record<string, unknown>, field: string): string | undefined {
+  const value = data[field];
+  return typeof value === "string" && value.length <= LONGEST_TEXT ? value : undefined;
 }
 
 /** Reads the order that `url` answered. Throws UnexpectedAnswerError when it is none. */
@@ -56,6 +90,7 @@ export function readOrder(url: string, data: unknown): Order {
     finalize: read.text("finalize"),
     certificate: read.optionalText("certificate"),
     error: read.problem(),
+    replaces: read.optionalText("replaces"),
   };
 }
 
@@ -63,11 +98,13 @@ export function readOrder(url: string, data: unknown): Order {
 export function readAuthorization(url: string, data: unknown): Authorization {
   const read = reader(url, "an authorization", data);
   const identifier = reader(url, "an identifier", read.value("identifier"));
-  const value = identifier.text("value");
+  const type = identifier.oneOf("type", ["dns", "ip"]);
+  const text = identifier.text("value").toLowerCase();
+  const value = type === "ip" ? canonicalIp(text) : text;
   return {
     url,
     identifier: {
-      type: identifier.oneOf("type", ["dns", "ip"]),
+      type,
       // RFC 8555 §7.1.4: the base domain, and a field that says wildcard.
       value: read.value("wildcard") === true ? `*.${value}` : value,
     },
@@ -80,6 +117,7 @@ export function readAuthorization(url: string, data: unknown): Authorization {
         status: challenge.oneOf("status", CHALLENGE_STATUSES),
         token: challenge.optionalText("token"),
         error: challenge.problem(),
+        validationRecords: readValidationRecords(challenge.value("validationRecord")),
       };
     }),
   };
@@ -88,7 +126,7 @@ export function readAuthorization(url: string, data: unknown): Authorization {
 function reader(url: string, what: string, data: unknown) {
   const mistake = (field: string) => new UnexpectedAnswerError(url, `${what} without a usable "${field}"`);
   if (!isRecord(data)) throw new UnexpectedAnswerError(url, `${what} was expected`);
-  const optionalText = (field: string) => (typeof data[field] === "string" ? data[field] : undefined);
+  const optionalText = (field: string) => textIn(data, field);
   const text = (field: string) => {
     const found = optionalText(field);
     if (found === undefined) throw mistake(field);

@@ -1,12 +1,15 @@
-import { type Identifier, OperatorError } from "../certificate/index.ts";
+import { type FailureOrigin, type Identifier, OperatorError } from "../certificate/index.ts";
+import { oneLine } from "./problem.ts";
 
 /** The CA offers no challenge of the kind we can answer for a name. */
 export class ChallengeNotOfferedError extends OperatorError {
   readonly code = "ACME_CHALLENGE_NOT_OFFERED";
+  override readonly origin: FailureOrigin = "ca-refused";
   readonly remedy: string;
 
   constructor(identifier: Identifier, wanted: string, offered: readonly string[]) {
-    super(`The CA offers no ${wanted} challenge for ${identifier.value}, only ${offered.join(", ") || "none at all"}`);
+    const choice = oneLine(offered.join(", ")) || "none at all";
+    super(`The CA offers no ${wanted} challenge for ${identifier.value}, only ${choice}`);
     this.remedy = `Choose a challenge in CERTBOT_CHALLENGE that the CA offers for ${identifier.value}, or leave the name out.`;
   }
 }
@@ -14,6 +17,7 @@ export class ChallengeNotOfferedError extends OperatorError {
 /** The CA did not come to a decision in the time that one order has. */
 export class OrderTimedOutError extends OperatorError {
   readonly code = "ACME_ORDER_TIMED_OUT";
+  override readonly origin: FailureOrigin = "ca-failing";
   readonly remedy = "Leave the daemon running, it orders again by itself; look at the CA's status page if it lasts.";
 
   /** `what` is the thing that was still pending. */
@@ -25,9 +29,37 @@ export class OrderTimedOutError extends OperatorError {
 /** The CA gave up an order without saying why (RFC 8555 §7.1.6). */
 export class OrderInvalidError extends OperatorError {
   readonly code = "ACME_ORDER_INVALID";
+  override readonly origin: FailureOrigin = "ca-refused";
   readonly remedy = "Leave the daemon running, it places a new order by itself; ask whoever runs the CA if it lasts.";
 
   constructor(orderUrl: string) {
     super(`The CA made the order ${orderUrl} invalid and gave no reason`);
+  }
+}
+
+/** The CA doesn't offer the certificate profile that is required (draft-ietf-acme-profiles). Nothing was ordered. */
+export class ProfileNotOfferedError extends OperatorError {
+  readonly code = "ACME_PROFILE_NOT_OFFERED";
+  override readonly origin: FailureOrigin = "ca-refused";
+  readonly remedy: string;
+
+  constructor(directoryUrl: string, wanted: string, offered: readonly string[]) {
+    const names = oneLine(offered.join(", "));
+    const choice = offered.length === 0 ? "it has none" : `it has ${names}`;
+    super(`The CA ${directoryUrl} offers no certificate profile "${wanted}": ${choice}`);
+    this.remedy =
+      offered.length === 0
+        ? "Leave CERTBOT_PROFILE and --required-profile out: this CA knows no profiles."
+        : `Set CERTBOT_PROFILE to one of ${names}, or leave it out; then run update-cert.`;
+  }
+}
+
+/** The key that `--reuse-key` keeps can't be used for another certificate. Nothing was ordered. */
+export class KeyNotReusableError extends OperatorError {
+  readonly code = "ACME_KEY_NOT_REUSABLE";
+  readonly remedy = "Leave --reuse-key out of CERTBOT_OPTIONS, so that a new key is made; then run update-cert.";
+
+  constructor(lineage: string, words: string, cause?: unknown) {
+    super(`The key of ${lineage} can't be used for a new certificate: ${words}`, { cause });
   }
 }

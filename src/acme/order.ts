@@ -1,46 +1,38 @@
+import type { KeyObject } from "node:crypto";
 import type { OperatorError } from "../certificate/index.ts";
 import type { IssuedCertificate } from "../reconcile/index.ts";
-import type { Answer } from "./connection.ts";
-import { UnexpectedAnswerError } from "./connection-errors.ts";
+import { downloadCertificate } from "./download.ts";
 import { type Order, readOrder } from "./objects.ts";
 import { OrderInvalidError } from "./order-errors.ts";
 import type { OrderStory, PlacedOrder } from "./order-story.ts";
-import { splitPemBlocks } from "./pem.ts";
 import { pollUntilDecided } from "./poll.ts";
 import { ACME_ERROR } from "./problem.ts";
 import { ProblemError } from "./problem-errors.ts";
 import { proveControl } from "./proof.ts";
 import { createSigningRequest, type SigningRequest } from "./signing-request.ts";
 
-/** Asks for the order (RFC 8555 §7.4). A CA may answer with one it still has for the same names. */
-export async function placeOrder({ request, connection, log }: OrderStory): Promise<PlacedOrder> {
-  const names = request.identifiers.map(({ value }) => value);
-  const answer = await connection.post(`place an order for ${names.join(", ")}`, (directory) => directory.newOrder, {
-    identifiers: request.identifiers.map(({ type, value }) => ({ type, value })),
-  });
-  if (answer.location === undefined) throw new UnexpectedAnswerError(answer.url, "an order without its URL (Location)");
-  const order = { ...readOrder(answer.location, answer.data), url: answer.location };
-  log.info("order.created", { lineage: request.lineage, order: order.url, names, status: order.status });
-  return order;
-}
-
 /**
- * Sees a placed order through: proofs where they are wanted, finalize, download. Throws OperatorError or the signal's
- * reason; no proof and no pending authorization stays behind where it can be helped.
+ * Sees a placed order through: proofs where they are wanted, finalize, download. `key` is the certificate's; a new one is made
+ * where it is left out. Throws OperatorError or the signal's reason; no proof and no pending authorization stays behind where
+ * it can be helped.
  */
 export async function completeOrder(
   story: OrderStory,
   order: PlacedOrder,
+  key?: KeyObject,
 ): Promise<Omit<IssuedCertificate, "accountId">> {
   const { request, log } = story;
   if (order.status === "invalid") throw lost(order);
   if (order.status === "pending") await proveControl(story, order);
   else log.info("authorization.reused", { lineage: request.lineage, order: order.url });
-  const signingRequest = await createSigningRequest(request.identifiers, request.keyType);
+  const signingRequest = await createSigningRequest(request, key);
+  await request.beforeFinalize?.();
   const finished = await finalize(story, order, signingRequest);
   log.info("order.finalized", { lineage: request.lineage, order: order.url });
-  const chain = await download(story, finished);
-  return { privateKeyPem: signingRequest.privateKeyPem, ...chain };
+  const chain = await downloadCertificate(story, finished);
+  // RFC 9773 §5: what the CA shows in its order counts, not what we have sent.
+  const isReplacement = request.replaces !== undefined && order.replaces === request.replaces;
+  return { privateKeyPem: signingRequest.privateKeyPem, ...chain, isReplacement };
 }
 
 async function finalize(story: OrderStory, order: PlacedOrder, { csr }: SigningRequest): Promise<PlacedOrder> {
@@ -81,21 +73,4 @@ function untilNot(story: OrderStory, order: PlacedOrder, pending: readonly Order
       return { value: current, isPending: pending.includes(current.status), retryAfter: answer.retryAfter };
     },
   });
-}
-
-async function download(
-  { connection }: OrderStory,
-  order: PlacedOrder,
-): Promise<{ certificatePem: string; chainPem: string }> {
-  if (order.certificate === undefined)
-    throw new UnexpectedAnswerError(order.url, "a valid order without a certificate");
-  const answer = await connection.post(`give the certificate of the order ${order.url}`, order.certificate, null);
-  return splitChain(answer);
-}
-
-/** Leaf first, then each issuer of the one before (RFC 8555 §9.1). */
-function splitChain({ url, text }: Answer): { certificatePem: string; chainPem: string } {
-  const [certificatePem, ...intermediates] = splitPemBlocks(text);
-  if (certificatePem === undefined) throw new UnexpectedAnswerError(url, "a certificate in PEM was expected");
-  return { certificatePem, chainPem: intermediates.join("") };
 }

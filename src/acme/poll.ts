@@ -27,6 +27,11 @@ export type Patience = {
   readonly timeoutMs: number;
 };
 
+/** Throws OrderTimedOutError when an order's time is up: a CA that is slow in each of many answers is not waited for. */
+export function throwIfLate({ clock, deadlineAt, timeoutMs }: Patience): void {
+  if (clock.now() >= deadlineAt) throw new OrderTimedOutError("the order", timeoutMs);
+}
+
 /** Looks until the CA has decided (RFC 8555 §7.5.1, §7.4). Throws OrderTimedOutError, what `look` throws, or the signal's reason. */
 export async function pollUntilDecided<T>({ what, look, patience }: PollOptions<T>): Promise<T> {
   const { clock, signal, deadlineAt, timeoutMs } = patience;

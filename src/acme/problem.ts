@@ -32,13 +32,26 @@ export function readProblem(data: unknown): Problem | undefined {
   };
 }
 
+// The longest honest texts are about a kilobyte; what is told here ends in logs and in files.
+const LONGEST_WORDS = 4000;
+
 /** The CA's words in one line: the detail, then that of each subproblem with its identifier; the type where it gave none. */
 export function problemWords(problem: Problem): string {
   const parts = problem.subproblems.map(({ identifier, detail, type }) =>
     identifier === undefined ? detail || type : `${identifier}: ${detail || type}`,
   );
-  const words = [problem.detail || problem.type, ...parts].join("; ");
-  return words.replaceAll(/\s+/g, " ").trim();
+  return oneLine([problem.detail || problem.type, ...parts].join("; "));
+}
+
+/** Foreign text for a message: one line, nothing that moves a terminal's cursor, at most 4000 characters. */
+export function oneLine(text: string): string {
+  const line = text.replaceAll(/[\s\p{Cc}]+/gu, " ").trim();
+  return line.length > LONGEST_WORDS ? `${line.slice(0, LONGEST_WORDS)}…` : line;
+}
+
+/** A problem's type without {@link ACME_ERROR}; the whole URI where it is not one of ACME's. */
+export function problemName({ type }: { readonly type: string }): string {
+  return type.startsWith(ACME_ERROR) ? type.slice(ACME_ERROR.length) : type;
 }
 
 /** Whether `value` is a JSON object. */

@@ -1,12 +1,14 @@
-import { asOperatorError } from "../certificate/index.ts";
+import { asOperatorError, type Identifier } from "../certificate/index.ts";
 import type { ChallengeProof, ChallengeSolver } from "../reconcile/index.ts";
+import { UnexpectedAnswerError } from "./connection-errors.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";
 import { type Authorization, type Challenge, readAuthorization } from "./objects.ts";
 import { ChallengeNotOfferedError } from "./order-errors.ts";
 import type { OrderStory, PlacedOrder } from "./order-story.ts";
 import { forEachAtOnce } from "./parallel.ts";
 import { pollUntilDecided } from "./poll.ts";
-import { ChallengeFailedError, type FailedProof, ProblemError } from "./problem-errors.ts";
+import type { FailedProof } from "./failed-proof.ts";
+import { ChallengeFailedError, ProblemError } from "./problem-errors.ts";
 
 /** An authorization to be proven, and how. */
 type Task = {
@@ -28,6 +30,7 @@ export async function proveControl(story: OrderStory, order: PlacedOrder): Promi
     const authorizations = await forEachAtOnce(order.authorizations, (url) => fetchAuthorization(story, url));
     const known = authorizations.filter(({ status }) => status !== "pending");
     for (const { url } of known) decided.add(url);
+    refuseForeign(story, authorizations);
     throwFailures(known);
     tellReused(story, known);
     const pending = authorizations.filter(({ status }) => status === "pending");
@@ -49,6 +52,16 @@ export async function proveControl(story: OrderStory, order: PlacedOrder): Promi
 async function fetchAuthorization({ connection }: OrderStory, url: string): Promise<Authorization> {
   const { data } = await connection.post(`show the authorization ${url}`, url, null);
   return readAuthorization(url, data);
+}
+
+// A CA may take a domain above as proof (RFC 8555 §7.1.3). What we are to prove, and to look at ourselves, is only what was ordered.
+function refuseForeign({ request }: OrderStory, authorizations: readonly Authorization[]): void {
+  const bare = ({ value }: Identifier) => value.replace(/^\*\./, "");
+  const ordered = new Set(request.identifiers.map(bare));
+  const foreign = authorizations.find(({ status, identifier }) => status !== "valid" && !ordered.has(bare(identifier)));
+  if (foreign === undefined) return;
+  const { value } = foreign.identifier;
+  throw new UnexpectedAnswerError(foreign.url, `an authorization for ${value}, which was not ordered`);
 }
 
 async function plan(story: OrderStory, authorization: Authorization): Promise<Task> {
@@ -91,8 +104,8 @@ async function validate(story: OrderStory, tasks: readonly Task[], decided: Set<
   const authorizations = await forEachAtOnce(tasks, async ({ authorization, challenge }) => {
     const name = authorization.identifier.value;
     await answerChallenge(story, authorization, challenge);
-    const outcome = await untilDecided(story, authorization);
-    decided.add(outcome.url);
+    const outcome = await untilDecided(story, authorization, challenge);
+    if (outcome.status !== "pending") decided.add(outcome.url);
     if (outcome.status === "valid") log.info("challenge.validated", { lineage: request.lineage, name });
     return outcome;
   });
@@ -112,25 +125,41 @@ async function answerChallenge(story: OrderStory, authorization: Authorization, 
 }
 
 // The authorization is asked, not the challenge: the order becomes ready by its authorizations (RFC 8555 §7.1.6).
-function untilDecided(story: OrderStory, { url, identifier }: Authorization): Promise<Authorization> {
+function untilDecided(story: OrderStory, asked: Authorization, challenge: Challenge): Promise<Authorization> {
+  const { url, identifier } = asked;
   return pollUntilDecided({
     what: `the authorization of ${identifier.value}`,
     patience: story.patience,
     look: async () => {
       const answer = await story.connection.post(`show the authorization of ${identifier.value}`, url, null);
       const value = readAuthorization(url, answer.data);
-      return { value, isPending: value.status === "pending", retryAfter: answer.retryAfter };
+      const isPending = value.status === "pending" && !isGivenUp(value, challenge);
+      return { value, isPending, retryAfter: answer.retryAfter };
     },
   });
+}
+
+// An authorization whose challenge has failed is not always made invalid, as RFC 8555 §7.1.6 wants it: at step-ca, which is
+// Caddy's CA too, it stays pending. Nor is a challenge: while a CA goes on looking it is "processing" (§8.2), so one that has an
+// error and is "pending" waits to be asked again, for ever.
+function isGivenUp({ challenges }: Authorization, { url }: Challenge): boolean {
+  const current = challenges.find((one) => one.url === url);
+  return current?.status === "invalid" || (current?.status === "pending" && current.error !== undefined);
 }
 
 function throwFailures(authorizations: readonly Authorization[]): void {
   const failures = authorizations
     .filter(({ status }) => status !== "valid")
     .map(({ identifier, status, challenges }): FailedProof => {
-      const problem = challenges.find(({ error }) => error !== undefined)?.error;
+      const tried = challenges.find(({ error }) => error !== undefined);
       const unexplained = { type: "about:blank", detail: `its authorization is ${status}`, subproblems: [] };
-      return { identifier, problem: problem ?? unexplained };
+      const records = tried?.validationRecords ?? [];
+      return {
+        identifier,
+        problem: tried?.error ?? unexplained,
+        records,
+        isTried: status === "invalid" || status === "pending",
+      };
     });
   if (failures.length > 0) throw new ChallengeFailedError(failures);
 }

@@ -1,23 +1,54 @@
-import type { OperatorError } from "../certificate/index.ts";
+import type { Identifier, OperatorError } from "../certificate/index.ts";
+import { AccountPausedError, unpauseLink } from "./account-paused.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./connection-errors.ts";
-import { ACME_ERROR, problemWords, readProblem } from "./problem.ts";
-import { ProblemError, RateLimitedError } from "./problem-errors.ts";
-import { parseRetryAfter } from "./retry-after.ts";
+import { type Problem, problemName, problemWords, readProblem } from "./problem.ts";
+import { ProblemError, type RateLimit, RateLimitedError } from "./problem-errors.ts";
+import { ACCOUNT, rateLimitScope } from "./rate-limit-scope.ts";
+import { parseRetryAfter, retryTimeInWords } from "./retry-after.ts";
 import type { CaReply } from "./transport.ts";
 
-/** Makes of a reply that isn't a success what the operator sees; `doing` finishes "when asked to …". */
-export function refusalOf(url: string, doing: string, reply: CaReply, now: Date): OperatorError {
+/** What a CA was asked. */
+export type Asked = {
+  readonly url: string;
+  /** Finishes "when asked to …". */
+  readonly doing: string;
+  /** What the order is for; empty outside of orders. */
+  readonly identifiers?: readonly Identifier[] | undefined;
+};
+
+/** Makes of a reply that isn't a success what the operator sees. */
+export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: CaReply, now: Date): OperatorError {
   const { status } = reply;
   const problem = readProblem(parseJson(reply.text));
   const words = problem === undefined ? `${status} ${excerpt(reply.text)}`.trim() : problemWords(problem);
-  const notBefore = parseRetryAfter(reply.headers["retry-after"], now);
-  const isRateLimit = status === 429 || problem?.type === `${ACME_ERROR}rateLimited`;
-  if (isRateLimit || (status === 503 && notBefore !== undefined)) return new RateLimitedError(doing, words, notBefore);
+  const limit = {
+    notBefore: retryTime(reply, problem, now),
+    // A busy server is busy for everybody, whatever its words are.
+    scope: problem === undefined || status >= 500 ? ACCOUNT : rateLimitScope(problem, identifiers),
+  };
+  const paused = problem === undefined ? undefined : pauseOf(url, doing, problem, limit);
+  if (paused !== undefined) return paused;
+  const isRateLimit = status === 429 || (problem !== undefined && problemName(problem) === "rateLimited");
+  if (isRateLimit || (status === 503 && limit.notBefore !== undefined)) {
+    const origin = status >= 500 ? "ca-failing" : "ca-refused";
+    return new RateLimitedError(doing, words, { ...limit, origin });
+  }
   if (status >= 500) return new CaFailingError(doing, status, words);
   if (problem !== undefined && status >= 400) return new ProblemError(doing, problem);
   const redirect = reply.headers["location"];
   const target = status >= 300 && status < 400 && redirect !== undefined ? `, a redirect to ${redirect}` : "";
   return new UnexpectedAnswerError(url, `${words}${target}`);
+}
+
+// The header first: CAs make the text of the same number, and seconds hold even where our clock is wrong.
+function retryTime({ headers }: CaReply, problem: Problem | undefined, now: Date): Date | undefined {
+  return parseRetryAfter(headers["retry-after"], now) ?? retryTimeInWords(problem?.detail ?? "", now);
+}
+
+function pauseOf(asked: string, doing: string, problem: Problem, { notBefore, scope }: RateLimit) {
+  const link = unpauseLink(problem);
+  const retry = notBefore === undefined ? ("next-run" as const) : { notBefore, scope };
+  return link === undefined ? undefined : new AccountPausedError(doing, problem, { link, asked, retry });
 }
 
 /** JSON of a body; undefined when it is none. */

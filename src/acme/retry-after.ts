@@ -10,8 +10,25 @@ const HTTP_DATE = /^[A-Z][a-z]{2,8},? /;
  */
 export function parseRetryAfter(header: string | undefined, now: Date): Date | undefined {
   const text = header?.trim() ?? "";
-  const latest = now.getTime() + LONGEST_S * 1000;
-  if (/^\d+$/.test(text)) return new Date(Math.min(now.getTime() + Number(text) * 1000, latest));
-  const at = HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(at) ? undefined : new Date(Math.min(at, latest));
+  if (/^\d+$/.test(text)) return bounded(now.getTime() + Number(text) * 1000, now);
+  return bounded(HTTP_DATE.test(text) ? Date.parse(text) : Number.NaN, now);
+}
+
+const TIME_IN_WORDS = /retry after (\d{4})-(\d\d-\d\d)[T ](\d\d:\d\d:\d\d) ?(?:UTC|Z)/i;
+
+// Go's zero time and Unix's: what follows them is how long to wait, by a server that printed a duration as a date.
+const ZERO_YEARS = new Set(["0001", "1970"]);
+
+/**
+ * The instant that a problem's words name ("retry after 2026-08-05 10:18:15 UTC", as Boulder puts it), bounded as
+ * {@link parseRetryAfter}. A date in the first year of a calendar is a duration from `now`. Undefined when they name none.
+ */
+export function retryTimeInWords(words: string, now: Date): Date | undefined {
+  const [, year = "", day = "", time = ""] = TIME_IN_WORDS.exec(words) ?? [];
+  const at = Date.parse(`${year}-${day}T${time}Z`);
+  return bounded(ZERO_YEARS.has(year) ? now.getTime() + at - Date.parse(`${year}-01-01T00:00:00Z`) : at, now);
+}
+
+function bounded(atMs: number, now: Date): Date | undefined {
+  return Number.isNaN(atMs) ? undefined : new Date(Math.min(atMs, now.getTime() + LONGEST_S * 1000));
 }

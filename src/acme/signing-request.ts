@@ -1,33 +1,53 @@
-import { generateKeyPair } from "node:crypto";
+import { createPrivateKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
-import type { Identifier, KeyType } from "../certificate/index.ts";
+import type { KeyType } from "../certificate/index.ts";
+import type { IssueRequest } from "../reconcile/index.ts";
+import { KeyNotReusableError } from "./order-errors.ts";
 
 const generate = promisify(generateKeyPair);
 
-/** A certificate's new key, and the request that proves it (RFC 8555 §7.4, RFC 2986). */
+/** A certificate's key, and the request that proves it (RFC 8555 §7.4, RFC 2986). */
 export type SigningRequest = {
   readonly privateKeyPem: string;
   /** DER in base64url, as finalize wants it. */
   readonly csr: string;
 };
 
-/** Makes a fresh key of the given type and a request for all identifiers; the common name is left out, as CAs ask. */
+/**
+ * Makes a request for all identifiers; the common name is left out, as CAs ask. `key` is used again where it is given, whatever
+ * `keyType` says, else a new one of that type is made.
+ */
 export async function createSigningRequest(
-  identifiers: readonly Identifier[],
-  keyType: KeyType,
+  { identifiers, keyType }: Pick<IssueRequest, "identifiers" | "keyType">,
+  key?: KeyObject,
 ): Promise<SigningRequest> {
   const { createCsr } = await import("acme-client/src/crypto/index.js");
-  const privateKeyPem = await newKey(keyType);
+  // PKCS #8, since createCsr reads nothing else.
+  const privateKeyPem = (key ?? (await newKey(keyType))).export({ type: "pkcs8", format: "pem" }).toString();
   const [, csrPem] = await createCsr({ altNames: identifiers.map(({ value }) => value) }, privateKeyPem);
   const base64 = csrPem.toString("ascii").replaceAll(/-----[^-]+-----|\s/g, "");
   return { privateKeyPem, csr: Buffer.from(base64, "base64").toString("base64url") };
 }
 
-async function newKey(keyType: KeyType): Promise<string> {
+/** Reads the key that a lineage uses again. Throws KeyNotReusableError; so it is done before an order is spent. */
+export function readReusableKey({ lineage, privateKeyPem }: IssueRequest): KeyObject | undefined {
+  if (privateKeyPem === undefined) return undefined;
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(privateKeyPem);
+  } catch (cause) {
+    throw new KeyNotReusableError(lineage, cause instanceof Error ? cause.message : String(cause), cause);
+  }
+  const type = key.asymmetricKeyType;
+  if (type === "ec" || type === "rsa") return key;
+  throw new KeyNotReusableError(lineage, `CAs sign no keys of the type ${type}`);
+}
+
+async function newKey(keyType: KeyType): Promise<KeyObject> {
   const { privateKey } = isCurve(keyType)
     ? await generate("ec", { namedCurve: CURVES[keyType] })
     : await generate("rsa", { modulusLength: MODULUS_BITS[keyType] });
-  return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  return privateKey;
 }
 
 const CURVES = { "ecdsa-p256": "P-256", "ecdsa-p384": "P-384" } as const;

@@ -58,7 +58,7 @@ export function createTransport(options: TransportOptions): Transport {
     request.signal.throwIfAborted();
     const url = URL.parse(request.url);
     if (url === null) throw new UnexpectedAnswerError(request.url, "it is not a URL");
-    if (url.protocol !== "https:") throw new PlainHttpError(request.url);
+    if (url.protocol !== "https:") throw new PlainHttpError(request.url, "the-ca");
     try {
       return await exchange(url, request, agent, options);
     } catch (cause) {

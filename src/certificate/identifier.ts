@@ -7,24 +7,32 @@ export type Identifier = { readonly type: "dns" | "ip"; readonly value: string }
 const LABEL = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/;
 
 /**
- * Reads one name as an operator types it: a U-label or A-label domain, `*.domain`, or an IP address.
- * Throws an Error whose message says what is wrong with it, in words that follow `"<name>": `.
+ * Reads one name as an operator types it: a domain in U-labels or A-labels, in any case and with any of Unicode's dots (UTS
+ * #46), `*.domain`, or an IP address. Throws an Error whose message says what is wrong with it, in words that follow
+ * `"<name>": `.
  */
 export function parseIdentifier(text: string): Identifier {
   const bare = text.replace(/^\[(.*)\]$/, "$1");
-  if (isIP(bare) !== 0) return { type: "ip", value: canonicalIp(bare) };
+  if (isIP(bare) !== 0 && !bare.includes("%")) return { type: "ip", value: canonicalIp(bare) };
   if (/^[a-z]+:\/\//i.test(text)) throw new Error("is a URL; write the name alone, like www.your-site.org");
   if (/[:/]/.test(text)) throw new Error("has a port or a path; write the name alone, like www.your-site.org");
   const isWildcard = text.startsWith("*.");
-  const typed = (isWildcard ? text.slice(2) : text).replace(/\.$/, "");
+  const typed = isWildcard ? text.slice(2) : text;
   if (typed.includes("*")) throw new Error("has a * that is not its first label; only *.name is possible");
-  const ascii = domainToASCII(typed).toLowerCase();
-  const labels = ascii.split(".");
-  if (ascii === "" || !labels.every((label) => LABEL.test(label))) throw new Error("is not a domain name");
-  if (labels.length < 2) throw new Error("has no dot; a CA certifies only public names, like www.your-site.org");
-  const value = isWildcard ? `*.${ascii}` : ascii;
+  const value = (isWildcard ? "*." : "") + toALabels(typed);
   if (value.length > 253) throw new Error("is longer than the 253 characters a domain name can have");
   return { type: "dns", value };
+}
+
+function toALabels(typed: string): string {
+  // domainToASCII reads a URL's host: it decodes %41, and ends at the first of the others.
+  const ascii = /[%?#@\\\p{Cc}]/u.test(typed) ? "" : domainToASCII(typed).toLowerCase().replace(/\.$/, "");
+  // It also makes an address of 1.2.3, 0x7f.1 and full-width digits.
+  if (isIP(ascii) !== 0) throw new Error("is neither a domain name nor a whole IP address");
+  const labels = ascii.split(".");
+  if (!labels.every((label) => LABEL.test(label))) throw new Error("is not a domain name");
+  if (labels.length < 2) throw new Error("has no dot; a CA certifies only public names, like www.your-site.org");
+  return ascii;
 }
 
 /** Whether `identifier` asks for all names one label below a domain. */

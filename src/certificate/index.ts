@@ -1,13 +1,31 @@
+export { exactSetKey, planBudget, pruneSpending } from "./budget.ts";
+export type { BudgetPlan, FailedValidation, IntendedOrder, SpentOrder, Spending } from "./budget.ts";
+export { fallbackAt } from "./ca-choice.ts";
+export type { FallbackFacts } from "./ca-choice.ts";
+export { limitsOf } from "./ca-limits.ts";
+export type { CaLimits, Limit } from "./ca-limits.ts";
+export { certificateIdOf } from "./certificate-id.ts";
 export { canonicalIp, identifierKey, isWildcard, parseIdentifier, sameIdentifiers } from "./identifier.ts";
 export type { Identifier } from "./identifier.ts";
 export { isKeyType, KEY_TYPES } from "./key-type.ts";
 export type { KeyType } from "./key-type.ts";
 export { isKeyOf, readLeaf } from "./leaf.ts";
 export type { Leaf } from "./leaf.ts";
+export { LOOK_EVERY_MS, planLook } from "./look-plan.ts";
+export type { LookFacts, LookPlan } from "./look-plan.ts";
 export { asOperatorError, OperatorError, toFailure, UnexpectedError } from "./operator-error.ts";
-export type { Failure, RetryRule } from "./operator-error.ts";
-export { alarmAt, planRenewal } from "./renewal-plan.ts";
-export type { RenewalPlan } from "./renewal-plan.ts";
+export type { Failure, FailureOrigin, HoldScope, RetryRule } from "./operator-error.ts";
+export { printable } from "./printable.ts";
+export {
+  isRenewalInfoDue,
+  nextRenewalInfoAt,
+  renewalInfoMoment,
+  takeRenewalInfo,
+  wakeForRenewalInfo,
+} from "./renewal-info.ts";
+export type { RenewalInfoAnswer, RenewalInfoFacts, RenewalInfoState } from "./renewal-info.ts";
+export { alarmAt, lastResortAt, planRenewal } from "./renewal-plan.ts";
+export type { RenewalFacts, RenewalPlan } from "./renewal-plan.ts";
 export { planRetry } from "./retry-plan.ts";
 export type { RetryFacts } from "./retry-plan.ts";
 export { isValidAt, lifetimeMs, markAt } from "./validity.ts";

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
+import { certificateIdOf } from "./certificate-id.ts";
 import { canonicalIp, type Identifier } from "./identifier.ts";
 import type { Validity } from "./validity.ts";
 
@@ -13,6 +14,8 @@ export type Leaf = {
   readonly identifiers: readonly Identifier[];
   /** The issuer's common name, or its whole name where it has none. */
   readonly issuer: string;
+  /** Its name at the CA's renewal information (RFC 9773 §4.1); undefined where the certificate names no authority key. */
+  readonly certificateId?: string | undefined;
 };
 
 /** Reads the first certificate of a PEM text. Throws an Error when there is none. */
@@ -24,6 +27,7 @@ export function readLeaf(pem: string): Leaf {
     validity: { notBefore: certificate.validFromDate, notAfter: certificate.validToDate },
     identifiers: readIdentifiers(certificate),
     issuer: /^CN=(.*)$/m.exec(certificate.issuer)?.[1] ?? certificate.issuer.replaceAll("\n", ", "),
+    certificateId: certificateIdOf(certificate),
   };
 }
 

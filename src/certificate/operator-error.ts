@@ -1,5 +1,23 @@
+import type { Identifier } from "./identifier.ts";
+
 /** When a failed step may be tried again: never, at the next run, or not before an instant the other side named. */
-export type RetryRule = "never" | "next-run" | { readonly notBefore: Date };
+export type RetryRule = "never" | "next-run" | { readonly notBefore: Date; readonly scope?: HoldScope | undefined };
+
+/**
+ * What a CA's request for patience holds for: all orders of the account (the default), orders with one of these names or a
+ * name below them, or orders for exactly this set of names.
+ */
+export type HoldScope =
+  | { readonly kind: "account" }
+  | { readonly kind: "names"; readonly names: readonly string[] }
+  | { readonly kind: "exact-set" };
+
+/**
+ * Where a failure came from, which decides whether a look at the CA is worth more than waiting, and whether another CA may
+ * help: `ca-unreachable`: no answer, or none to the unsigned requests that everybody may make; `ca-failing`: it failed in
+ * an order; `ca-refused`: it decided against us; `proof`: it could not verify a name; `here`: anything on our side.
+ */
+export type FailureOrigin = "here" | "proof" | "ca-refused" | "ca-failing" | "ca-unreachable";
 
 /** A failure an operator can act on. Everything thrown past an adapter is one. */
 export abstract class OperatorError extends Error {
@@ -8,6 +26,9 @@ export abstract class OperatorError extends Error {
   /** One imperative sentence: what to do, or that waiting is right. */
   abstract readonly remedy: string;
   readonly retry: RetryRule = "next-run";
+  readonly origin: FailureOrigin = "here";
+  /** The names that the CA tried to verify and could not; CAs count these. */
+  readonly unverified: readonly Identifier[] = [];
   override readonly name: string = this.constructor.name;
 }
 

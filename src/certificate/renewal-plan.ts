@@ -1,8 +1,16 @@
 import { lifetimeMs, markAt, type Validity } from "./validity.ts";
 
-/** Whether a lineage needs a new order now, or when it will. */
+/** Whether a lineage needs a new order now, or when it will; and whether the CA or the certificate's life says so. */
 export type RenewalPlan =
-  { readonly kind: "due"; readonly because: "lifetime-left" } | { readonly kind: "wait"; readonly until: Date };
+  | { readonly kind: "due"; readonly because: "lifetime-left" | "renewal-info" }
+  | { readonly kind: "wait"; readonly until: Date; readonly because: "lifetime-left" | "renewal-info" };
+
+/** What a renewal depends on. */
+export type RenewalFacts = {
+  readonly validity: Validity;
+  /** The moment drawn in the window that the CA suggests (RFC 9773 §4.2); absent where it suggests none. */
+  readonly suggestedAt?: Date | undefined;
+};
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -11,14 +19,33 @@ const SHORT_LIFETIME_MS = 10 * DAY_MS;
 const FRACTION_LEFT = 1 / 3;
 const FRACTION_LEFT_WHEN_SHORT = 1 / 2;
 
-/** Decides whether the certificate with this life is due for renewal at `now`: by a share of its own life, never by days. */
-export function planRenewal(life: Validity, now: Date): RenewalPlan {
-  const fractionLeft = lifetimeMs(life) < SHORT_LIFETIME_MS ? FRACTION_LEFT_WHEN_SHORT : FRACTION_LEFT;
-  const dueAt = markAt(life, fractionLeft);
-  return now < dueAt ? { kind: "wait", until: dueAt } : { kind: "due", because: "lifetime-left" };
+// Whatever the CA suggests, and whatever we count, a certificate must not lapse.
+const LAST_FRACTION_LEFT = 1 / 20;
+const ALARM_FRACTION_LEFT = 1 / 6;
+
+/**
+ * Decides whether the certificate is due for renewal at `now`: at the moment that the CA suggests, else by a share of its
+ * own life, never by days; in any case when a twentieth of its life is left.
+ */
+export function planRenewal({ validity, suggestedAt }: RenewalFacts, now: Date): RenewalPlan {
+  const lastAt = lastResortAt(validity);
+  const wantedAt = suggestedAt ?? markAt(validity, fractionLeft(validity));
+  const isInTime = wantedAt <= lastAt;
+  const dueAt = isInTime ? wantedAt : lastAt;
+  const because = suggestedAt && isInTime ? "renewal-info" : "lifetime-left";
+  return now < dueAt ? { kind: "wait", until: dueAt, because } : { kind: "due", because };
+}
+
+function fractionLeft(validity: Validity): number {
+  return lifetimeMs(validity) < SHORT_LIFETIME_MS ? FRACTION_LEFT_WHEN_SHORT : FRACTION_LEFT;
+}
+
+/** The instant from which neither the CA's suggestion nor a budget of ours keeps an order back: 1/20 of the life left. */
+export function lastResortAt(life: Validity): Date {
+  return markAt(life, LAST_FRACTION_LEFT);
 }
 
 /** The instant from which an unrenewed certificate makes the sidecar unhealthy: 1/6 of its life left. */
 export function alarmAt(life: Validity): Date {
-  return markAt(life, 1 / 6);
+  return markAt(life, ALARM_FRACTION_LEFT);
 }

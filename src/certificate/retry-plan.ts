@@ -7,14 +7,15 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 const STEPS_MS = [MINUTE_MS, 10 * MINUTE_MS, 100 * MINUTE_MS, DAY_MS];
 const JITTER = 0.1;
 
-// What is left of a certificate's life is good for this many more tries; a day is no answer when it lapses tonight.
+// The next try comes when an eighth of what is left of the life has gone: a day is no answer when it lapses tonight.
 const TRIES_IN_REMAINING_LIFE = 8;
 
 // Yet the tries must not crowd towards the end: an hour apart for 90 days, four minutes for six.
 const TRIES_IN_WHOLE_LIFE = 2000;
 
-// Minute-long certificates exist in tests only, but there must be no busy loop for them either.
-const SHORTEST_MS = 5000;
+// Certificates that live for seconds exist in tests only, but there must be no busy loop for them either. For ten minutes it
+// still is less than the last 250th of the life, so that a try is left there.
+const SHORTEST_MS = 2000;
 
 /** What a retry depends on. */
 export type RetryFacts = {
@@ -23,25 +24,25 @@ export type RetryFacts = {
   readonly failedAt: Date;
   /** The life of the certificate being served; absent for a first issue. */
   readonly validity?: Validity | undefined;
-  /** Not before this instant, whatever else holds: the CA's Retry-After. */
-  readonly notBefore?: Date | undefined;
 };
 
 /**
  * When the next try after a failure may begin: 1, 10, 100 minutes, then daily, each ± 10 %; sooner when an eighth of the
- * remaining life is less than that, but no more than 2000 tries a lifetime, and never under 5 seconds. `random` gives a number in [0, 1).
+ * remaining life is less than that, but no more than 2000 tries a lifetime, and never under 2 seconds (less jitter). `random` gives a number in [0, 1).
  */
 export function planRetry(facts: RetryFacts, random: () => number): Date {
   const stepMs = STEPS_MS[Math.min(facts.failures, STEPS_MS.length) - 1] ?? MINUTE_MS;
   const cappedMs = Math.min(stepMs, Math.max(SHORTEST_MS, shareOfLife(facts)));
   const jitteredMs = cappedMs * (1 + JITTER * (2 * random() - 1));
-  const retryAt = new Date(facts.failedAt.getTime() + jitteredMs);
-  return facts.notBefore && facts.notBefore > retryAt ? facts.notBefore : retryAt;
+  return new Date(facts.failedAt.getTime() + jitteredMs);
 }
 
 function shareOfLife({ validity, failedAt }: RetryFacts): number {
-  // An expired certificate is like none: the plain steps, so that a dead CA isn't asked each minute for ever.
-  if (!validity || validity.notAfter <= failedAt) return Number.POSITIVE_INFINITY;
+  if (!validity) return Number.POSITIVE_INFINITY;
+  const lifeMs = lifetimeMs(validity);
   const remainingMs = validity.notAfter.getTime() - failedAt.getTime();
-  return Math.max(remainingMs / TRIES_IN_REMAINING_LIFE, lifetimeMs(validity) / TRIES_IN_WHOLE_LIFE);
+  // An expired certificate has as much patience as a new one: days for 90 of them, so that a dead CA isn't asked each hour for
+  // ever, and minutes for one that lives an hour.
+  const patienceMs = remainingMs > 0 ? remainingMs : lifeMs;
+  return Math.max(patienceMs / TRIES_IN_REMAINING_LIFE, lifeMs / TRIES_IN_WHOLE_LIFE);
 }

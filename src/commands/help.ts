@@ -15,6 +15,9 @@ Exit code 0: reached, or nothing due. 1: a certificate or a deploy failed. 2: us
 Shows what is on disk. Exit code 1 when a certificate is missing, unreadable or expired.`,
   status: `Usage: status [--json]
 Shows each certificate, its next step, what failed, and what nginx serves right now. Exit code 1 when not all is well.`,
+  "rotate-account-key": `Usage: rotate-account-key [--json]
+Gives the account at the CA of CERTBOT_SERVER a new key; the old one is kept in accounts/set-aside.
+Exit code 0: it has a new key. 1: the old one is still in use. 2: usage or settings.`,
   healthcheck: `Usage: healthcheck
 What Docker's HEALTHCHECK asks the daemon. Exit code 1 with the reasons when an operator has to look.`,
 };

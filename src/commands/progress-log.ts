@@ -10,7 +10,16 @@ const nameIn = (fields: LogFields): string => text(fields["name"] ?? fields["lin
 // Only what a person who waits wants to read. Failures are told once, by the report at the end.
 const LINES: Partial<Record<LogEvent, Line>> = {
   "account.registered": () => "registered an account at the CA",
-  "account.replaced": () => "the CA no longer knows our account: registered a new one, the old key is kept",
+  "account.replaced": () => "the CA no longer takes our account: another one is used, the old key is kept",
+  "ca.answering": (f) => `${text(f["lineage"])}: the CA answers again`,
+  "ca.fallback-chosen": (f) => `${text(f["lineage"])}: the first CA has been failing, ordering at ${text(f["ca"])}`,
+  "limit.overridden": (f) =>
+    `${text(f["lineage"])}: about to lapse, so ordered beyond the CA's limit (${text(f["limit"])})`,
+  "profile.not-offered": (f) =>
+    `${text(f["lineage"])}: the CA doesn't offer the profile ${text(f["profile"])}, its default is used`,
+  "chain.not-offered": (f) =>
+    `${text(f["lineage"])}: the CA doesn't offer the chain ${text(f["chain"])}, its default is used`,
+  "storage.ephemeral": (f) => `warning: ${text(f["message"])}\n  what to do: ${text(f["remedy"])}`,
   "order.created": (f) => `${text(f["lineage"])}: order placed`,
   "authorization.reused": (f) => `${nameIn(f)}: already proven to the CA`,
   "challenge.presented": (f) => `${nameIn(f)}: proof is in place`,

@@ -33,7 +33,7 @@ function isWell({ certificates, unreadable, found }: Inspection, now: Date): boo
   });
 }
 
-function toDocument(parts: StatusParts, { certificates, unreadable, found }: Inspection, isGood: boolean) {
+function toDocument(parts: StatusParts, { certificates, unreadable, found, storage }: Inspection, isGood: boolean) {
   const { daemon } = parts;
   return {
     isGood,
@@ -42,31 +42,35 @@ function toDocument(parts: StatusParts, { certificates, unreadable, found }: Ins
       runningSince: daemon.loop().runningSince,
       nextCheckAt: daemon.nextCheckAt(),
     },
-    certificates: certificates.map(({ desired, decision, attempts, targets }) => ({
+    certificates: certificates.map(({ desired, decision, attempts, renewalInfo, targets }) => ({
       lineage: desired.lineage,
       identifiers: desired.identifiers,
       fingerprint: desired.current?.leaf.fingerprint,
       validity: desired.current?.leaf.validity,
       next: decision,
       attempts,
+      renewalInfo,
       targets,
     })),
     unreadable: unreadable.map(({ name, problem }) => ({ lineage: name, problem: problem?.message })),
+    storage,
     targetsUnavailable: found?.unavailable,
     targetsOff: found?.off ?? [],
   };
 }
 
-function toText(parts: StatusParts, { certificates, unreadable, found }: Inspection): string {
+function toText(parts: StatusParts, { certificates, unreadable, found, storage }: Inspection): string {
   const blocks = certificates.map((one) => certificateText(one, parts.now()));
   const broken = unreadable.map(({ name, problem }) => `${name}\n  can't be read: ${problem?.message ?? "unknown"}`);
   const off = (found?.off ?? []).map(({ name, reason }) => `${name}: ${reason}`);
   const { unavailable } = found ?? {};
   const targets = unavailable ? [`${unavailable.message}\n  what to do: ${unavailable.remedy}`] : [];
-  return `${[...blocks, ...broken, ...off, ...targets, daemonText(parts)].join("\n")}\n`;
+  const memory = storage.kind === "ephemeral" ? [`${storage.message}\n  what to do: ${storage.remedy}`] : [];
+  return `${[...blocks, ...broken, ...off, ...targets, ...memory, daemonText(parts)].join("\n")}\n`;
 }
 
-function certificateText({ desired, decision, attempts, targets }: InspectedCertificate, now: Date): string {
+function certificateText(one: InspectedCertificate, now: Date): string {
+  const { desired, decision, targets } = one;
   const { current, lineage, identifiers } = desired;
   const lines = [lineage, `  names: ${names(identifiers)}`];
   lines.push(
@@ -74,11 +78,7 @@ function certificateText({ desired, decision, attempts, targets }: InspectedCert
       ? `  on disk: version ${current.version}, ${validUntil(current.leaf.validity, now)}`
       : "  on disk: nothing yet",
   );
-  lines.push(`  next: ${nextText(decision)}`);
-  if (attempts.failures > 0 && attempts.lastFailure) {
-    lines.push(`  failures in a row: ${attempts.failures}; the last: ${attempts.lastFailure.message}`);
-    lines.push(`  what to do: ${attempts.lastFailure.remedy}`);
-  }
+  lines.push(`  next: ${nextText(decision)}`, ...reasonLines(one), ...failureTexts(one));
   for (const { name, finding } of targets) {
     const served = finding.kind === "served" ? "serves this version" : `does NOT serve it: ${finding.message}`;
     lines.push(`  ${name}: ${served}`);
@@ -87,14 +87,39 @@ function certificateText({ desired, decision, attempts, targets }: InspectedCert
   return lines.join("\n");
 }
 
+function reasonLines({ renewalInfo }: InspectedCertificate): string[] {
+  const { explanationUrl, problem, askAgainAt } = renewalInfo ?? {};
+  return [
+    ...(explanationUrl === undefined ? [] : [`  the CA says why: ${explanationUrl}`]),
+    ...(problem === undefined || askAgainAt === undefined
+      ? []
+      : [`  the CA was asked in vain when to renew: ${problem}; asked again ${instant(new Date(askAgainAt))}`]),
+  ];
+}
+
+function failureTexts({ attempts, decision }: InspectedCertificate): string[] {
+  const waitsFor = decision.kind === "hold" ? decision.problem : undefined;
+  const { failures, lastFailure } = attempts;
+  const last = failures > 0 ? lastFailure : undefined;
+  const isOther = waitsFor !== undefined && waitsFor.message !== last?.message;
+  return [
+    ...(last ? [`  failures in a row: ${failures}; the last: ${last.message}`, `  what to do: ${last.remedy}`] : []),
+    ...(isOther ? [`  it waits: ${waitsFor.message}`, `  what to do: ${waitsFor.remedy}`] : []),
+  ];
+}
+
 function nextText(decision: InspectedCertificate["decision"]): string {
   switch (decision.kind) {
     case "issue":
       return `an order, now (${decision.because})`;
     case "current":
-      return `renewal ${instant(decision.until)}`;
-    case "hold":
-      return `another try ${instant(decision.until)} (${decision.because})`;
+      return `renewal ${instant(decision.until)}${decision.because === "renewal-info" ? ", as the CA suggests" : ""}`;
+    case "hold": {
+      const recheck = decision.recheckAt
+        ? `, sooner if that helps: looked at again ${instant(decision.recheckAt)}`
+        : "";
+      return `another try ${instant(decision.until)} (${decision.because})${recheck}`;
+    }
     case "rehearsal-only":
       return "no order while --dry-run is set in CERTBOT_OPTIONS";
     case "refused":

@@ -2,7 +2,7 @@ import { toFailure, type Failure } from "../certificate/index.ts";
 import { isReached, type CertificateReport, type Log, type RunMode, type RunReport } from "../reconcile/index.ts";
 import { EXIT, type CommandIo } from "./command-io.ts";
 import { progressLog } from "./progress-log.ts";
-import { failureLines, instant, names, validUntil } from "./words.ts";
+import { clockLine, failureLines, instant, names, validUntil } from "./words.ts";
 
 /** What an operator asks of one run, merged from the command line and CERTBOT_OPTIONS. */
 export type UpdateOptions = {
@@ -52,8 +52,7 @@ export async function updateCert(parts: UpdateCertParts, args: readonly string[]
 }
 
 function exitCode(report: RunReport): number {
-  const isUsage = report.failure?.code === "CERT_NAME_UNKNOWN" || report.failure?.code === "STAGING_UNKNOWN";
-  if (isUsage) return EXIT.usage;
+  if (report.isUsageProblem) return EXIT.usage;
   return isReached(report) ? EXIT.ok : EXIT.failed;
 }
 
@@ -69,13 +68,17 @@ function printReport(report: RunReport, io: CommandIo, now: Date): void {
     else io.err(`${lineage}: ${target} does NOT serve it\n`);
     if (failure) tellFailure(failure);
   }
+  if (report.clockAheadMs !== undefined) io.err(`${clockLine(report.clockAheadMs)}\n`);
   for (const { name, reason } of report.targetsOff) io.out(`${name}: ${reason}\n`);
   if (report.targetsUnavailable) tellFailure(report.targetsUnavailable);
 }
 
-function certificateLine({ lineage, identifiers, outcome, validity, nextAt }: CertificateReport, now: Date): string {
+function certificateLine(report: CertificateReport, now: Date): string {
+  const { lineage, identifiers, outcome, validity, nextAt, renewalInfo } = report;
   const until = validity ? `, ${validUntil(validity, now)}` : "";
-  const next = nextAt ? `, next renewal ${instant(nextAt)}` : "";
+  const isSuggested = nextAt !== undefined && renewalInfo?.renewAt?.getTime() === nextAt.getTime();
+  const why = renewalInfo?.explanationUrl === undefined ? "" : `: ${renewalInfo.explanationUrl}`;
+  const next = nextAt ? `, next renewal ${instant(nextAt)}${isSuggested ? ` as the CA suggests${why}` : ""}` : "";
   switch (outcome) {
     case "issued":
       return `${lineage}: issued for ${names(identifiers)}${until}${next}`;
@@ -90,7 +93,7 @@ function certificateLine({ lineage, identifiers, outcome, validity, nextAt }: Ce
     case "rehearsal-only":
       return `${lineage}: no order while --dry-run is set${until}`;
     case "held":
-      return `${lineage}: waits after a failure${until}${nextAt ? `, next try ${instant(nextAt)}` : ""}`;
+      return `${lineage}: no order now${until}${nextAt ? `, the next one ${instant(nextAt)}` : ""}`;
     case "failed":
       return `${lineage}: FAILED${until}${nextAt ? `, next try by itself ${instant(nextAt)}` : ""}`;
   }

@@ -35,3 +35,9 @@ export function failureLines({ code, message, remedy }: Failure): string {
   const [first, ...others] = message.split("\n");
   return [`${first} [${code}]`, ...others, `  what to do: ${remedy}`].join("\n");
 }
+
+/** What is wrong with this machine's clock; `aheadMs` is how far the CA's is ahead of it. */
+export function clockLine(aheadMs: number): string {
+  const side = aheadMs > 0 ? "behind" : "ahead of";
+  return `this machine's clock is ${inWords(Math.abs(aheadMs))} ${side} the CA's: set it right (NTP)`;
+}

@@ -1,10 +1,12 @@
-import { readWanted, splitDomainList, type WantedCertificate } from "./domains.ts";
+import { isIP } from "node:net";
+import { readWanted, splitDomainList, type TypedName, type WantedCertificate } from "./domains.ts";
 import type { MistakeList } from "./mistake.ts";
 import { optionValue, type ParsedOptions } from "./parse-options.ts";
 import { parseLineageName } from "./parse-values.ts";
 
 /**
- * Joins `CERTBOT_DOMAIN` with `-d`, whose names belong to the first certificate or are the only one, and `--cert-name`.
+ * Joins `CERTBOT_DOMAIN` with `-d` and `--ip-address`, whose names belong to the first certificate or are the only ones,
+ * and with `--cert-name`.
  * Mistakes go to `mistakes`.
  */
 export function chooseCertificates(
@@ -15,10 +17,26 @@ export function chooseCertificates(
   const [first = [], ...others] = splitDomainList(text ?? "").map((names) =>
     names.map((name) => ({ text: name, setting: "CERTBOT_DOMAIN" })),
   );
-  const added = (options.get("--domain") ?? []).flatMap((list) => list.split(/[\s,]+/).filter((name) => name !== ""));
-  const joined = [...first, ...added.map((name) => ({ text: name, setting: "CERTBOT_OPTIONS -d" }))];
+  const joined = [...first, ...readDomains(options), ...readAddresses(options, mistakes)];
   const certificates = joined.length === 0 ? [] : [joined, ...others];
   return readWanted(certificates, mistakes, readCertName(certificates.length, options, mistakes));
+}
+
+function readDomains(options: ParsedOptions): TypedName[] {
+  return splitLists(options.get("--domain")).map((text) => ({ text, setting: "CERTBOT_OPTIONS -d" }));
+}
+
+function readAddresses(options: ParsedOptions, mistakes: MistakeList): TypedName[] {
+  const setting = "CERTBOT_OPTIONS --ip-address";
+  const typed = splitLists(options.get("--ip-address"));
+  const isAddress = (text: string) => isIP(text.replace(/^\[(.*)\]$/, "$1")) !== 0;
+  for (const value of typed.filter((text) => !isAddress(text)))
+    mistakes.add({ setting, value, problem: "is no IP address" });
+  return typed.filter(isAddress).map((text) => ({ text, setting }));
+}
+
+function splitLists(lists: readonly string[] = []): string[] {
+  return lists.flatMap((list) => list.split(/[\s,]+/).filter((text) => text !== ""));
 }
 
 function readCertName(certificates: number, options: ParsedOptions, mistakes: MistakeList): string | undefined {

@@ -25,6 +25,15 @@ export function hasKeyOption(options: ParsedOptions): boolean {
   return options.has("--key-type") || options.has("--rsa-key-size") || options.has("--elliptic-curve");
 }
 
+/** What the options say of keeping the key at renewals; undefined where they say nothing. */
+export function chooseKeyReuse(options: ParsedOptions, mistakes: MistakeList): boolean | undefined {
+  const isReuse = options.has("--reuse-key");
+  if (!options.has("--no-reuse-key")) return isReuse || undefined;
+  const problem = "contradicts --reuse-key; take one of the two out";
+  if (isReuse) mistakes.add({ setting: "CERTBOT_OPTIONS --no-reuse-key", problem });
+  return false;
+}
+
 // certbot ignores a size or a curve of the other family; whoever typed it meant something by it.
 function parseSize(text: string, family: "ecdsa" | "rsa"): KeyType {
   if (family !== "rsa") throw new ValueProblem("acts only with --key-type rsa; add that");

@@ -1,4 +1,6 @@
 import type { KeyType } from "../certificate/index.ts";
+import type { ChosenExternalAccount } from "./choose-external-account.ts";
+import type { ChosenProfile } from "./choose-profile.ts";
 import type { DockerEngine } from "./docker-engine.ts";
 import type { WantedCertificate } from "./domains.ts";
 
@@ -19,6 +21,15 @@ export type Config = {
   readonly email?: string | undefined;
   /** ACME directory URL (RFC 8555 §7.1.1). */
   readonly directoryUrl: string;
+  /** ACME directory URL of the CA that is asked when the first one has been failing. */
+  readonly fallbackDirectoryUrl?: string | undefined;
+  readonly externalAccount?: ChosenExternalAccount | undefined;
+  /** Absent: a certificate that is there keeps its own. */
+  readonly profile?: ChosenProfile | undefined;
+  /** An issuer's common name, or a certificate's SHA-256 fingerprint. Absent: a certificate that is there keeps its own. */
+  readonly preferredChain?: string | undefined;
+  /** Absent: a certificate that is there goes on as before. */
+  readonly reuseKey?: boolean | undefined;
   /** PEM file with the roots of a private CA's HTTPS; not looked at yet. */
   readonly caBundlePath?: string | undefined;
   /** False only for `--no-verify-ssl`: the CA's own HTTPS certificate isn't checked. Never false for Let's Encrypt. */

@@ -72,9 +72,6 @@ function readIdentifier(text: string): Identifier | string {
   }
   const identifier = tryIdentifier(text);
   if (typeof identifier === "string") return identifier;
-  if (identifier.type === "ip") {
-    return "is an IP address, which needs a certificate profile that allows it; that is not in this version yet";
-  }
   if (isWildcard(identifier)) {
     return "is a wildcard, which only the DNS-01 challenge can prove; that is not in this version yet, so write each name out";
   }
@@ -91,9 +88,10 @@ function tryIdentifier(text: string): Identifier | string {
   }
 }
 
-// As certbot names it: the lineage of *.your-site.org is your-site.org.
-function lineageName(first: Identifier): string {
-  return first.value.replace(/^\*\./, "");
+// As certbot names it: the lineage of *.your-site.org is your-site.org. Of an IPv6 address certbot makes a folder with colons,
+// which not every disk and every reader of our list takes.
+function lineageName({ type, value }: Identifier): string {
+  return type === "ip" ? value.replace(/^:/, "0:").replaceAll(":", "-") : value.replace(/^\*\./, "");
 }
 
 function refuseCollision(certificate: WantedCertificate, before: readonly WantedCertificate[], mistakes: MistakeList) {

@@ -1,6 +1,9 @@
-import type { SettingWarning } from "./config.ts";
+import type { Config, SettingWarning } from "./config.ts";
 import type { OptionName } from "./options-table.ts";
 import type { ParsedOptions } from "./parse-options.ts";
+import { SERVERS } from "./servers.ts";
+
+type ServerSettings = Pick<Config, "email" | "directoryUrl" | "fallbackDirectoryUrl">;
 
 type Advice = { readonly option: OptionName; readonly message: string; readonly remedy: string };
 
@@ -26,6 +29,19 @@ const ADVICE: readonly Advice[] = [
     remedy: "Take --eff-email out of CERTBOT_OPTIONS.",
   },
 ];
+
+/** What the operator should know of the CA, though it is no mistake. */
+export function findServerWarnings({ email, directoryUrl, fallbackDirectoryUrl }: ServerSettings): SettingWarning[] {
+  const isAsked = [directoryUrl, fallbackDirectoryUrl].includes(SERVERS.google);
+  if (email !== undefined || !isAsked) return [];
+  return [
+    {
+      setting: "CERTBOT_EMAIL",
+      message: "It is not set, and Google registers no account without a contact address.",
+      remedy: "Set CERTBOT_EMAIL, unless there is an account at Google in /etc/letsencrypt already.",
+    },
+  ];
+}
 
 /** What the operator should know of the options in `CERTBOT_OPTIONS`, though they are no mistakes. */
 export function findOptionWarnings(options: ParsedOptions): SettingWarning[] {

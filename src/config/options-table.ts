@@ -7,6 +7,10 @@ export type OptionRow = {
   readonly value?: string;
   /** May be given more than once, each adding to the others. */
   readonly isList?: boolean;
+  /** Its value is never shown. */
+  readonly isSecret?: boolean;
+  /** Known and refused: what is wrong with it here, and what to do instead. */
+  readonly refusal?: string;
   /** `settings`: only in CERTBOT_OPTIONS, since renewals must know it too. `command`: only for one call of update-cert. */
   readonly where: "settings" | "command" | "both";
   readonly doc: string;
@@ -18,7 +22,7 @@ export const OPTIONS = [
     name: "--dry-run",
     also: [],
     where: "both",
-    doc: "Rehearse the order at the CA's staging server; install nothing.",
+    doc: "Rehearse the order, at the CA's staging server where one is known (below); install nothing.",
   },
   {
     name: "--force-renewal",
@@ -41,6 +45,14 @@ export const OPTIONS = [
     where: "settings",
     doc: "More names, separated by commas, for the first certificate of `CERTBOT_DOMAIN`. May be repeated.",
   },
+  {
+    name: "--ip-address",
+    also: [],
+    value: "ADDRESSES",
+    isList: true,
+    where: "settings",
+    doc: "IP addresses, separated by commas, for the first certificate of `CERTBOT_DOMAIN`. May be repeated.",
+  },
   { name: "--email", also: ["-m"], value: "ADDRESS", where: "settings", doc: "As `CERTBOT_EMAIL`." },
   {
     name: "--key-type",
@@ -57,6 +69,45 @@ export const OPTIONS = [
     where: "settings",
     doc: "Curve of an ECDSA key.",
   },
+  {
+    name: "--reuse-key",
+    also: [],
+    where: "settings",
+    doc: "Renewals keep the private key. Unset: a certificate that is there goes on as before.",
+  },
+  { name: "--no-reuse-key", also: [], where: "settings", doc: "Each renewal makes a new private key, as by default." },
+  {
+    name: "--new-key",
+    also: [],
+    where: "both",
+    refusal: "is not in this version; put --no-reuse-key into CERTBOT_OPTIONS for one renewal instead",
+    doc: "Refused; `--no-reuse-key` for one renewal makes a new key.",
+  },
+  { name: "--required-profile", also: [], value: "PROFILE", where: "settings", doc: "As `CERTBOT_PROFILE`." },
+  {
+    name: "--preferred-profile",
+    also: [],
+    value: "PROFILE",
+    where: "settings",
+    doc: "Certificate profile where the CA offers it, else the CA's default. Instead of `CERTBOT_PROFILE`, not beside it.",
+  },
+  {
+    name: "--preferred-chain",
+    also: [],
+    value: "NAME",
+    where: "settings",
+    doc: "Of the chains that the CA offers, the one with this issuer: its common name, or a certificate's SHA-256 fingerprint. The CA's default where none matches.",
+  },
+  { name: "--eab-kid", also: [], value: "KID", where: "settings", doc: "As `CERTBOT_EAB_KID`." },
+  {
+    name: "--eab-hmac-key",
+    also: [],
+    value: "KEY",
+    isSecret: true,
+    where: "settings",
+    doc: "As `CERTBOT_EAB_HMAC_KEY`, which can come from a file.",
+  },
+  { name: "--eab-hmac-alg", also: [], value: "HS256", where: "settings", doc: "Accepted; HS256 is what is done." },
   {
     name: "--cert-name",
     also: [],

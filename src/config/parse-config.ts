@@ -1,15 +1,27 @@
+import { checkNames } from "./check-names.ts";
 import { chooseCertificates } from "./choose-certificates.ts";
-import { chooseKeyType, hasKeyOption } from "./choose-key-type.ts";
-import { chooseServer } from "./choose-server.ts";
+import { chooseExternalAccount } from "./choose-external-account.ts";
+import { chooseKeyReuse, chooseKeyType, hasKeyOption } from "./choose-key-type.ts";
+import { chooseProfile } from "./choose-profile.ts";
+import { chooseServers } from "./choose-server.ts";
 import { CONFIG_LOG_LEVELS, LOG_FORMATS, type Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import { readDockerEngine } from "./docker-engine.ts";
 import { MistakeList, ValueProblem } from "./mistake.ts";
-import { findOptionWarnings } from "./option-warnings.ts";
+import { findOptionWarnings, findServerWarnings } from "./option-warnings.ts";
 import { optionValue, parseOptions, type ParsedOptions } from "./parse-options.ts";
-import { oneOf, parseChallenge, parseEmail, parseKeyType, parsePath, parseWebrootPath } from "./parse-values.ts";
-import { readSettings, typedVariables, type SettingSources } from "./read-settings.ts";
+import {
+  oneOf,
+  parseChallenge,
+  parseEmail,
+  parseKeyType,
+  parsePath,
+  parsePreferredChain,
+  parseWebrootPath,
+} from "./parse-values.ts";
+import { readSettings, typedVariables, type RawSettings, type SettingSources } from "./read-settings.ts";
+import { SERVERS } from "./servers.ts";
 import type { SettingName } from "./settings-table.ts";
 import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 
@@ -26,47 +38,85 @@ export type ConfigSources = SettingSources & {
  */
 export function parseConfig(sources: ConfigSources): Config {
   const mistakes = new MistakeList();
-  const { texts } = readSettings(sources, mistakes);
-  const options = readOptionLine(texts.get("CERTBOT_OPTIONS"), mistakes);
-  const { isCronExpression } = sources;
+  const raw = readSettings(sources, mistakes);
+  const options = readOptionLine(raw.texts.get("CERTBOT_OPTIONS"), mistakes);
   const isKeyTypeChosen = typedVariables(sources).has("CERTBOT_KEY_TYPE") || hasKeyOption(options);
-  const config = { ...readConfig({ texts, options, mistakes, isCronExpression }), isKeyTypeChosen };
+  const reading = { raw, options, mistakes, isCronExpression: sources.isCronExpression };
+  const [order, other] = [readOrderSettings(reading), readOtherSettings(reading)];
+  const warnings = [...findServerWarnings(order), ...findOptionWarnings(options)];
+  const config = { ...order, isKeyTypeChosen, ...other, warnings };
   if (mistakes.all.length > 0) throw new ConfigError(mistakes.all);
   return deepFreeze(config);
 }
 
 type Reading = {
-  readonly texts: ReadonlyMap<string, string>;
+  readonly raw: RawSettings;
   readonly options: ParsedOptions;
   readonly mistakes: MistakeList;
   readonly isCronExpression: ConfigSources["isCronExpression"];
 };
 
-function readConfig({ texts, options, mistakes, isCronExpression }: Reading): Omit<Config, "isKeyTypeChosen"> {
-  const read = <T>(name: SettingName, parse: (text: string) => T, fallback: T): T =>
-    mistakes.attempt(name, texts.get(name), parse, fallback);
-  const readOption = <T>(name: "--email" | "--webroot-path", parse: (text: string) => T, setting: T): T =>
-    mistakes.attempt(`CERTBOT_OPTIONS ${name}`, optionValue(options, name), parse, setting);
+type OrderSetting =
+  | "wanted"
+  | "email"
+  | "directoryUrl"
+  | "fallbackDirectoryUrl"
+  | "verifyTls"
+  | "externalAccount"
+  | "profile"
+  | "preferredChain"
+  | "reuseKey"
+  | "webrootPath"
+  | "keyType";
 
-  const wanted = chooseCertificates(texts.get("CERTBOT_DOMAIN"), options, mistakes);
-  read("CERTBOT_CHALLENGE", parseChallenge, "http-01");
+function readOrderSettings(reading: Reading): Pick<Config, OrderSetting> {
+  const { raw, options, mistakes } = reading;
+  const { read, readOption } = readersOf(reading);
+  const wanted = chooseCertificates(raw.texts.get("CERTBOT_DOMAIN"), options, mistakes);
   const email = read("CERTBOT_EMAIL", parseEmail, undefined);
   const webrootPath = read("CERTBOT_WEBROOT_PATH", parseWebrootPath, "/var/www/html");
   const keyType = read("CERTBOT_KEY_TYPE", parseKeyType, "ecdsa-p256");
-  const logLevel = read("CERTBOT_LOG_LEVEL", oneOf(CONFIG_LOG_LEVELS), "info");
+  const profile = chooseProfile(raw.texts.get("CERTBOT_PROFILE"), options, mistakes);
+  const servers = chooseServers(raw.texts, options, mistakes);
+  if (servers) checkNames(wanted, { ...servers, profile: profile?.name }, mistakes);
   return {
     wanted,
     email: readOption("--email", parseEmail, email),
-    ...chooseServer(texts.get("CERTBOT_SERVER"), options, mistakes),
-    caBundlePath: read("CERTBOT_CA_BUNDLE", parsePath, undefined),
+    // What stands in for wrong servers is thrown away with the rest.
+    ...(servers ?? { directoryUrl: SERVERS.letsencrypt, verifyTls: true }),
+    externalAccount: chooseExternalAccount(raw, options, mistakes),
+    profile,
+    preferredChain: readOption("--preferred-chain", parsePreferredChain, undefined),
+    reuseKey: chooseKeyReuse(options, mistakes),
     webrootPath: readOption("--webroot-path", parseWebrootPath, webrootPath),
     keyType: chooseKeyType(keyType, options, mistakes),
+  };
+}
+
+function readOtherSettings(reading: Reading): Omit<Config, OrderSetting | "isKeyTypeChosen" | "warnings"> {
+  const { raw, options, mistakes, isCronExpression } = reading;
+  const { read } = readersOf(reading);
+  read("CERTBOT_CHALLENGE", parseChallenge, "http-01");
+  const logLevel = read("CERTBOT_LOG_LEVEL", oneOf(CONFIG_LOG_LEVELS), "info");
+  return {
+    caBundlePath: read("CERTBOT_CA_BUNDLE", parsePath, undefined),
     schedule: read("CERTBOT_SCHEDULE", (text) => parseSchedule(text, isCronExpression), undefined),
-    docker: readDockerEngine(texts, mistakes),
+    docker: readDockerEngine(raw.texts, mistakes),
     logLevel: chooseLogLevel(logLevel, options),
     logFormat: read("CERTBOT_LOG_FORMAT", oneOf(LOG_FORMATS), "auto"),
     options: readFlags(options),
-    warnings: findOptionWarnings(options),
+  };
+}
+
+type ParsedOption = "--email" | "--webroot-path" | "--preferred-chain";
+
+// A value or, where nothing was typed or that was a mistake, what stands in for it.
+function readersOf({ raw, options, mistakes }: Reading) {
+  return {
+    read: <T, F>(name: SettingName, parse: (text: string) => T, fallback: F) =>
+      mistakes.attempt<T | F>(name, raw.texts.get(name), parse, fallback),
+    readOption: <T, F>(name: ParsedOption, parse: (text: string) => T, fallback: F) =>
+      mistakes.attempt<T | F>(`CERTBOT_OPTIONS ${name}`, optionValue(options, name), parse, fallback),
   };
 }
 

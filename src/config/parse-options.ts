@@ -1,7 +1,7 @@
 import type { MistakeList } from "./mistake.ts";
 import { didYouMean, findNearest } from "./nearest.ts";
 import { findOption, spellings, type OptionName, type OptionRow } from "./options-table.ts";
-import { redactUrl } from "./redact.ts";
+import { hasSecretOption, redactUrl } from "./redact.ts";
 
 /** Options as given, by main spelling; an option without a value has an empty list. */
 export type ParsedOptions = ReadonlyMap<OptionName, readonly string[]>;
@@ -18,7 +18,7 @@ export function parseOptions(words: readonly string[], where: OptionPlace, mista
   for (let word = reading.rest.shift(); word !== undefined; word = reading.rest.shift()) {
     if (word.startsWith("--")) readLong(word, reading);
     else if (/^-./.test(word)) readShort(word, reading);
-    else mistakes.add({ setting: where.source, value: word, problem: "is no option; options begin with -- or -" });
+    else refuseWord(word, words, reading);
   }
   return reading.found;
 }
@@ -51,9 +51,9 @@ function readShort(word: string, reading: Reading): void {
 
 function readOption(spelling: string, attached: string | undefined, reading: Reading): void {
   const option = findOption(spelling);
-  if (option === undefined) return refuseUnknown(spelling, reading);
+  if (option === undefined) return refuseUnknown(spelling, attached, reading);
   // Read before anything is refused: a value must not be taken for a word of its own.
-  const value = option.value === undefined ? undefined : (attached ?? takeValue(reading.rest));
+  const value = option.value === undefined ? undefined : (attached ?? takeValue(reading.rest, option));
   const problem = findProblem(option, { value, attached, reading });
   if (problem !== undefined) return refuse(reading, spelling, problem);
   const before = reading.found.get(option.name) ?? [];
@@ -66,6 +66,7 @@ function findProblem(
   option: OptionRow & { name: OptionName },
   { value, attached, reading }: Given,
 ): string | undefined {
+  if (option.refusal !== undefined) return option.refusal;
   if (option.where === "settings" && reading.where.place === "command") {
     return "belongs in CERTBOT_OPTIONS or its own setting in .env, so that renewals know it too";
   }
@@ -76,18 +77,30 @@ function findProblem(
   if (value === undefined || value === "") return `needs a value: ${option.value}`;
   const before = reading.found.get(option.name)?.[0];
   const isContradiction = !option.isList && before !== undefined && before !== value;
-  return isContradiction ? `is given twice, as ${redactUrl(before)} and as ${redactUrl(value)}` : undefined;
+  if (!isContradiction) return undefined;
+  return option.isSecret
+    ? "is given twice, with different values"
+    : `is given twice, as ${redactUrl(before)} and as ${redactUrl(value)}`;
 }
 
-function takeValue(rest: string[]): string | undefined {
-  return rest[0]?.startsWith("-") ? undefined : rest.shift();
+// A key in base64url may begin with a hyphen, and what was meant to be a secret is never read as anything else.
+function takeValue(rest: string[], { isSecret }: { readonly isSecret?: boolean } = {}): string | undefined {
+  return rest[0]?.startsWith("-") && !isSecret ? undefined : rest.shift();
 }
 
-function refuseUnknown(spelling: string, reading: Reading): void {
+function refuseUnknown(spelling: string, attached: string | undefined, reading: Reading): void {
   // Its value, if it has one, is passed over: it may be a secret, and it is no mistake of its own.
+  takeValue(reading.rest, { isSecret: attached === undefined && hasSecretOption([spelling]) });
   while (takeValue(reading.rest) !== undefined);
   const nearest = spelling.length > 3 ? findNearest(spelling, spellings(reading.where.place)) : undefined;
   refuse(reading, spelling, `is no option of this version${didYouMean(nearest)}`);
+}
+
+// A second word of a secret is one, too.
+function refuseWord(word: string, words: readonly string[], { where, mistakes }: Reading): void {
+  const problem = "is no option; options begin with -- or -";
+  if (!hasSecretOption(words)) mistakes.add({ setting: where.source, value: word, problem });
+  else mistakes.add({ setting: where.source, problem: `has a word that ${problem}` });
 }
 
 function refuse({ where, mistakes }: Reading, word: string, problem: string): void {

@@ -42,6 +42,12 @@ export function parseWebrootPath(text: string): string {
   return parsePath(text);
 }
 
+/** An issuer's name, or a fingerprint, that a preferred chain is known by. Throws {@link ValueProblem}. */
+export function parsePreferredChain(text: string): string {
+  if (!/["'\p{Cc}]/u.test(text)) return text;
+  throw new ValueProblem("has a quote or a control character, which certbot's files can't hold");
+}
+
 /** A parser that takes one of `choices`. The parser throws {@link ValueProblem}. */
 export function oneOf<const T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {

@@ -9,7 +9,6 @@ export const SERVERS = {
   "letsencrypt-staging": LETS_ENCRYPT_STAGING,
   zerossl: "https://acme.zerossl.com/v2/DV90",
   google: "https://dv.acme-v02.api.pki.goog/directory",
-  buypass: "https://api.buypass.com/acme/directory",
 } as const;
 
 // Hosts of public CAs whose certificates no browser trusts.
@@ -19,11 +18,23 @@ const STAGING_HOSTS = new Set([
   "api.test4.buypass.no",
 ]);
 
+// Hosts of CAs that browsers trust, besides those above.
+const OTHER_PUBLIC_HOSTS = [
+  "acme-api.actalis.com",
+  "acme.digicert.com",
+  "acme.sectigo.com",
+  "acme.ssl.com",
+  "api.buypass.com",
+  "emea.acme.atlas.globalsign.com",
+];
+
 /** Reads a CA's short name or ACME directory URL into the URL. Throws {@link ValueProblem}. */
 export function parseServer(text: string): string {
   const named = Object.entries(SERVERS).find(([name]) => name === text.toLowerCase())?.[1];
   if (named !== undefined) return named;
   const allowed = `an https:// URL of an ACME directory, or ${Object.keys(SERVERS).join(", ")}`;
+  if (text.toLowerCase() === "buypass")
+    throw new ValueProblem("is a CA that stopped issuing certificates in October 2025", allowed);
   if (!URL.canParse(text) || !text.includes("://"))
     throw new ValueProblem("is no URL and no CA known by name", allowed);
   const url = new URL(text);
@@ -31,6 +42,7 @@ export function parseServer(text: string): string {
   if (url.protocol !== "https:") throw new ValueProblem("doesn't begin with https://, which ACME requires", allowed);
   if (url.username !== "" || url.password !== "")
     throw new ValueProblem("has a user name in it, which ACME doesn't know");
+  if (url.href.includes("#")) throw new ValueProblem("has a # in it; what follows it is never sent, so take it out");
   return url.href;
 }
 
@@ -42,6 +54,13 @@ export function isLetsEncrypt(directoryUrl: string): boolean {
 /** Whether a directory is a public CA's place for tests, whose certificates nobody trusts. A private CA's never is. */
 export function isStaging(directoryUrl: string): boolean {
   return STAGING_HOSTS.has(hostOf(directoryUrl));
+}
+
+/** Whether a directory is that of a public CA we know, its place for tests left out. */
+export function isPublicCa(directoryUrl: string): boolean {
+  const host = hostOf(directoryUrl);
+  const isNamed = Object.values(SERVERS).some((url) => hostOf(url) === host) || OTHER_PUBLIC_HOSTS.includes(host);
+  return (isNamed || isLetsEncrypt(directoryUrl)) && !isStaging(directoryUrl);
 }
 
 /**

@@ -22,11 +22,28 @@ export const SETTINGS = [
   {
     name: "CERTBOT_SERVER",
     defaultText: "letsencrypt",
-    doc: "The CA: `letsencrypt`, `letsencrypt-staging`, `zerossl`, `google`, `buypass`, or the https:// URL of an ACME directory.",
+    doc: "The CA: `letsencrypt`, `letsencrypt-staging`, `zerossl`, `google`, or the https:// URL of an ACME directory.",
+  },
+  {
+    name: "CERTBOT_FALLBACK_SERVER",
+    doc: "A second CA, named like `CERTBOT_SERVER`, that is asked when the first has been failing; the next renewal goes to the first again. Either both are for tests (`letsencrypt-staging`) or none.",
   },
   {
     name: "CERTBOT_CA_BUNDLE",
     doc: "Path, in the container, of a PEM file with the roots that sign a private CA's own HTTPS.",
+  },
+  {
+    name: "CERTBOT_EAB_KID",
+    doc: "Key identifier of an account at the CA's website, for CAs that require an external account binding (ZeroSSL, Google, SSL.com).",
+  },
+  {
+    name: "CERTBOT_EAB_HMAC_KEY",
+    isSecret: true,
+    doc: "The HMAC key that belongs to `CERTBOT_EAB_KID`, as the CA's website shows it. `CERTBOT_EAB_HMAC_KEY_FILE` names a file to read it from.",
+  },
+  {
+    name: "CERTBOT_PROFILE",
+    doc: "Certificate profile of the CA, like `tlsserver` or `shortlived`; nothing is ordered from a CA that doesn't offer it. Unset: one that is there keeps its own, a new one gets the CA's default.",
   },
   {
     name: "CERTBOT_CHALLENGE",
@@ -45,7 +62,7 @@ export const SETTINGS = [
   },
   {
     name: "CERTBOT_SCHEDULE",
-    doc: "Cron expression of the full check, in UTC unless `TZ` is set. Unset: one minute of each half hour, drawn once. Whether anything is due is decided at the check.",
+    doc: "Cron expression of the full check, in UTC unless `TZ` is set. A day of the month and a day of the week must both fit, unlike in other crons. Unset: one minute of each half hour, drawn once. Whether anything is due is decided at the check.",
   },
   {
     name: "CERTBOT_LOG_LEVEL",
@@ -73,16 +90,7 @@ export const SETTINGS = [
 export type SettingName = (typeof SETTINGS)[number]["name"];
 
 /** Settings of the design that a later version reads: refused with those words, so that nobody believes they act. */
-export const PLANNED_SETTINGS = [
-  "CERTBOT_DEPLOY",
-  "CERTBOT_EAB_HMAC_KEY",
-  "CERTBOT_EAB_KID",
-  "CERTBOT_FALLBACK_SERVER",
-  "CERTBOT_LANG",
-  "CERTBOT_NOTIFY",
-  "CERTBOT_PROFILE",
-  "CERTBOT_STATUS_LISTEN",
-] as const;
+export const PLANNED_SETTINGS = ["CERTBOT_DEPLOY", "CERTBOT_LANG", "CERTBOT_NOTIFY", "CERTBOT_STATUS_LISTEN"] as const;
 
 /** Variables that certbot gives to hooks; a hook that starts something of ours passes them on, so they mean nothing. */
 export const HOOK_VARIABLES = [

@@ -15,6 +15,18 @@ export type Container = {
   readonly networks: readonly NetworkEndpoint[];
   /** The container whose network namespace it lives in: its own id, or another's with `network_mode: service:…`. */
   readonly namespaceOf: string;
+  readonly mounts: readonly ContainerMount[];
+};
+
+/** What the engine has mounted into a container; mounts that `--tmpfs` makes are not among them. */
+export type ContainerMount = {
+  /** Docker's word: `bind`, `volume`, `tmpfs`, … */
+  readonly kind: string;
+  /** Of a volume. */
+  readonly name?: string | undefined;
+  /** A volume that Docker has made for this container, and that nobody has asked for by its name. */
+  readonly isAnonymous: boolean;
+  readonly mountPoint: string;
 };
 
 /** Labels of a container or an image. */
@@ -37,8 +49,18 @@ export type InspectedContainer = {
   readonly Image: string;
   readonly State: { readonly Status: string; readonly ExitCode: number };
   readonly Config: { readonly Env?: readonly string[] | null; readonly Labels?: Labels | null };
-  readonly HostConfig: { readonly NetworkMode?: string | undefined };
+  readonly HostConfig: {
+    readonly NetworkMode?: string | undefined;
+    readonly Binds?: readonly string[] | null | undefined;
+  };
   readonly NetworkSettings: { readonly Networks?: Readonly<Record<string, InspectedEndpoint>> | null };
+  readonly Mounts?: readonly InspectedMount[] | null;
+};
+
+type InspectedMount = {
+  readonly Type?: string | undefined;
+  readonly Name?: string | undefined;
+  readonly Destination?: string | undefined;
 };
 
 type InspectedEndpoint = {
@@ -65,7 +87,23 @@ export function readContainer(inspected: InspectedContainer): Container {
       readEndpoint(name, endpoint),
     ),
     namespaceOf: networkMode.startsWith("container:") ? networkMode.slice("container:".length) : inspected.Id,
+    mounts: (inspected.Mounts ?? []).map((mount) => readMount(mount, inspected.HostConfig.Binds ?? [])),
   };
+}
+
+function readMount({ Type, Name, Destination }: InspectedMount, binds: readonly string[]): ContainerMount {
+  return {
+    kind: Type ?? "",
+    name: Name || undefined,
+    isAnonymous: Type === "volume" && isDrawn(Name ?? "") && !binds.some((bind) => bind.startsWith(`${Name}:`)),
+    mountPoint: Destination ?? "",
+  };
+}
+
+// Docker names a volume that nobody has named by 64 hexadecimal digits. Who has found such a one may go on with it on purpose,
+// by `-v <digits>:<folder>`: that is among the binds. Compose, when it hands one on to the next container, doesn't write it there.
+function isDrawn(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name);
 }
 
 function readEndpoint(name: string, endpoint: InspectedEndpoint): NetworkEndpoint {

@@ -1,9 +1,10 @@
-import type { Clock, FrontDoor, Log, TargetFinder } from "../reconcile/index.ts";
+import type { Clock, FrontDoor, Log, StorageProbe, TargetFinder } from "../reconcile/index.ts";
 import type { EngineAddress } from "./engine-address.ts";
 import { createEngine } from "./engine.ts";
 import { createFrontDoor, createNginxFinder } from "./nginx-finder.ts";
 import { REAL_TRACES, type OwnTraces } from "./own-container.ts";
 import { watchStarts } from "./start-watch.ts";
+import { createStorageProbe } from "./storage-probe.ts";
 
 /** What a deployment is made of. */
 export type DeploymentOptions = {
@@ -39,6 +40,8 @@ export type DeploymentTimeouts = {
 export type Deployment = {
   readonly finder: TargetFinder;
   readonly front: FrontDoor;
+  /** Makes the probe that finds out how a folder of this container is stored. */
+  readonly storageOf: (folder: string) => StorageProbe;
   /**
    * Calls `onStart` with a target's name whenever one starts, until `signal` aborts; then resolves. Call it before the first
    * `find`, so that no start falls between. `onStart` must not throw.
@@ -69,6 +72,7 @@ export function createDeployment(options: DeploymentOptions): Deployment {
   return {
     finder: createNginxFinder({ ...survey, clock, random, handshakeMs: timeouts.handshakeMs }),
     front: createFrontDoor(survey),
+    storageOf: (folder) => createStorageProbe({ ...survey, folder }),
     watchStarts: (onStart, signal) => watchStarts({ ...survey, clock, log, random, reconnect }, onStart, signal),
     describeEngine: async (signal) => ({ endpoint: engine.endpoint, ...(await engine.version(signal)) }),
   };

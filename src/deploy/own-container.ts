@@ -36,7 +36,8 @@ export async function findOwnContainer(engine: Engine, traces: OwnTraces, signal
   return mountedId === undefined ? { kind: "none" } : { kind: "unknown-to-engine", id: mountedId };
 }
 
-const ENGINE_FILES = new Set(["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"]);
+/** Where engines mount files of their own into every container. */
+export const ENGINE_FILES: ReadonlySet<string> = new Set(["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"]);
 
 /**
  * The container's id from mountinfo (proc_pid_mountinfo(5)): engines mount a container's hostname, hosts and resolv.conf from
@@ -46,8 +47,9 @@ const ENGINE_FILES = new Set(["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"]
 export function containerIdFromMounts(mountinfo: string): string | undefined {
   for (const line of mountinfo.split("\n")) {
     const [, , , root = "", mountPoint = ""] = line.split(" ");
-    // The last folder of that name counts: an engine inside a container has its own below the outer one's.
-    const id = /.*\/(?:overlay-)?containers\/([0-9a-f]{64})\//.exec(root)?.[1];
+    // The last folder of that name counts: an engine inside a container has its own below the outer one's. Podman puts its
+    // storage driver in front: overlay-containers, vfs-containers, …
+    const id = /.*\/(?:[a-z0-9]+-)?containers\/([0-9a-f]{64})\//.exec(root)?.[1];
     if (id !== undefined && ENGINE_FILES.has(mountPoint)) return id;
   }
   return undefined;

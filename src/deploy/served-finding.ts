@@ -76,14 +76,31 @@ function explainOther(facts: FindingFacts, presented: Presented): Words {
       remedy: `Run docker compose up -d --force-recreate ${service}, which makes it choose the path anew; if it stays, check that it mounts the same /etc/letsencrypt as this container.`,
     };
   }
+  if (isDefaultServers(facts, presented)) {
+    return {
+      message: `${message}, whose clients name no server (RFC 6066 §3) and get its default one`,
+      remedy: `Put all IP addresses into one certificate, and let no other server of ${service} be the default_server of its TLS port.`,
+    };
+  }
   return {
     message,
     remedy: `Wait for the next deploy or run update-cert; if it stays, check that ${service} mounts the same /etc/letsencrypt as this container and reads /etc/letsencrypt${liveFolder}.`,
   };
 }
 
-function describeCertificate({ leaf, isSelfSigned, subject }: Presented, now: Date): string {
-  if (isSelfSigned && /placeholder/i.test(subject)) return "its self-signed placeholder";
+// Another server's certificate for an address; not an older version of ours.
+function isDefaultServers({ bad: [{ identifier }] }: FindingFacts, presented: Presented): boolean {
+  if (identifier.type !== "ip" || isPlaceholder(presented)) return false;
+  return !presented.leaf.identifiers.some(({ value }) => value === identifier.value);
+}
+
+function isPlaceholder({ isSelfSigned, subject }: Presented): boolean {
+  return isSelfSigned && /placeholder/i.test(subject);
+}
+
+function describeCertificate(presented: Presented, now: Date): string {
+  if (isPlaceholder(presented)) return "its self-signed placeholder";
+  const { leaf, isSelfSigned, subject } = presented;
   const owner =
     leaf.identifiers.length > 0
       ? listOf(leaf.identifiers.map(({ value }) => value))

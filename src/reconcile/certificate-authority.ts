@@ -1,4 +1,5 @@
-import type { Identifier, KeyType } from "../certificate/index.ts";
+import type { Identifier, KeyType, RenewalInfoAnswer } from "../certificate/index.ts";
+import type { AccountChoice, KeyChange } from "./account-store.ts";
 import type { Log } from "./log.ts";
 
 /** One certificate to be asked for. */
@@ -19,7 +20,27 @@ export type IssueRequest = {
    * `account: "throw-away"` is decided by the caller, since only it knows what else the directory is used for.
    */
   readonly account: "stored" | "throw-away";
+  /** Binds a new account to one at the CA's website (RFC 8555 §7.3.4); used where the CA requires it. */
+  readonly externalAccount?: ExternalAccount | undefined;
+  readonly profile?: ProfileChoice | undefined;
+  /** The chain wanted of those that the CA offers: an issuer's common name, or the SHA-256 fingerprint of a certificate in it. */
+  readonly preferredChain?: string | undefined;
+  /** The key to use again (`--reuse-key`), PKCS #8 in PEM; a new one is made where it is left out. */
+  readonly privateKeyPem?: string | undefined;
+  /**
+   * The certificate that this order renews, by its {@link Leaf.certificateId} (RFC 9773 §5). Left out of the order where the
+   * CA has no renewal information, and where the CA refuses the order for it.
+   */
+  readonly replaces?: string | undefined;
+  /** Awaited before the CSR is sent: from then on the CA may have signed, whatever we hear of it. What it throws ends the order. */
+  readonly beforeFinalize?: (() => Promise<void>) | undefined;
 };
+
+/** Credentials for an external account binding; the key is base64url, as CAs hand it out. */
+export type ExternalAccount = { readonly keyId: string; readonly hmacKey: string };
+
+/** A certificate profile (draft-ietf-acme-profiles). One that is required and not offered fails before an order is placed. */
+export type ProfileChoice = { readonly name: string; readonly isRequired: boolean };
 
 /** What the CA gave for an {@link IssueRequest}. */
 export type IssuedCertificate = {
@@ -30,6 +51,8 @@ export type IssuedCertificate = {
   readonly chainPem: string;
   /** certbot's account id: the folder name under `accounts/<server>/`. */
   readonly accountId: string;
+  /** The CA has taken the order for the renewal of `replaces`. */
+  readonly isReplacement: boolean;
 };
 
 /** A CA that speaks ACME (RFC 8555). */
@@ -41,29 +64,27 @@ export interface CertificateAuthority {
    * Parallel calls are safe.
    */
   issue(request: IssueRequest, log: Log, signal: AbortSignal): Promise<IssuedCertificate>;
-}
-
-/** An ACME account as it is kept. */
-export type Account = {
-  /** certbot's id: hex MD5 of the account's public key in PEM form. */
-  readonly id: string;
-  readonly privateKeyPem: string;
-  /** The account URL (RFC 8555 §7.3), the `kid` of requests. */
-  readonly url: string;
-};
-
-/** The accounts on disk, per ACME directory. */
-export interface AccountStore {
-  /** The account to use at this CA, or undefined when there is none. Throws OperatorError when one is there but unreadable. */
-  find(directoryUrl: string, preferredId?: string): Promise<Account | undefined>;
-  /** Keeps a new account durably before it is used; replaces nothing. May run twice. */
-  save(
-    directoryUrl: string,
-    account: Account,
-    registration: { readonly email?: string | undefined; readonly createdAt: Date },
-  ): Promise<void>;
-  /** Puts an account that the CA no longer knows aside, its key kept. May run twice. */
-  setAside(directoryUrl: string, accountId: string): Promise<void>;
+  /**
+   * Asks when a certificate should be renewed (RFC 9773 §4), with one unsigned request that counts against no limit. What is
+   * no answer is one of its kinds; throws only the signal's reason.
+   */
+  renewalInfo(directoryUrl: string, certificateId: string, signal: AbortSignal): Promise<RenewalInfoAnswer>;
+  /**
+   * Looks whether the CA answers what everybody may ask: its directory and a nonce, both asked for anew. Counts against no
+   * limit. Throws only the signal's reason.
+   */
+  isAnswering(directoryUrl: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * How far the clock of the CA that answered last is ahead of ours, in milliseconds, negative when it is behind; by its
+   * Date header, so exact to some seconds. Undefined before the first answer.
+   */
+  clockAheadMs(): number | undefined;
+  /**
+   * Gives an account a new key (RFC 8555 §7.3.5), on disk and in the lineages that are renewed with it too. The new key is on
+   * disk before the CA hears of it, and a death in between is mended by the next use of an account at this CA. Not while an
+   * order is under way. Throws OperatorError or the signal's reason.
+   */
+  changeAccountKey(account: AccountChoice, log: Log, signal: AbortSignal): Promise<KeyChange>;
 }
 
 /** One way to prove control of an identifier (RFC 8555 §8). */

@@ -7,6 +7,9 @@ import type { DeployReport } from "./run-report.ts";
 // A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
 const SLOWEST_STEP = 2;
 
+// No try is put off for longer; what lies beyond was written by a clock that has been set back since.
+const LONGEST_WAIT_MS = 15 * 60_000;
+
 /**
  * What is remembered of a lineage; undefined when the disk doesn't give it: that must keep neither it nor the others from
  * being served. Never throws.
@@ -25,7 +28,8 @@ export async function heldReport(
   if (task.isEager || !state?.nextAttemptAt || !state.lastFailure) return undefined;
   if (state.triedFingerprint !== version.fingerprint) return undefined;
   const nextAt = new Date(state.nextAttemptAt);
-  if (nextAt <= parts.clock.now()) return undefined;
+  const waitMs = nextAt.getTime() - parts.clock.now().getTime();
+  if (waitMs <= 0 || waitMs > LONGEST_WAIT_MS) return undefined;
   return { target: task.target.name, lineage: version.lineage, outcome: "held", failure: state.lastFailure, nextAt };
 }
 

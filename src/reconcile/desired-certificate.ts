@@ -1,4 +1,4 @@
-import { sameIdentifiers, type Identifier, type OperatorError } from "../certificate/index.ts";
+import { sameIdentifiers, type Identifier, type KeyType, type OperatorError } from "../certificate/index.ts";
 import type { LineageSettings, LineageVersion, StoredLineage } from "./lineage-store.ts";
 import type { Policy, WantedCertificate } from "./policy.ts";
 
@@ -10,6 +10,8 @@ export type DesiredCertificate = {
   readonly current?: LineageVersion | undefined;
   /** The directory of the version on disk; differs from `settings` when the operator has changed the CA. */
   readonly currentDirectoryUrl?: string | undefined;
+  /** The kind of key of the version on disk, as its renewal settings have it. */
+  readonly currentKeyType?: KeyType | undefined;
   /** The settings ask for a staging certificate, which never takes the place of this real one: the site would stop being trusted. */
   readonly isKeptProduction: boolean;
   /** What is wrong on disk, when something is. */
@@ -45,6 +47,10 @@ function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefine
   const { directoryUrl, webrootPath } = policy;
   const stored = lineage?.settings;
   const isKeptProduction = isProductionKept(stored, policy);
+  const isOfSameCa = isKeptProduction || stored?.directoryUrl === directoryUrl;
+  // What the fallback CA has helped out with still belongs to the first one.
+  const isHelpedOut = stored !== undefined && stored.directoryUrl === policy.fallbackDirectoryUrl;
+  const known = isOfSameCa || isHelpedOut ? stored : undefined;
   return {
     lineage: lineage?.name ?? wanted.name,
     identifiers: wanted.identifiers,
@@ -52,11 +58,16 @@ function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefine
       directoryUrl: stored && isKeptProduction ? stored.directoryUrl : directoryUrl,
       keyType: stored && !policy.isKeyTypeChosen ? stored.keyType : policy.keyType,
       webrootPath,
+      // Profiles and chains are a CA's own: another one may not have them.
+      profile: policy.profile ?? known?.profile,
+      preferredChain: policy.preferredChain ?? known?.preferredChain,
+      reuseKey: policy.reuseKey ?? stored?.reuseKey ?? false,
       autorenew: stored?.autorenew ?? true,
-      accountId: stored?.directoryUrl === directoryUrl ? stored.accountId : undefined,
+      accountId: isOfSameCa ? stored?.accountId : undefined,
     },
     current: lineage?.current,
     currentDirectoryUrl: stored?.directoryUrl,
+    currentKeyType: stored?.keyType,
     isKeptProduction,
     problem: lineage?.problem,
   };
@@ -75,6 +86,7 @@ function fromStored(lineage: StoredLineage, policy: Policy): DesiredCertificate[
       settings: lineage.settings,
       current: lineage.current,
       currentDirectoryUrl: lineage.settings.directoryUrl,
+      currentKeyType: lineage.settings.keyType,
       isKeptProduction: isProductionKept(lineage.settings, policy),
       problem: lineage.problem,
     },

@@ -1,4 +1,5 @@
 import { OperatorError, type Validity } from "../certificate/index.ts";
+import type { StorageFinding } from "./storage.ts";
 
 /** The target's own test of its configuration failed (`nginx -t`); it was not reloaded. */
 export class ConfigurationRejectedError extends OperatorError {
@@ -56,6 +57,48 @@ export class WildcardUnprovableError extends OperatorError {
   }
 }
 
+/** An order would go beyond a limit that the CA documents; it was not placed. */
+export class BudgetExceededError extends OperatorError {
+  readonly code = "BUDGET_EXCEEDED";
+  readonly remedy: string;
+  /** When the next order is possible. */
+  readonly until: Date;
+
+  constructor(
+    lineage: string,
+    directoryUrl: string,
+    { limit, until }: { readonly limit: string; readonly until: Date },
+  ) {
+    super(
+      `nothing was ordered for ${lineage}: ${new URL(directoryUrl).hostname} allows ${limit}, and they are spent; the next order is possible at ${until.toISOString()}`,
+    );
+    this.until = until;
+    this.remedy =
+      "Leave the daemon running, it orders at that time by itself; rehearse with update-cert --dry-run meanwhile.";
+  }
+}
+
+/** The CA wants certificates renewed that it has only just given. */
+export class HastyRenewalInfoError extends OperatorError {
+  readonly code = "RENEWAL_INFO_HASTY";
+  readonly remedy = "Wait, it is renewed after a pause; if it goes on for days, tell whoever runs the CA.";
+
+  constructor(lineage: string) {
+    super(`the CA suggests to renew ${lineage} right after it was renewed: the next order waits`);
+  }
+}
+
+/** What we remember would go with the container, and with it what keeps a restart loop from spending a CA's limits. */
+export class EphemeralStorageError extends OperatorError {
+  readonly code = "STORAGE_EPHEMERAL";
+  readonly remedy: string;
+
+  constructor(lineage: string, { message, remedy }: Extract<StorageFinding, { readonly kind: "ephemeral" }>) {
+    super(`nothing was ordered for ${lineage} at a public CA: ${message}`);
+    this.remedy = remedy;
+  }
+}
+
 /** The sidecar, or its machine, stopped in the middle of an order. */
 export class AttemptInterruptedError extends OperatorError {
   readonly code = "ATTEMPT_INTERRUPTED";
@@ -84,8 +127,9 @@ export class MayNotActError extends OperatorError {
   readonly code = "LOCK_LOST";
   readonly remedy = "Leave one sidecar running for this folder; this one waits for the lock.";
 
-  constructor(lineage: string) {
-    super(`nothing was ordered for ${lineage}: the lock on its folder is no longer ours`);
+  /** `undone` is the sentence's beginning: what was not done. */
+  constructor(undone: string) {
+    super(`${undone}: the lock on the folder is no longer ours`);
   }
 }
 

@@ -18,7 +18,12 @@ const LATEST_WAKE_MS = 10 * 60_000;
  * life left), or when one isn't served; and until the first run has finished, so that whoever waits for health has certificates.
  */
 export function assessHealth({ now, loop }: HealthFacts): Health {
-  const problems = [...stalled(now, loop), ...certificateProblems(now, loop), ...deployProblems(loop)];
+  const problems = [
+    ...stalled(now, loop),
+    ...certificateProblems(now, loop),
+    ...deployProblems(loop),
+    ...clockProblems(loop),
+  ];
   return { isHealthy: problems.length === 0, problems };
 }
 
@@ -35,11 +40,13 @@ function stalled(now: Date, { runningSince, wakeAt }: LoopFacts): string[] {
 function certificateProblems(now: Date, { lastReport }: LoopFacts): string[] {
   if (!lastReport) return ["the first check hasn't finished yet"];
   if (lastReport.failure) return [lastReport.failure.message];
-  return lastReport.certificates.flatMap(({ lineage, validity, failure, outcome }) => {
+  return lastReport.certificates.flatMap(({ lineage, validity, failure, outcome, nextAt }) => {
     const why = failure ? `: ${failure.message}` : "";
     if (!validity) return outcome === "rehearsal-only" ? [] : [`${lineage} has no certificate${why}`];
     if (now > validity.notAfter) return [`${lineage} expired at ${validity.notAfter.toISOString()}${why}`];
-    return now > alarmAt(validity)
+    // The CA may suggest to renew that late.
+    const isPlanned = outcome === "not-due" && nextAt !== undefined && nextAt > now;
+    return now > alarmAt(validity) && !isPlanned
       ? [`${lineage} ends at ${validity.notAfter.toISOString()} and is not renewed${why}`]
       : [];
   });
@@ -54,4 +61,13 @@ function deployProblems({ lastReport }: LoopFacts): string[] {
       ({ target, lineage, failure }) => `${target} doesn't serve ${lineage}${failure ? `: ${failure.message}` : ""}`,
     );
   return [...unavailable, ...notServed];
+}
+
+function clockProblems({ lastReport }: LoopFacts): string[] {
+  const aheadMs = lastReport?.clockAheadMs;
+  if (aheadMs === undefined) return [];
+  const minutes = Math.round(Math.abs(aheadMs) / 60_000);
+  return [
+    `this machine's clock is ${minutes} minutes ${aheadMs > 0 ? "behind" : "ahead of"} the CA's: set it right (NTP)`,
+  ];
 }

@@ -1,11 +1,15 @@
+export type { Account, AccountChoice, AccountKey, AccountStore, KeyChange, Registration } from "./account-store.ts";
+export { changeAccountKey } from "./account-key.ts";
+export { freshLedger } from "./ca-ledger.ts";
+export type { CaHold, CaLedger } from "./ca-ledger.ts";
 export type {
-  Account,
-  AccountStore,
   CertificateAuthority,
   ChallengeProof,
   ChallengeSolver,
+  ExternalAccount,
   IssuedCertificate,
   IssueRequest,
+  ProfileChoice,
   SelfCheckFinding,
 } from "./certificate-authority.ts";
 export type { Clock } from "./clock.ts";
@@ -33,7 +37,7 @@ export type { InspectedCertificate, Inspection } from "./inspect.ts";
 export { decideIssue } from "./issue-decision.ts";
 export type { IssueDecision, IssueReason } from "./issue-decision.ts";
 export { FRESH_STATE } from "./lineage-state.ts";
-export type { AttemptState, DeployState, LineageState } from "./lineage-state.ts";
+export type { AttemptState, CaFailure, DeployState, LineageState } from "./lineage-state.ts";
 export type {
   LineageSettings,
   LineageStore,
@@ -51,4 +55,5 @@ export type { Policy, RunMode, WantedCertificate } from "./policy.ts";
 export { mendTree, reconcile } from "./reconcile.ts";
 export type { ReconcileParts, Run } from "./run.ts";
 export { isReached } from "./run-report.ts";
+export type { StorageFinding, StorageProbe } from "./storage.ts";
 export type { CertificateReport, DeployReport, RunReport } from "./run-report.ts";

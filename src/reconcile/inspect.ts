@@ -1,11 +1,14 @@
 import type { Identifier } from "../certificate/index.ts";
 import type { DeployTarget, FoundTargets, ServedFinding } from "./deploy-target.ts";
 import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
+import { CaLedgers } from "./ca-ledgers.ts";
+import { gatherFacts } from "./certificate-step.ts";
 import { decideIssue, type IssueDecision } from "./issue-decision.ts";
-import type { AttemptState } from "./lineage-state.ts";
+import type { AttemptState, LineageState } from "./lineage-state.ts";
 import type { StoredLineage } from "./lineage-store.ts";
 import { automaticMode } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
+import type { StorageFinding } from "./storage.ts";
 
 /** One certificate as it stands: on disk, in our memory, and at each target. */
 export type InspectedCertificate = {
@@ -13,6 +16,8 @@ export type InspectedCertificate = {
   /** What the next automatic run would do about it on disk. */
   readonly decision: IssueDecision;
   readonly attempts: AttemptState;
+  /** What the CA has said about when to renew it. */
+  readonly renewalInfo?: LineageState["renewalInfo"];
   readonly targets: readonly { readonly name: string; readonly finding: ServedFinding }[];
 };
 
@@ -22,11 +27,13 @@ export type Inspection = {
   /** Lineages that can't be read and that the settings don't name. */
   readonly unreadable: readonly StoredLineage[];
   readonly found?: FoundTargets | undefined;
+  readonly storage: StorageFinding;
 };
 
 type InspectOptions = {
   readonly signal: AbortSignal;
-  /** Whether to look at the targets too. */ readonly withTargets: boolean;
+  /** Whether to look at the targets too. */
+  readonly withTargets: boolean;
 };
 
 /** Looks at all certificates and, on request, at what each target serves. Reads only; safe beside a run. Throws OperatorError. */
@@ -38,15 +45,19 @@ export async function inspect(
   const desired = resolveDesired(parts.policy, stored);
   const found = withTargets ? await parts.finder.find(signal) : undefined;
   const certificates: InspectedCertificate[] = [];
+  const ledgers = new CaLedgers(parts.store);
   for (const one of desired) {
-    const { issue } = await parts.store.loadState(one.lineage);
-    const mode = automaticMode("schedule");
-    const decision = decideIssue({ desired: one, attempts: issue, policy: parts.policy, mode, now: parts.clock.now() });
+    const state = await parts.store.loadState(one.lineage);
+    const run = { mode: automaticMode("schedule"), signal };
+    const decision = decideIssue(await gatherFacts({ ...parts, ledgers }, run, { desired: one, state }));
     const targets = await observeAll(found?.targets ?? [], one, signal);
-    certificates.push({ desired: one, decision, attempts: issue, targets });
+    const renewalInfo =
+      state.renewalInfo?.certificateId === one.current?.leaf.certificateId ? state.renewalInfo : undefined;
+    certificates.push({ desired: one, decision, attempts: state.issue, renewalInfo, targets });
   }
+  const storage = await parts.storage.look(signal);
   const known = new Set(desired.map(({ lineage }) => lineage));
-  return { certificates, unreadable: stored.filter(({ name }) => !known.has(name)), found };
+  return { certificates, unreadable: stored.filter(({ name }) => !known.has(name)), found, storage };
 }
 
 async function observeAll(targets: readonly DeployTarget[], desired: DesiredCertificate, signal: AbortSignal) {

@@ -1,10 +1,12 @@
-import type { Failure } from "../certificate/index.ts";
+import type { Failure, FailureOrigin, RenewalInfoState } from "../certificate/index.ts";
 
 /** What we remember of one lineage between runs: `/etc/letsencrypt/sidecar/<lineage>.json`. Instants are ISO strings. */
 export type LineageState = {
   readonly schema: 1;
   /** Orders for this lineage. */
   readonly issue: AttemptState;
+  /** What the CA said about when to renew the version on disk. */
+  readonly renewalInfo?: RenewalInfoState | undefined;
   /** Deployment of the version on disk to each target, by target name. */
   readonly deploy: Readonly<Record<string, DeployState>>;
 };
@@ -20,12 +22,33 @@ export type AttemptState = {
   readonly lastFailure?: Failure | undefined;
   readonly lastFailedAt?: string | undefined;
   readonly lastSuccessAt?: string | undefined;
-  /** CAs that asked for patience (RFC 8555 §6.6), by directory URL: no order there before this instant, whoever asks. */
-  readonly caHolds?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Directory URL of the CA that was tried last. */
+  readonly lastDirectoryUrl?: string | undefined;
+  /** The last failure at each CA, by directory URL. */
+  readonly atCa?: Readonly<Record<string, CaFailure | undefined>> | undefined;
+  /** The names that were tried last: see {@link exactSetKey}. */
+  readonly lastNames?: string | undefined;
+  /** The first CA's failures in a row, since when and how many; forgotten at a success and at a failure that isn't a CA's. */
+  readonly caFailingSince?: string | undefined;
+  readonly caFailures?: number | undefined;
+  /** The fallback CA has been tried since then. */
+  readonly isFallbackTried?: boolean | undefined;
+  /** The version on disk is from the fallback CA `at`; the next renewal goes to the first one again. */
+  readonly fallback?: { readonly at: string; readonly first: string } | undefined;
   /** Versions in a row that a target refused because of their files: each has cost an order. */
   readonly rejections?: number | undefined;
+  /** Renewals in a row that the CA has suggested right after the one before. */
+  readonly hastyRenewals?: number | undefined;
   /** A digest of the settings that the last try was made with: other settings may be tried at once. */
   readonly settingsDigest?: string | undefined;
+};
+
+/** How an order failed at one CA, for as long as nothing has succeeded since. */
+export type CaFailure = {
+  readonly failedAt: string;
+  readonly origin: FailureOrigin;
+  /** A look since then has found the CA not answering. */
+  readonly isSeenDown?: boolean | undefined;
 };
 
 /** How far a version has got at one target. */

@@ -1,5 +1,6 @@
 import type { Identifier, KeyType, Leaf, OperatorError } from "../certificate/index.ts";
-import type { IssuedCertificate } from "./certificate-authority.ts";
+import type { CaLedger } from "./ca-ledger.ts";
+import type { IssuedCertificate, ProfileChoice } from "./certificate-authority.ts";
 import type { LineageState } from "./lineage-state.ts";
 
 /** How a lineage is renewed: the part of certbot's `renewal/<name>.conf` that we act on. */
@@ -8,6 +9,12 @@ export type LineageSettings = {
   readonly accountId?: string | undefined;
   readonly keyType: KeyType;
   readonly webrootPath: string;
+  /** certbot's `preferred_profile` or `required_profile`. */
+  readonly profile?: ProfileChoice | undefined;
+  /** certbot's `preferred_chain`. */
+  readonly preferredChain?: string | undefined;
+  /** certbot's `reuse_key`: renewals keep the private key. */
+  readonly reuseKey: boolean;
   /** certbot's `autorenew`; false: an operator wants it left alone. */
   readonly autorenew: boolean;
   /** What certbot's conf asks for and we don't do, as `key = value`; absent when there is nothing. It stays in the conf. */
@@ -60,6 +67,8 @@ export interface LineageStore {
   show(lineage: string, version: number): Promise<LineageVersion>;
   /** The highest readable version below `version`, or undefined. */
   previousVersion(lineage: string, version: number): Promise<LineageVersion | undefined>;
+  /** The private key of a version, PEM; undefined when it can't be read. */
+  privateKey(lineage: string, version: number): Promise<string | undefined>;
   /**
    * Our own state of a lineage: a fresh one when there is none, or when what is there makes no sense, which is then kept aside
    * and told. Throws OperatorError when the disk doesn't give it back: without it nobody knows what the CA was asked already.
@@ -67,6 +76,10 @@ export interface LineageStore {
   loadState(lineage: string): Promise<LineageState>;
   /** Replaces the state durably and atomically. Throws OperatorError. */
   saveState(lineage: string, state: LineageState): Promise<void>;
+  /** What we remember of a CA; as {@link loadState}. */
+  loadLedger(directoryUrl: string): Promise<CaLedger>;
+  /** Replaces a CA's ledger durably and atomically. Throws OperatorError. */
+  saveLedger(ledger: CaLedger): Promise<void>;
   /** Leaves the list that nginx's certificate step reads: one line a certificate, lineage then names. Writes only a change. */
   saveCertificateList(
     certificates: readonly { readonly lineage: string; readonly identifiers: readonly Identifier[] }[],

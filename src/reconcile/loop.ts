@@ -25,7 +25,7 @@ export type LoopFacts = {
   readonly wakeAt?: Date | undefined;
 };
 
-/** The one place that runs reconcile: one run at a time, whoever asks. */
+/** The one place that runs reconcile, and what must not happen meanwhile: one thing at a time, whoever asks. */
 export interface Loop {
   /** Asks for a run; requests that come before it begins become one. Never throws. */
   request(trigger: Trigger): void;
@@ -34,6 +34,8 @@ export interface Loop {
    * client's when that has gone before the run has begun; one that has begun goes on.
    */
   command(mode: RunMode, log: Log, client: AbortSignal): Promise<RunReport>;
+  /** Does something else than a run, at a time when no run is under way; as {@link Loop.command} in all the rest. */
+  exclusive<Result>(work: (signal: AbortSignal) => Promise<Result>, client: AbortSignal): Promise<Result>;
   facts(): LoopFacts;
   /** Resolves when the signal has ended the loop and no run is under way. */
   ended(): Promise<void>;
@@ -72,10 +74,15 @@ class ReconcileLoop implements Loop {
   }
 
   command(mode: RunMode, log: Log, client: AbortSignal): Promise<RunReport> {
+    return this.exclusive(() => this.#runOne(mode, log), client);
+  }
+
+  exclusive<Result>(work: (signal: AbortSignal) => Promise<Result>, client: AbortSignal): Promise<Result> {
     return this.#enqueue(async () => {
       // Whoever types a command again and again, and Ctrl-C in between, means it once: each may cost an order.
       client.throwIfAborted();
-      return this.#runOne(mode, log);
+      this.#parts.signal.throwIfAborted();
+      return work(this.#parts.signal);
     });
   }
 
@@ -91,7 +98,7 @@ class ReconcileLoop implements Loop {
     await this.#tail;
   }
 
-  #enqueue(work: () => Promise<RunReport>): Promise<RunReport> {
+  #enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
     const run = this.#tail.then(work);
     this.#tail = run.catch(() => undefined);
     return run;
@@ -103,7 +110,8 @@ class ReconcileLoop implements Loop {
     this.#facts = { ...this.#facts, runningSince: clock.now() };
     try {
       const report = await this.#parts.reconcile({ mode, log, signal });
-      if (!mode.dryRun) this.#take(report, mode);
+      // A rehearsal, or a command that asked for something there isn't, says nothing of how things are.
+      if (!mode.dryRun && !report.isUsageProblem) this.#take(report, mode);
       return report;
     } finally {
       this.#facts = { ...this.#facts, runningSince: undefined };

@@ -1,4 +1,6 @@
 import { toFailure } from "../certificate/index.ts";
+import { CaLedgers } from "./ca-ledgers.ts";
+import { CaLooks } from "./ca-looks.ts";
 import { bringOnDisk } from "./certificate-step.ts";
 import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy-all.ts";
 import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
@@ -8,7 +10,7 @@ import type { Log } from "./log.ts";
 import { mapLimited } from "./map-limited.ts";
 import { assignNames, strandsNames } from "./name-owners.ts";
 import type { Policy, RunMode } from "./policy.ts";
-import type { ReconcileParts, Run } from "./run.ts";
+import type { ReconcileParts, Run, StepParts } from "./run.ts";
 import type { CertificateReport, RunReport } from "./run-report.ts";
 
 // The CA is the bottleneck, and its limits are shared among all of them.
@@ -24,19 +26,19 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
   run.log.debug("check.started", { trigger: run.mode.trigger });
   try {
     const policy = policyOf(parts.policy, run.mode);
-    const stored = await listMended(parts, run.log);
-    if (run.mode.trigger === "start") tellUnsupported(stored, run.log);
+    const stored = run.mode.dryRun ? await parts.store.list() : await listMended(parts, run.log);
+    if (run.mode.trigger === "start") await tellAtStart(parts, run, stored);
     const desired = resolveDesired(policy, stored);
     const broken = reportBroken(stored, desired, run);
     const chosen = choose(desired, broken, run.mode);
-    const withPolicy = { ...parts, policy };
+    const stepParts = stepPartsOf({ ...parts, policy }, run);
     if (run.mode.dryRun) {
-      const rehearsed = await mapLimited(chosen, PARALLEL_ORDERS, (one) => bringOnDisk(withPolicy, run, one));
+      const rehearsed = await mapLimited(chosen, PARALLEL_ORDERS, (one) => bringOnDisk(stepParts, run, one));
       return finish(parts, run, { startedAt, certificates: [...broken, ...rehearsed], ...NOTHING_TO_DEPLOY });
     }
     // The names that servers know follow the disk: before the orders, and after them.
     await parts.store.saveCertificateList(assignNames(desired));
-    const certificates = await bringAllOnDisk(withPolicy, run, { chosen, desired });
+    const certificates = await bringAllOnDisk(stepParts, run, { chosen, desired });
     const settled = certificates.some(isNewVersion) ? resolveDesired(policy, await parts.store.list()) : desired;
     await parts.store.saveCertificateList(assignNames(settled));
     const deployed = await deployAll(parts, run, { settled, certificates });
@@ -45,8 +47,9 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
     run.signal.throwIfAborted();
     const failure = toFailure(thrown);
     // A word of the operator's that names nothing is the operator's to hear, not the log's.
-    if (!(thrown instanceof UsageProblem)) run.log.error("lineage.failed", failure);
-    return finish(parts, run, { startedAt, certificates: [], ...NOTHING_TO_DEPLOY, failure });
+    const isUsageProblem = thrown instanceof UsageProblem || undefined;
+    if (!isUsageProblem) run.log.error("lineage.failed", failure);
+    return finish(parts, run, { startedAt, certificates: [], ...NOTHING_TO_DEPLOY, failure, isUsageProblem });
   }
 }
 
@@ -69,6 +72,12 @@ async function listMended(parts: ReconcileParts, log: Log): Promise<readonly Sto
   return parts.store.list();
 }
 
+async function tellAtStart(parts: ReconcileParts, run: Run, stored: readonly StoredLineage[]): Promise<void> {
+  tellUnsupported(stored, run.log);
+  const storage = await parts.storage.look(run.signal);
+  if (storage.kind === "ephemeral") run.log.warn("storage.ephemeral", storage);
+}
+
 // What a taken-over tree has relied on must not stop without a word.
 function tellUnsupported(stored: readonly StoredLineage[], log: Log): void {
   for (const { name, settings } of stored) {
@@ -79,11 +88,15 @@ function tellUnsupported(stored: readonly StoredLineage[], log: Log): void {
   }
 }
 
+function stepPartsOf(parts: ReconcileParts, { signal }: Run): StepParts {
+  return { ...parts, ledgers: new CaLedgers(parts.store), looks: new CaLooks(parts.ca, signal) };
+}
+
 function policyOf(policy: Policy, mode: RunMode): Policy {
   if (!mode.staging) return policy;
   const directoryUrl = policy.stagingOf(policy.directoryUrl);
   if (!directoryUrl) throw new NoStagingError(policy.directoryUrl);
-  return { ...policy, directoryUrl };
+  return { ...policy, directoryUrl, fallbackDirectoryUrl: undefined };
 }
 
 type Plan = { readonly chosen: readonly DesiredCertificate[]; readonly desired: readonly DesiredCertificate[] };
@@ -92,11 +105,7 @@ type Plan = { readonly chosen: readonly DesiredCertificate[]; readonly desired: 
  * Brings the chosen certificates on disk; those last that are to lose a name to another one, and only when that one is
  * there: until then they keep their names.
  */
-async function bringAllOnDisk(
-  parts: ReconcileParts,
-  run: Run,
-  { chosen, desired }: Plan,
-): Promise<CertificateReport[]> {
+async function bringAllOnDisk(parts: StepParts, run: Run, { chosen, desired }: Plan): Promise<CertificateReport[]> {
   const last = chosen.filter((one) => strandsNames(one, desired));
   const first = chosen.filter((one) => !last.includes(one));
   const reports = await mapLimited(first, PARALLEL_ORDERS, (one) => bringOnDisk(parts, run, one));
@@ -138,15 +147,46 @@ function reportBroken(
   });
 }
 
-function finish(parts: ReconcileParts, run: Run, found: Omit<RunReport, "finishedAt" | "nextAt">): RunReport {
+async function finish(
+  parts: ReconcileParts,
+  run: Run,
+  found: Omit<RunReport, "finishedAt" | "nextAt" | "clockAheadMs">,
+): Promise<RunReport> {
+  const clockAheadMs = await checkClock(parts, run, found.certificates);
   const finishedAt = parts.clock.now();
   const retryAt = (found.targetsUnavailable ?? found.failure) ? [new Date(finishedAt.getTime() + TARGET_RETRY_MS)] : [];
-  const moments = [...found.certificates, ...found.deploys].flatMap(({ nextAt }) => (nextAt ? [nextAt] : []));
+  const wakes = found.certificates.flatMap(({ wakeAt }) => (wakeAt ? [wakeAt] : []));
+  const planned = [...found.certificates, ...found.deploys].flatMap(({ nextAt }) => (nextAt ? [nextAt] : []));
+  const moments = [...planned, ...wakes];
   const nextAt = [...moments, ...retryAt].reduce<Date | undefined>((a, b) => (a && a < b ? a : b), undefined);
   run.log.debug("check.finished", {
     trigger: run.mode.trigger,
     durationMs: finishedAt.getTime() - found.startedAt.getTime(),
     nextAt,
   });
-  return { ...found, finishedAt, nextAt };
+  return { ...found, finishedAt, nextAt, clockAheadMs };
+}
+
+// Certificates have their beginning; and a TLS client whose clock is wrong trusts nobody, nor this server's visitors theirs.
+const WRONG_CLOCK_MS = 10 * 60_000;
+
+/** How far our clock is from the CA's, where that is too far; told when the run has asked the CA for something. */
+async function checkClock(
+  { ca, clock, policy }: ReconcileParts,
+  { mode, log, signal }: Run,
+  certificates: readonly CertificateReport[],
+): Promise<number | undefined> {
+  const isTooFar = (aheadMs: number | undefined) => aheadMs !== undefined && Math.abs(aheadMs) >= WRONG_CLOCK_MS;
+  const hasAsked = certificates.some((one) => one.outcome === "failed" || isNewVersion(one));
+  // It may have been set right since the CA was asked last.
+  if (isTooFar(ca.clockAheadMs()) && !hasAsked && mode.trigger !== "command") {
+    await ca.isAnswering(policy.directoryUrl, signal);
+  }
+  const aheadMs = ca.clockAheadMs();
+  if (aheadMs === undefined || !isTooFar(aheadMs)) return undefined;
+  const now = clock.now();
+  const theirs = new Date(now.getTime() + aheadMs);
+  const level = hasAsked || mode.trigger === "start" ? "warn" : "debug";
+  log[level]("clock.wrong", { ours: now, theirs, remedy: "Set this machine's clock right (NTP)." });
+  return aheadMs;
 }

@@ -16,6 +16,11 @@ export type CertificateReport = {
   readonly validity?: Validity | undefined;
   /** When something is to be done for it next by itself. */
   readonly nextAt?: Date | undefined;
+  /** When it is to be looked at before that: the CA is asked again, or looked at. */
+  readonly wakeAt?: Date | undefined;
+  /** The CA suggests when to renew it, and where it says why. */
+  readonly renewalInfo?:
+    { readonly renewAt?: Date | undefined; readonly explanationUrl?: string | undefined } | undefined;
   /** Why it failed; also for `held`: the failure that it is waiting after. */
   readonly failure?: Failure | undefined;
 };
@@ -39,8 +44,14 @@ export type RunReport = {
   /** Why no target could be reached, when certificates are waiting to be deployed. */
   readonly targetsUnavailable?: Failure | undefined;
   readonly targetsOff: readonly { readonly name: string; readonly reason: string }[];
+  /** How far the CA's clock is ahead of ours, in milliseconds, negative when behind; only when it is too far. */
+  readonly clockAheadMs?: number | undefined;
+  /** What is written to the tree goes with the container. */
+  readonly ephemeralStorage?: { readonly message: string; readonly remedy: string } | undefined;
   /** A failure that ended the run before it could look at the certificates. */
   readonly failure?: Failure | undefined;
+  /** It was the command's: it asked for something that there isn't. */
+  readonly isUsageProblem?: boolean | undefined;
   /** The earliest moment at which something is due by itself. */
   readonly nextAt?: Date | undefined;
 };
@@ -48,7 +59,9 @@ export type RunReport = {
 /** Whether the desired state is reached: every certificate good on disk, and served by every target. */
 export function isReached(report: RunReport): boolean {
   if (report.failure || report.targetsUnavailable) return false;
-  const areCertificatesGood = report.certificates.every(({ outcome }) => outcome !== "failed" && outcome !== "held");
+  const areCertificatesGood = report.certificates.every(
+    ({ outcome, failure }) => outcome !== "failed" && outcome !== "held" && failure === undefined,
+  );
   return areCertificatesGood && report.deploys.every(({ outcome }) => outcome === "served" || outcome === "deployed");
 }
 

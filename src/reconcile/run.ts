@@ -1,9 +1,12 @@
+import type { CaLedgers } from "./ca-ledgers.ts";
+import type { CaLooks } from "./ca-looks.ts";
 import type { CertificateAuthority } from "./certificate-authority.ts";
 import type { Clock } from "./clock.ts";
 import type { TargetFinder } from "./deploy-target.ts";
 import type { LineageStore } from "./lineage-store.ts";
 import type { Log } from "./log.ts";
 import type { Policy, RunMode } from "./policy.ts";
+import type { StorageProbe } from "./storage.ts";
 
 /** What reconcile works with; built once by `main.ts`. */
 export type ReconcileParts = {
@@ -14,11 +17,15 @@ export type ReconcileParts = {
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly policy: Policy;
+  readonly storage: StorageProbe;
   /** Asked before each order: whether the lock is still ours. Never rejects. */
   readonly mayAct: () => Promise<boolean>;
   /** How long a reloaded target may take until it presents the new certificate, in milliseconds. */
   readonly servedWithinMs: number;
 };
+
+/** What the steps of one run work with: beside the parts, what is remembered for as long as it lasts. */
+export type StepParts = ReconcileParts & { readonly ledgers: CaLedgers; readonly looks: CaLooks };
 
 /** One run: where it tells what it does, and what stops it. */
 export type Run = { readonly mode: RunMode; readonly log: Log; readonly signal: AbortSignal };

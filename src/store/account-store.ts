@@ -1,16 +1,13 @@
-import { createHash, createPrivateKey, createPublicKey, type JsonWebKey } from "node:crypto";
 import { hostname } from "node:os";
-import { join } from "node:path";
-import type { Account, AccountStore } from "../reconcile/index.ts";
+import type { Account, AccountStore, KeyChange, Registration } from "../reconcile/index.ts";
+import { AccountFolders, privateKeyRecord, safeAccountId, serverFolders } from "./account-folders.ts";
+import { ConfFiles } from "./conf-files.ts";
 import { DurableFiles, REAL_FILES, type FileSystem } from "./durable-files.ts";
-import { hasErrno, StoreError, translated } from "./errors.ts";
+import { translated } from "./errors.ts";
 import { listFolder } from "./optional-reads.ts";
+import { TreePaths } from "./tree-paths.ts";
 
-const FOLDER_MODE = 0o700;
-const KEY_MODE = 0o400;
-const RECORD_MODE = 0o644;
-
-const ACCOUNT_ID = /^[0-9a-f]{32}$/;
+type AccountKey = Pick<Account, "id" | "privateKeyPem">;
 
 /** What the account store needs. */
 export type AccountStoreOptions = {
@@ -20,165 +17,184 @@ export type AccountStoreOptions = {
   readonly fs?: FileSystem | undefined;
 };
 
-type FoundAccount = { readonly account: Account; readonly createdAt: string };
-
-/** The accounts under `root`, as certbot 5 keeps them: `accounts/<server host and path>/<id>/` with three JSON files. */
-export function createAccountStore({ root, fs = REAL_FILES }: AccountStoreOptions): AccountStore {
+/** The accounts under `root`, as certbot 5 keeps them: see {@link AccountStore} for what each call promises. */
+export function createAccountStore({ root, fs = REAL_FILES }: AccountStoreOptions): CertbotAccounts {
   return new CertbotAccounts(root, fs);
 }
 
-class CertbotAccounts implements AccountStore {
-  readonly #accounts: string;
-  readonly #root: string;
-  readonly #files: DurableFiles;
+// Beside the servers, where certbot doesn't look: `accounts/key-change/<server>/<id now>/<id to come>/`.
+const KEY_CHANGE = "key-change";
+// As there: `accounts/registration/<server>/<id>/`, of which only the key is filled in.
+const REGISTRATION = "registration";
+
+/** See {@link createAccountStore}. */
+export class CertbotAccounts implements AccountStore {
+  readonly #folders: AccountFolders;
+  readonly #confs: ConfFiles;
   readonly #fs: FileSystem;
 
   constructor(root: string, fs: FileSystem) {
-    this.#root = root;
-    this.#accounts = join(root, "accounts");
-    this.#files = new DurableFiles(root, fs);
+    const files = new DurableFiles(root, fs);
+    this.#folders = new AccountFolders(root, files);
+    this.#confs = new ConfFiles(new TreePaths(root), files);
     this.#fs = fs;
   }
 
   /** The preferred account when it is usable, else the newest usable one. */
   async find(directoryUrl: string, preferredId?: string): Promise<Account | undefined> {
-    const folder = join(this.#accounts, ...serverFolders(directoryUrl));
-    const ids = await translated("look for ACME accounts", folder, async () =>
-      (await listFolder(folder, this.#fs)).filter((entry) => ACCOUNT_ID.test(entry)),
-    );
-    const read = await Promise.allSettled(ids.map((id) => this.#read(join(folder, id), id)));
-    const usable = read.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-    const [newest] = usable.sort((a, b) => b.createdAt.localeCompare(a.createdAt));
-    const found = usable.find(({ account }) => account.id === preferredId) ?? newest;
-    const failed = read.find((one) => one.status === "rejected");
-    if (!found && failed) throw failed.reason;
-    return found?.account;
+    const { usable, failure } = await this.#readAll(directoryUrl);
+    const found = usable.find(({ id }) => id === preferredId) ?? usable[0];
+    if (!found && failure) throw failure.reason;
+    return found;
   }
 
-  async save(directoryUrl: string, account: Account, registration: { email?: string | undefined; createdAt: Date }) {
-    const folders = serverFolders(directoryUrl);
-    const path = join(this.#accounts, ...folders, account.id);
-    await translated("keep the new ACME account", path, async () => {
-      await this.#fs.mkdir(this.#root, { recursive: true });
-      await this.#ensureFolders(["accounts", ...folders]);
-      if (await this.#isKept(path, account)) return;
-      const prepared = join(this.#accounts, `.new-${account.id}`);
-      await this.#fs.rm(prepared, { recursive: true, force: true });
-      await this.#files.ensureFolder(prepared, FOLDER_MODE);
-      await this.#writeRecords(prepared, account, registration);
-      await this.#fs.rename(prepared, path);
-      await this.#files.syncFolder(join(this.#accounts, ...folders));
+  /** The newest usable account that isn't `accountId`. */
+  async findOther(directoryUrl: string, accountId: string): Promise<Account | undefined> {
+    const { usable } = await this.#readAll(directoryUrl);
+    return usable.find(({ id }) => id !== accountId);
+  }
+
+  // The usable ones, the newest first.
+  async #readAll(directoryUrl: string) {
+    const server = serverFolders(directoryUrl);
+    const ids = await translated("look for ACME accounts", this.#folders.at(...server), () =>
+      this.#folders.ids(server),
+    );
+    const read = await Promise.allSettled(ids.map((id) => this.#folders.read([...server, id])));
+    const found = read.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const usable = found.sort((a, b) => b.createdAt.localeCompare(a.createdAt)).map(({ account }) => account);
+    return { usable, failure: read.find((one) => one.status === "rejected") };
+  }
+
+  /** Keeps a coming account's key where certbot doesn't look, until `save` has the account. May run twice. */
+  async prepareRegistration(directoryUrl: string, { id, privateKeyPem }: AccountKey): Promise<void> {
+    const path = [REGISTRATION, ...serverFolders(directoryUrl), id];
+    const records = { privateKey: privateKeyRecord(privateKeyPem), registration: "{}", meta: "{}" };
+    await translated("keep a coming ACME account's key", this.#folders.at(...path), () =>
+      this.#folders.create(path, { id, privateKeyPem, url: "" }, records),
+    );
+  }
+
+  /** A prepared key with which no account was saved; what can't be read of it is of no use to anybody. */
+  async pendingRegistration(directoryUrl: string): Promise<AccountKey | undefined> {
+    const server = serverFolders(directoryUrl);
+    const parent = [REGISTRATION, ...server];
+    return translated("look for ACME accounts being registered", this.#folders.at(...parent), async () => {
+      const saved = await this.#folders.ids(server);
+      for (const id of await this.#folders.ids(parent)) {
+        const key = saved.includes(id)
+          ? undefined
+          : await this.#folders.readKey([...parent, id]).catch(() => undefined);
+        if (key) return { id, privateKeyPem: key.privateKeyPem };
+      }
+      return undefined;
     });
   }
 
-  async setAside(directoryUrl: string, accountId: string): Promise<void> {
-    if (!ACCOUNT_ID.test(accountId)) throw unreadable(accountId, "is not an account id of certbot's");
-    const folders = serverFolders(directoryUrl);
-    const path = join(this.#accounts, ...folders, accountId);
-    await translated("put an ACME account aside", path, () => this.#moveAside(folders, accountId));
-  }
-
-  // Not beside the other accounts: certbot takes every folder there for one, and asks which it shall use.
-  async #moveAside(folders: readonly string[], accountId: string): Promise<void> {
-    const path = join(this.#accounts, ...folders, accountId);
-    await this.#ensureFolders(["accounts", "set-aside", ...folders]);
-    const asideFolder = join(this.#accounts, "set-aside", ...folders);
-    const taken = await listFolder(asideFolder, this.#fs);
-    const count = taken.filter((entry) => entry.startsWith(accountId)).length;
-    try {
-      await this.#fs.rename(path, join(asideFolder, count === 0 ? accountId : `${accountId}-${count}`));
-    } catch (thrown) {
-      if (hasErrno(thrown, "ENOENT")) return;
-      throw thrown;
-    }
-    await this.#files.syncFolder(asideFolder);
-    await this.#files.syncFolder(join(this.#accounts, ...folders));
-  }
-
-  // An account folder that can't be read (a certbot that died in it) makes room, its key kept.
-  async #isKept(path: string, account: Account): Promise<boolean> {
-    if ((await listFolder(path, this.#fs)).length === 0) return false;
-    try {
-      const known = await this.#read(path, account.id);
-      if (known.account.url === account.url) return true;
-    } catch (thrown) {
-      if (!(thrown instanceof StoreError)) throw thrown;
-    }
-    await this.#moveAside(
-      path
-        .slice(this.#accounts.length + 1)
-        .split("/")
-        .slice(0, -1),
-      account.id,
-    );
-    return false;
-  }
-
-  async #writeRecords(folder: string, account: Account, { email, createdAt }: Registration): Promise<void> {
-    const key = createPrivateKey(account.privateKeyPem);
-    if (accountIdOf(account.privateKeyPem) !== account.id) throw unreadable(account.id, "is not the id of its key");
+  async save(directoryUrl: string, account: Account, { email, createdAt }: Registration): Promise<void> {
+    const path = [...serverFolders(directoryUrl), account.id];
     const body = email === undefined ? {} : { contact: [`mailto:${email}`] };
     const meta = {
       creation_dt: createdAt.toISOString().replace(/\.\d+Z$/, "Z"),
       creation_host: hostname(),
       register_to_eff: null,
     };
-    const write = (name: string, record: object, mode: number) =>
-      this.#files.create(join(folder, name), JSON.stringify(record), { mode });
-    await write("private_key.json", key.export({ format: "jwk" }), KEY_MODE);
-    await write("regr.json", { body, uri: account.url }, RECORD_MODE);
-    await write("meta.json", meta, RECORD_MODE);
-    await this.#files.syncFolder(folder);
+    await translated("keep the new ACME account", this.#folders.at(...path), async () => {
+      await this.#folders.create(path, account, {
+        privateKey: privateKeyRecord(account.privateKeyPem),
+        registration: JSON.stringify({ body, uri: account.url }),
+        meta: JSON.stringify(meta),
+      });
+      await this.#remove([REGISTRATION, ...path]);
+    });
   }
 
-  async #read(folder: string, id: string): Promise<FoundAccount> {
-    try {
-      const [jwk, registration, meta] = await Promise.all(
-        ["private_key.json", "regr.json", "meta.json"].map((name) => this.#readRecord(join(folder, name))),
-      );
-      const key = createPrivateKey({ key: jwk as JsonWebKey, format: "jwk" });
-      const privateKeyPem = key.export({ type: "pkcs8", format: "pem" }).toString();
-      if (accountIdOf(privateKeyPem) !== id) throw new Error("the folder's name is not the id of the key in it");
-      const url = registration?.["uri"];
-      if (typeof url !== "string" || url === "") throw new Error("regr.json has no uri");
-      return { account: { id, privateKeyPem, url }, createdAt: JSON.stringify(meta?.["creation_dt"]) };
-    } catch (thrown) {
-      throw unreadable(folder, thrown instanceof Error ? thrown.message : String(thrown), thrown);
+  async setAside(directoryUrl: string, accountId: string): Promise<void> {
+    const path = [...serverFolders(directoryUrl), safeAccountId(accountId)];
+    await translated("put an ACME account aside", this.#folders.at(...path), () => this.#retire(path));
+  }
+
+  async prepareKeyChange(directoryUrl: string, { previousId, account }: KeyChange): Promise<void> {
+    const server = serverFolders(directoryUrl);
+    const path = [KEY_CHANGE, ...server, safeAccountId(previousId), account.id];
+    await translated("keep an ACME account's coming key", this.#folders.at(...path), async () => {
+      // The account stays the same: its contact, and when it was made.
+      const records = await this.#folders.readRecords([...server, previousId]);
+      const privateKey = privateKeyRecord(account.privateKeyPem);
+      await this.#folders.create(path, account, { ...records, privateKey });
+    });
+  }
+
+  async pendingKeyChanges(directoryUrl: string): Promise<readonly KeyChange[]> {
+    const parent = [KEY_CHANGE, ...serverFolders(directoryUrl)];
+    return translated("look for ACME accounts that get a new key", this.#folders.at(...parent), async () => {
+      const changes: KeyChange[] = [];
+      for (const previousId of await this.#folders.ids(parent)) {
+        for (const id of await this.#folders.ids([...parent, previousId])) {
+          // What can't be read is of no use to anybody; the old key is tried, and may still be the one.
+          const found = await this.#folders.read([...parent, previousId, id]).catch(() => undefined);
+          if (found) changes.push({ previousId, account: found.account });
+        }
+      }
+      return changes;
+    });
+  }
+
+  async finishKeyChange(directoryUrl: string, { previousId, account }: KeyChange): Promise<void> {
+    const server = serverFolders(directoryUrl);
+    const parent = [KEY_CHANGE, ...server, safeAccountId(previousId)];
+    const prepared = [...parent, account.id];
+    await translated("put an ACME account's new key in place", this.#folders.at(...server, account.id), async () => {
+      if (!(await this.#folders.ids(parent)).includes(account.id)) return; // it is done
+      await this.#folders.create([...server, account.id], account, await this.#folders.readRecords(prepared));
+      // Before the old one goes: at no moment does a conf name an account that isn't there, which certbot wouldn't renew with.
+      await this.#renameInConfs(directoryUrl, previousId, account.id);
+      await this.#retire([...server, previousId]);
+      await this.#remove(prepared);
+    });
+  }
+
+  async dropKeyChange(directoryUrl: string, { previousId, account }: KeyChange): Promise<void> {
+    const server = serverFolders(directoryUrl);
+    const path = [KEY_CHANGE, ...server, safeAccountId(previousId), safeAccountId(account.id)];
+    await translated("put an ACME account's coming key aside", this.#folders.at(...path), async () => {
+      // A CA whose servers disagree for a moment may have taken it all the same: then this is the only copy.
+      await this.#folders.moveAside(path, server);
+      await this.#removeIfEmpty(path.slice(0, -1));
+    });
+  }
+
+  async renameInConfs(directoryUrl: string, previousId: string, accountId: string): Promise<void> {
+    await translated("name an ACME account's successor in the renewal confs", this.#folders.at(), () =>
+      this.#renameInConfs(directoryUrl, previousId, accountId),
+    );
+  }
+
+  async #renameInConfs(directoryUrl: string, previousId: string, accountId: string): Promise<void> {
+    const server = serverFolders(directoryUrl).join("/");
+    for (const lineage of (await this.#confs.lineages()).confirmed) {
+      await this.#confs.renameAccount(lineage, {
+        previousId,
+        accountId,
+        isAt: (url) => serverFolders(url).join("/") === server,
+      });
     }
   }
 
-  async #readRecord(path: string): Promise<Record<string, unknown> | undefined> {
-    return JSON.parse(await this.#fs.readFile(path, "utf8")) as Record<string, unknown> | undefined;
+  // What is left of its registration goes first: a key that is no longer in use must not be registered another time.
+  async #retire(path: readonly string[]): Promise<void> {
+    await this.#remove([REGISTRATION, ...path]);
+    await this.#folders.moveAside(path);
   }
 
-  async #ensureFolders(folders: readonly string[]): Promise<void> {
-    for (let depth = 1; depth <= folders.length; depth += 1) {
-      await this.#files.ensureFolder(join(this.#root, ...folders.slice(0, depth)), FOLDER_MODE);
-    }
+  async #remove(path: readonly string[]): Promise<void> {
+    await this.#folders.remove(path);
+    await this.#removeIfEmpty(path.slice(0, -1));
   }
-}
 
-type Registration = { readonly email?: string | undefined; readonly createdAt: Date };
-
-// certbot's rule: the URL's authority, port included, then its path.
-function serverFolders(directoryUrl: string): string[] {
-  const [, authority, path] = /^[a-z]+:\/\/([^/?#]+)([^?#]*)/i.exec(directoryUrl) ?? [];
-  const folders = [authority ?? "", ...(path ?? "").split("/").filter((part) => part !== "")];
-  if (authority && !folders.some((folder) => folder === "." || folder === "..")) return folders;
-  throw unreadable(directoryUrl, "is not the URL of an ACME directory");
-}
-
-// certbot's rule: hex MD5 of the public key's PEM. A name, no protection.
-function accountIdOf(privateKeyPem: string): string {
-  const pem = createPublicKey(privateKeyPem).export({ type: "spki", format: "pem" });
-  return createHash("md5").update(pem).digest("hex");
-}
-
-function unreadable(what: string, reason: string, cause?: unknown): StoreError {
-  return new StoreError({
-    code: "ACCOUNT_UNREADABLE",
-    message: `can't use the ACME account ${what}: ${reason}`,
-    remedy: "Restore that folder from a backup, or move it away: a new account is registered then.",
-    cause,
-  });
+  // Another change of the same account may be there still.
+  async #removeIfEmpty(folder: readonly string[]): Promise<void> {
+    if ((await listFolder(this.#folders.at(...folder), this.#fs)).length > 0) return;
+    await this.#fs.rm(this.#folders.at(...folder), { recursive: true, force: true });
+  }
 }

@@ -3,7 +3,7 @@ import type { DurableFiles, FileSystem } from "./durable-files.ts";
 import { hasErrno } from "./errors.ts";
 import { listFolder, readTextOf } from "./optional-reads.ts";
 import { RenewalConf } from "./renewal-conf.ts";
-import { readSettings, writeSettings, type ConfFacts } from "./renewal-settings.ts";
+import { readSettings, renameAccount, writeSettings, type AccountRename, type ConfFacts } from "./renewal-settings.ts";
 import type { TreePaths } from "./tree-paths.ts";
 
 const CONF_MODE = 0o644;
@@ -75,6 +75,14 @@ export class ConfFiles {
     return false;
   }
 
+  /** Makes a conf name an account's successor; writes only a change. One that can't be read is left as it is: it names nobody. */
+  async renameAccount(lineage: string, rename: AccountRename): Promise<void> {
+    const text = await readTextOf(this.#paths.conf(lineage), this.#fs);
+    const renamed = text === undefined ? undefined : renamedIn(text, rename);
+    if (renamed === undefined) return;
+    await this.#files.replace(this.#paths.conf(lineage), renamed, { mode: await this.#mode(lineage) });
+  }
+
   async discardPrepared(lineage: string): Promise<void> {
     await this.#fs.rm(this.#paths.preparedConf(lineage), { force: true });
   }
@@ -109,5 +117,14 @@ export class ConfFiles {
       if (hasErrno(thrown, "ENOENT")) return undefined;
       throw thrown;
     }
+  }
+}
+
+function renamedIn(text: string, rename: AccountRename): string | undefined {
+  try {
+    const conf = new RenewalConf(text);
+    return renameAccount(conf, rename) ? conf.toString() : undefined;
+  } catch {
+    return undefined; // list() tells what is wrong with it
   }
 }

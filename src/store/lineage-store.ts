@@ -1,5 +1,7 @@
+import { createPrivateKey } from "node:crypto";
 import { toFailure } from "../certificate/index.ts";
 import type {
+  CaLedger,
   LineageState,
   LineageStore,
   LineageVersion,
@@ -89,6 +91,17 @@ class CertbotTree implements LineageStore {
     return finding?.kind === "good" ? finding.version : undefined;
   }
 
+  // certbot before 2 wrote RSA keys in PKCS #1.
+  async privateKey(lineage: string, version: number): Promise<string | undefined> {
+    try {
+      const path = this.#tree.paths.archived(safeName(lineage), "privkey", version);
+      const key = createPrivateKey(await this.#tree.fs.readFile(path, "utf8"));
+      return key.export({ type: "pkcs8", format: "pem" }).toString();
+    } catch {
+      return undefined;
+    }
+  }
+
   loadState(lineage: string): Promise<LineageState> {
     const path = this.#tree.paths.state(lineage);
     return translated(`read the state of ${lineage}`, path, () => this.#state.load(lineage));
@@ -97,6 +110,16 @@ class CertbotTree implements LineageStore {
   saveState(lineage: string, state: LineageState): Promise<void> {
     const { sidecar } = this.#tree.paths;
     return translated(`save the state of ${lineage}`, sidecar, () => this.#state.save(lineage, state));
+  }
+
+  loadLedger(directoryUrl: string): Promise<CaLedger> {
+    const path = this.#tree.paths.ledger(directoryUrl);
+    return translated(`read what was asked of ${directoryUrl}`, path, () => this.#state.loadLedger(directoryUrl));
+  }
+
+  saveLedger(ledger: CaLedger): Promise<void> {
+    const { ledgers } = this.#tree.paths;
+    return translated(`save what was asked of ${ledger.directoryUrl}`, ledgers, () => this.#state.saveLedger(ledger));
   }
 
   saveCertificateList(certificates: readonly ListedCertificate[]): Promise<void> {
@@ -130,8 +153,8 @@ class CertbotTree implements LineageStore {
   }
 
   async #removeTemporaryFiles(): Promise<void> {
-    const { renewal, sidecar } = this.#tree.paths;
-    for (const folder of [renewal, sidecar]) {
+    const { renewal, sidecar, ledgers } = this.#tree.paths;
+    for (const folder of [renewal, sidecar, ledgers]) {
       const entries = await listFolder(folder, this.#tree.fs);
       const left = entries.filter((entry) => /^\..+\.new$/.test(entry));
       for (const entry of left) await this.#tree.fs.rm(`${folder}/${entry}`, { force: true });

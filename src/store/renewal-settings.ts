@@ -27,21 +27,16 @@ export function readSettings(conf: RenewalConf): LineageSettings {
     accountId: text(conf, PARAMS, "account"),
     keyType: readKeyType(conf),
     webrootPath: readWebroot(conf),
+    profile: readProfile(conf),
+    preferredChain: text(conf, PARAMS, "preferred_chain"),
+    reuseKey: /^(?:true|yes|on|1)$/i.test(text(conf, PARAMS, "reuse_key") ?? ""),
     autorenew: !/^(?:false|no|off|0)$/i.test(text(conf, PARAMS, "autorenew") ?? ""),
     ...(unsupported.length === 0 ? {} : { unsupported }),
   };
 }
 
 // certbot writes "None" and "False" for what nobody asked for.
-const UNSUPPORTED = [
-  "pre_hook",
-  "post_hook",
-  "renew_hook",
-  "deploy_hook",
-  "reuse_key",
-  "must_staple",
-  "preferred_chain",
-];
+const UNSUPPORTED = ["pre_hook", "post_hook", "renew_hook", "deploy_hook", "must_staple"];
 
 function readUnsupported(conf: RenewalConf): string[] {
   const authenticator = text(conf, PARAMS, "authenticator") ?? "webroot";
@@ -74,9 +69,48 @@ export function writeSettings(conf: RenewalConf, paths: TreePaths, facts: ConfFa
   if (isOtherWebroot) conf.set(PARAMS, "webroot_path", [settings.webrootPath]);
   conf.set(PARAMS, "server", settings.directoryUrl);
   if (isNew || readKeyType(conf) !== settings.keyType) writeKeyType(conf, settings.keyType);
-  if (readSettings(conf).autorenew !== settings.autorenew)
-    conf.set(PARAMS, "autorenew", settings.autorenew ? "True" : "False");
+  writeWishes(conf, settings);
   writeWebrootMap(conf, facts, isOtherWebroot);
+}
+
+/** Another name for an account at the CA whose directory `isAt` knows. */
+export type AccountRename = {
+  readonly previousId: string;
+  readonly accountId: string;
+  readonly isAt: (directoryUrl: string) => boolean;
+};
+
+/** Makes a conf that names the account `previousId` name the other one. Whether it did. Throws an Error as {@link readSettings}. */
+export function renameAccount(conf: RenewalConf, { previousId, accountId, isAt }: AccountRename): boolean {
+  const known = readSettings(conf);
+  if (known.accountId !== previousId || !isAt(known.directoryUrl)) return false;
+  conf.set(PARAMS, "account", accountId);
+  return true;
+}
+
+// certbot takes the required profile where both are there.
+function readProfile(conf: RenewalConf): LineageSettings["profile"] {
+  const required = text(conf, PARAMS, "required_profile");
+  if (required !== undefined) return { name: required, isRequired: true };
+  const preferred = text(conf, PARAMS, "preferred_profile");
+  return preferred === undefined ? undefined : { name: preferred, isRequired: false };
+}
+
+// As certbot: what nobody ever asked for has no line.
+function writeWishes(conf: RenewalConf, { autorenew, reuseKey, profile, preferredChain }: LineageSettings): void {
+  const known = readSettings(conf);
+  const flag = (isOn: boolean) => (isOn ? "True" : "False");
+  if (known.autorenew !== autorenew) conf.set(PARAMS, "autorenew", flag(autorenew));
+  if (known.reuseKey !== reuseKey) conf.set(PARAMS, "reuse_key", flag(reuseKey));
+  if (known.preferredChain !== preferredChain) put(conf, "preferred_chain", preferredChain);
+  if (known.profile?.name === profile?.name && known.profile?.isRequired === profile?.isRequired) return;
+  put(conf, "required_profile", profile?.isRequired ? profile.name : undefined);
+  put(conf, "preferred_profile", profile?.isRequired === false ? profile.name : undefined);
+}
+
+function put(conf: RenewalConf, key: string, value: string | undefined): void {
+  if (value === undefined) conf.remove(PARAMS, key);
+  else conf.set(PARAMS, key, value);
 }
 
 // An operator may have given names webroots of their own; they are kept until the lineage's webroot changes.

@@ -1,7 +1,10 @@
 import { identifierKey, type Identifier } from "../certificate/index.ts";
-import { FRESH_STATE, type LineageState, type Log } from "../reconcile/index.ts";
+import { FRESH_STATE, freshLedger, type CaLedger, type LineageState, type Log } from "../reconcile/index.ts";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
+import { parseLedger } from "./ledger-text.ts";
+import type { LeftOut } from "./loose-record.ts";
 import { readTextOf } from "./optional-reads.ts";
+import { parseState } from "./state-text.ts";
 import { safeName, type TreePaths } from "./tree-paths.ts";
 
 const STATE_MODE = 0o600;
@@ -13,12 +16,24 @@ const SIDECAR_FOLDER_MODE = 0o755;
 /** One line of the certificate list. */
 export type ListedCertificate = { readonly lineage: string; readonly identifiers: readonly Identifier[] };
 
+/** A file of ours that is read and written as a whole. */
+type Memory<Content> = {
+  readonly path: string;
+  readonly parse: (text: string, leftOut: LeftOut) => Content;
+  /** What stands for it when there is none. */
+  readonly fresh: Content;
+  /** What it is about, as fields of a log line. */
+  readonly about: { readonly lineage: string } | { readonly ca: string };
+};
+
 /** Our own files, in `/etc/letsencrypt/sidecar/`. */
 export class StateFiles {
   readonly #paths: TreePaths;
   readonly #files: DurableFiles;
   readonly #fs: FileSystem;
   readonly #log: Log;
+  // A file is read many times before it is written anew.
+  readonly #told = new Set<string>();
 
   constructor(paths: TreePaths, files: DurableFiles, log: Log) {
     this.#paths = paths;
@@ -31,35 +46,29 @@ export class StateFiles {
    * A lineage's state; a fresh one when there is none, or when its text is no state: that is kept aside, and told. Throws
    * system errors: a disk that doesn't answer for a moment must not wipe out a back-off.
    */
-  async load(lineage: string): Promise<LineageState> {
+  load(lineage: string): Promise<LineageState> {
     const path = this.#paths.state(safeName(lineage));
-    const text = await readTextOf(path, this.#fs);
-    if (text === undefined) return FRESH_STATE;
-    try {
-      return parseState(text);
-    } catch (thrown) {
-      const aside = `${path}.corrupt-${Date.now()}`;
-      const isAside = await this.#fs.rename(path, aside).then(
-        () => true,
-        () => false,
-      );
-      const reason = thrown instanceof Error ? thrown.message : String(thrown);
-      this.#log.warn("lineage.repaired", {
-        lineage,
-        did: "began with a fresh state",
-        reason,
-        path,
-        ...(isAside && { aside }),
-      });
-      return FRESH_STATE;
-    }
+    return this.#load({ path, parse: parseState, fresh: FRESH_STATE, about: { lineage } });
   }
 
   /** Throws system errors. */
   async save(lineage: string, state: LineageState): Promise<void> {
     await this.#ensureFolder();
-    const text = `${JSON.stringify(state, undefined, 2)}\n`;
-    await this.#files.replace(this.#paths.state(safeName(lineage)), text, { mode: STATE_MODE });
+    await this.#files.replace(this.#paths.state(safeName(lineage)), toText(state), { mode: STATE_MODE });
+  }
+
+  /** A CA's ledger; as {@link load}. */
+  loadLedger(directoryUrl: string): Promise<CaLedger> {
+    const path = this.#paths.ledger(directoryUrl);
+    const parse = (text: string, leftOut: LeftOut) => parseLedger(text, directoryUrl, leftOut);
+    return this.#load({ path, parse, fresh: freshLedger(directoryUrl), about: { ca: directoryUrl } });
+  }
+
+  /** Throws system errors. */
+  async saveLedger(ledger: CaLedger): Promise<void> {
+    await this.#ensureFolder();
+    await this.#files.ensureFolder(this.#paths.ledgers, SIDECAR_FOLDER_MODE);
+    await this.#files.replace(this.#paths.ledger(ledger.directoryUrl), toText(ledger), { mode: STATE_MODE });
   }
 
   /** Throws system errors. */
@@ -74,16 +83,42 @@ export class StateFiles {
     await this.#files.replace(path, text, { mode: LIST_MODE });
   }
 
+  async #load<Content>({ path, parse, fresh, about }: Memory<Content>): Promise<Content> {
+    const text = await readTextOf(path, this.#fs);
+    if (text === undefined) return fresh;
+    try {
+      const leftOut: LeftOut = [];
+      const content = parse(text, leftOut);
+      if (leftOut.length > 0)
+        this.#tell(path, { ...about, did: "left out what makes no sense", reason: leftOut.join(", ") });
+      return content;
+    } catch (thrown) {
+      const reason = thrown instanceof Error ? thrown.message : String(thrown);
+      this.#tell(path, { ...about, did: "began afresh", reason, ...(await this.#putAside(path)) });
+      return fresh;
+    }
+  }
+
+  async #putAside(path: string): Promise<{ readonly aside?: string }> {
+    const aside = `${path}.corrupt-${Date.now()}`;
+    return this.#fs.rename(path, aside).then(
+      () => ({ aside }),
+      () => ({}),
+    );
+  }
+
+  #tell(path: string, fields: Memory<unknown>["about"] & { readonly did: string; readonly reason: string }): void {
+    const line = `${path}: ${fields.reason}`;
+    if (this.#told.has(line)) return;
+    this.#told.add(line);
+    this.#log.warn("state.repaired", { ...fields, path });
+  }
+
   async #ensureFolder(): Promise<void> {
     await this.#files.ensureFolder(this.#paths.sidecar, SIDECAR_FOLDER_MODE);
   }
 }
 
-// What the loop counts with must be there; all else is optional or only shown to people.
-function parseState(text: string): LineageState {
-  const state = JSON.parse(text) as Partial<LineageState> | null;
-  const deploys = Object.values(state?.deploy ?? {}).map((one) => one?.failures);
-  const hasCounts = [state?.issue?.failures, ...deploys].every((count) => Number.isInteger(count));
-  if (state?.schema !== 1 || !state.deploy || !hasCounts) throw new Error("it is not a state that this version wrote");
-  return state as LineageState;
+function toText(content: LineageState | CaLedger): string {
+  return `${JSON.stringify(content, undefined, 2)}\n`;
 }

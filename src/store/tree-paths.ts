@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { StoreError } from "./errors.ts";
 
@@ -40,6 +41,7 @@ export class TreePaths {
   readonly renewal: string;
   readonly hooks: string;
   readonly sidecar: string;
+  readonly ledgers: string;
 
   constructor(root: string) {
     this.root = root;
@@ -48,6 +50,7 @@ export class TreePaths {
     this.renewal = join(root, "renewal");
     this.hooks = join(root, "renewal-hooks");
     this.sidecar = join(root, "sidecar");
+    this.ledgers = join(this.sidecar, "cas");
   }
 
   conf(lineage: string): string {
@@ -88,6 +91,13 @@ export class TreePaths {
 
   state(lineage: string): string {
     return join(this.sidecar, `${lineage}.json`);
+  }
+
+  /** Named for people after the URL, and for sure after its digest: no two URLs share a file. */
+  ledger(directoryUrl: string): string {
+    const words = directoryUrl.replace(/^https:\/\//, "").replace(/[^A-Za-z0-9.-]+/g, "-");
+    const digest = createHash("sha256").update(directoryUrl).digest("hex").slice(0, 16);
+    return join(this.ledgers, `${words.replace(/^[.-]+/, "").slice(0, 100)}-${digest}.json`);
   }
 
   certificateList(): string {

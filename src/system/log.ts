@@ -1,4 +1,5 @@
 import pino from "pino";
+import { printable } from "../certificate/index.ts";
 import type { Log, LogEvent, LogFields, LogLevel } from "../reconcile/index.ts";
 import { toPlainFields } from "./plain-fields.ts";
 
@@ -38,7 +39,8 @@ export async function createLog(options: LogOptions): Promise<Log> {
           .toISOString()
           .replace(/\.\d+Z$/, "Z")}"`,
     },
-    { write: quietly(write) },
+    // A line is JSON here still: what it doesn't escape itself, some terminals obey.
+    { write: quietly((line: string) => write(printable(line))) },
   );
   const tell = (level: LogLevel) => (event: LogEvent, fields?: LogFields) => {
     if (!logger.isLevelEnabled(level)) return;

@@ -1,14 +1,20 @@
 import { createTask, validateDetailed } from "node-cron";
-import type { Logger, ScheduledTask } from "node-cron";
+import type { ScheduledTask } from "node-cron";
 import { OperatorError, toFailure } from "../certificate/index.ts";
 import type { Log } from "../reconcile/index.ts";
+import { systemClock } from "./clock.ts";
 
 /** A running schedule. */
 export type Schedule = {
   /** The cron expression in force. */
   readonly expression: string;
-  /** The next slot, by the wall clock. */
-  nextRunAt(): Date;
+  /** The next slot, by the wall clock; undefined where none is left. */
+  nextRunAt(): Date | undefined;
+  /**
+   * The longest time between two slots in the months to come, in milliseconds; with days or months that differ, and with the
+   * hours that daylight saving time leaves out. Takes some 50 ms.
+   */
+  longestGapMs(): number;
   /** No tick starts after it; a tick that is under way goes on. May run twice. */
   stop(): void;
 };
@@ -41,25 +47,25 @@ export function drawSchedule(random: () => number): string {
   return `${minute},${minute + 30} * * * *`;
 }
 
-/** True, or what is wrong with it, for people. Five fields, six with seconds first, or a name like `@daily`. */
-export function isCronExpression(text: string): true | string {
+/**
+ * True, or what is wrong with it, for people. Five fields, six with seconds first, or a name like `@daily`. It must have a slot
+ * in the time zone it will run in (an IANA name; where it isn't known, and by default, UTC).
+ */
+export function isCronExpression(text: string, timezone?: string): true | string {
   const { valid, errors } = validateDetailed(text);
   if (!valid) return errors.map(({ message }) => message).join("; ") || "it is no cron expression";
-  try {
-    const task = createTask(text, () => undefined, { timezone: "UTC" });
-    task.getNextRuns(1);
-    void task.destroy();
-    return true;
-  } catch (thrown) {
-    // Well-formed and never true, like the 30th of February.
-    return thrown instanceof Error ? thrown.message : String(thrown);
-  }
+  const task = createTask(text, () => undefined, { timezone: knownTimezone(timezone) ?? "UTC" });
+  const next = nextRunOf(task);
+  void task.destroy();
+  // Well-formed and never true, like the 30th of February, or an hour that daylight saving time always leaves out on that day.
+  return next === undefined ? "it never comes" : true;
 }
 
 /**
- * Calls `onTick` in each slot of a cron expression (without one, of a schedule drawn now), until it is stopped. A slot that
- * is late, since the machine slept or the process was busy, still gets one call, however many passed (a timer stands still
- * while the machine sleeps, so it may come as late as the distance of two slots); while a call is under way no other starts. Slots that daylight saving time leaves out don't run: what is due must not hang on this alone.
+ * Calls `onTick` in each slot of a cron expression (without one, of a schedule drawn now), until it is stopped. The wall clock
+ * counts: slots that have passed while the machine slept, the process was busy or the clock was set forward get one call
+ * together, within a minute; after the clock was set back the slots are counted anew. While a call is under way no other
+ * starts. Slots that daylight saving time leaves out don't run: what is due must not hang on this alone.
  * A failing tick is logged and the next one comes. Throws ScheduleInvalidError.
  */
 export function createSchedule(
@@ -69,50 +75,91 @@ export function createSchedule(
 ): Schedule {
   const { log, random } = options;
   const inForce = expression ?? drawSchedule(random);
-  const verdict = isCronExpression(inForce);
+  const verdict = isCronExpression(inForce, options.timezone);
   if (verdict !== true) throw new ScheduleInvalidError(inForce, verdict);
-  const tick = async () => {
-    try {
-      await onTick();
-    } catch (thrown) {
-      log.error("check.finished", toFailure(thrown));
-    }
+  const timezone = timezoneInForce(options.timezone, log);
+  // Only asked for its slots. Its own timer goes through all that have passed, one by one, which takes minutes after a jump of
+  // years, and after a jump back it waits until the clock is again where it was.
+  const slots = createTask(inForce, () => undefined, { timezone });
+  const stopping = new AbortController();
+  const tell = (thrown: unknown) => {
+    if (!stopping.signal.aborted) log.error("check.finished", toFailure(thrown));
   };
-  const task = createTask(inForce, tick, {
-    timezone: knownTimezone(options.timezone, log),
-    noOverlap: true,
-    // The library drops a slot that is a second late. Any lateness is in time for us; it still runs only the last one.
-    missedExecutionTolerance: Number.MAX_SAFE_INTEGER,
-    suppressMissedWarning: true,
-    logger: loggerOf(log),
-  });
-  void task.start();
-  return { expression: inForce, nextRunAt: () => nextRunOf(task), stop: () => void task.destroy() };
+  const tick = () => onTick().catch(tell);
+  tickInSlots(slots, tick, stopping.signal).catch(tell);
+  return {
+    expression: inForce,
+    nextRunAt: () => nextRunOf(slots),
+    longestGapMs: () => longestGapMs(inForce, timezone),
+    stop: () => {
+      stopping.abort();
+      void slots.destroy();
+    },
+  };
 }
 
-function nextRunOf(task: ScheduledTask): Date {
-  const [next] = task.getNextRuns(1);
-  if (next === undefined) throw new ScheduleInvalidError(task.getPattern(), "it has no next run");
-  return next;
+async function tickInSlots(slots: ScheduledTask, tick: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  for (let slot = nextRunOf(slots); slot !== undefined; slot = nextRunOf(slots)) {
+    await systemClock.sleep(slot.getTime() - Date.now(), signal);
+    // Else the timer was a moment early, or the clock has been set back.
+    if (Date.now() >= slot.getTime()) await tick();
+  }
 }
 
-function knownTimezone(timezone: string | undefined, log: Log): string {
+// The last is two weeks of an hourly schedule, and more than a year of a daily one. Each slot costs a tenth of a millisecond,
+// and the years that are gone through to find it some more: so a few are looked at first.
+const SLOTS_LOOKED_AT = [2, 20, 370];
+const HOUR_MS = 3600_000;
+const FAR_MS = 2 * 366 * 24 * HOUR_MS;
+
+// With many slots an hour these many don't reach the days that have none: one slot an hour does, and is wrong by an hour at most.
+function longestGapMs(expression: string, timezone: string): number {
+  const fields = expression.trim().split(/\s+/);
+  const exactMs = longestOf(expression, timezone);
+  const hasManyAnHour = fields.length > 5 || /\D/.test(fields[0] ?? "");
+  if (fields.length < 5 || !hasManyAnHour) return exactMs;
+  return Math.max(exactMs, longestOf(["0", ...fields.slice(-4)].join(" "), timezone) - HOUR_MS);
+}
+
+function longestOf(expression: string, timezone: string): number {
+  const task = createTask(expression, () => undefined, { timezone });
+  const now = Date.now();
+  let slots = [now];
+  for (const count of SLOTS_LOOKED_AT) {
+    const runs = nextRunsOf(task, count).map((run) => run.getTime());
+    if (runs.length > 0) slots = [now, ...runs];
+    if (runs.length === 0 || Math.max(...runs) - now > FAR_MS) break;
+  }
+  void task.destroy();
+  return slots.reduce((longest, slot, index) => Math.max(longest, slot - (slots[index - 1] ?? slot)), 0);
+}
+
+function nextRunOf(task: ScheduledTask): Date | undefined {
+  return nextRunsOf(task, 1)[0];
+}
+
+// Empty where so many aren't found: the library looks for each in the hundred years after the one before, and then throws.
+function nextRunsOf(task: ScheduledTask, count: number): readonly Date[] {
+  try {
+    return task.getNextRuns(count);
+  } catch {
+    return [];
+  }
+}
+
+function timezoneInForce(timezone: string | undefined, log: Log): string {
+  const known = knownTimezone(timezone);
+  if (known === undefined)
+    log.warn("option.ignored", { option: "TZ", value: timezone, because: "it is no IANA time zone; UTC is used" });
+  return known ?? "UTC";
+}
+
+// TZ may hold what C libraries take, like `:/etc/localtime`.
+function knownTimezone(timezone: string | undefined): string | undefined {
   if (timezone === undefined || timezone === "") return "UTC";
   try {
     return new Intl.DateTimeFormat("en", { timeZone: timezone }).resolvedOptions().timeZone;
   } catch {
-    // TZ may hold what C libraries take, like `:/etc/localtime`.
-    log.warn("option.ignored", { option: "TZ", value: timezone, because: "it is no IANA time zone; UTC is used" });
-    return "UTC";
+    return undefined;
   }
-}
-
-// What the library says, at the level it deserves: an overlap is put off until the next slot.
-function loggerOf(log: Log): Logger {
-  return {
-    info: () => undefined,
-    debug: () => undefined,
-    warn: (message) => log.debug("attempt.deferred", { because: message }),
-    error: (message) => log.error("check.finished", toFailure(message instanceof Error ? message : new Error(message))),
-  };
 }

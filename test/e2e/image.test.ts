@@ -25,7 +25,15 @@ test("the image is its base and at most 5 MB more, and hides no forgotten mount 
 });
 
 test("the commands are in its PATH, and need neither a package manager nor node_modules", async () => {
-  const commands = ["cert-sidecar", "update-cert", "certificates", "status", "healthcheck", "/update-cert.sh"];
+  const commands = [
+    "cert-sidecar",
+    "update-cert",
+    "certificates",
+    "status",
+    "rotate-account-key",
+    "healthcheck",
+    "/update-cert.sh",
+  ];
   expect(await found(SIDECAR_IMAGE, commands)).toHaveLength(commands.length);
   const files = await docker("run", "--rm", "--entrypoint", "ls", SIDECAR_IMAGE, "/opt/cert-sidecar");
   expect(files.split("\n")).toEqual(["cli.js", "main.js", "package.json"]);

@@ -2,14 +2,20 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, beforeEach } from "vitest";
-import { createCertificateAuthority } from "../../src/acme/index.ts";
+import { type CertificateAuthorityParts, createCertificateAuthority } from "../../src/acme/index.ts";
 import { type Identifier, OperatorError } from "../../src/certificate/index.ts";
 import { createWebrootSolver } from "../../src/challenge/index.ts";
-import type { AccountStore, ChallengeSolver, IssuedCertificate, IssueRequest } from "../../src/reconcile/index.ts";
+import type {
+  AccountStore,
+  CertificateAuthority,
+  ChallengeSolver,
+  IssuedCertificate,
+  IssueRequest,
+} from "../../src/reconcile/index.ts";
 import { createAccountStore } from "../../src/store/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { type CollectedLine, collectLog } from "./collected-log.ts";
-import { type Pebble, startPebble } from "./pebble.ts";
+import { type Pebble, type PebbleOptions, startPebble } from "./pebble.ts";
 import { type ProxiedCa, startProxiedCa } from "./proxied-ca.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 import { serveWebroot } from "./webroot-server.ts";
@@ -17,6 +23,7 @@ import { serveWebroot } from "./webroot-server.ts";
 /** One sidecar's way to the CA, with a tree of its own. */
 export type AcmeSidecar = {
   readonly accounts: AccountStore;
+  readonly authority: CertificateAuthority;
   readonly lines: readonly CollectedLine[];
   /** Names of the events so far. */
   readonly events: () => string[];
@@ -35,13 +42,16 @@ export type AcmeStage = {
   request(identifiers: readonly Identifier[], more?: Partial<IssueRequest>): IssueRequest;
 };
 
-/** Sets the stage for all tests of a file: Pebble refuses 15 % of nonces and finds every valid authorization again. */
-export function acmeStage(): AcmeStage {
+/**
+ * Sets the stage for all tests of a file: Pebble refuses 15 % of nonces and finds every valid authorization again, unless
+ * `options` say otherwise.
+ */
+export function acmeStage(options: Omit<PebbleOptions, "httpPort"> = {}): AcmeStage {
   let parts: StageParts | undefined;
   beforeAll(async () => {
     const webroot = await mkdtemp(join(tmpdir(), "webroot-"));
     const web = await serveWebroot(webroot);
-    const pebble = await startPebble({ httpPort: web.port, authorizationReusePercent: 100 });
+    const pebble = await startPebble({ httpPort: web.port, authorizationReusePercent: 100, ...options });
     const ca = await startProxiedCa(pebble.directoryUrl, pebble.caPem);
     parts = { webroot, webUrl: `http://127.0.0.1:${web.port}`, pebble, ca };
     return async () => {
@@ -81,8 +91,19 @@ export function acmeStage(): AcmeStage {
 
 type StageParts = Pick<AcmeStage, "webroot" | "pebble" | "ca"> & { readonly webUrl: string };
 
-async function makeSidecar(
-  { ca, webUrl }: StageParts,
+/** What a sidecar is made from. */
+export type SidecarParts = {
+  /** Trusts the CA that this root signs. */
+  readonly ca: Pick<ProxiedCa, "caPem">;
+  /** The web server in which the solver looks for its own proofs. */
+  readonly webUrl: string;
+  /** What a test wants otherwise. */
+  readonly authority?: Partial<CertificateAuthorityParts>;
+};
+
+/** Makes a sidecar with a tree of its own; what `wrap` gives takes the place of its solver's methods. */
+export async function makeSidecar(
+  { ca, webUrl, authority: changed }: SidecarParts,
   wrap: (solver: ChallengeSolver) => Partial<ChallengeSolver> = () => ({}),
 ): Promise<AcmeSidecar> {
   const accounts = createAccountStore({ root: await temporaryFolder() });
@@ -96,9 +117,11 @@ async function makeSidecar(
     clock: systemClock,
     caBundlePem: ca.caPem,
     userAgent: "cert-sidecar/tests",
+    ...changed,
   });
   return {
     accounts,
+    authority,
     lines: log.lines,
     events: () => log.lines.map(({ event }) => event),
     issue: (request, signal = new AbortController().signal) => authority.issue(request, log, signal),

@@ -12,6 +12,7 @@ export const SETTINGS: LineageSettings = {
   directoryUrl: "https://acme.test:14000/dir",
   keyType: "ecdsa-p256",
   webrootPath: "/var/www/html",
+  reuseKey: false,
   autorenew: true,
 };
 

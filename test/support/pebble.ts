@@ -18,6 +18,12 @@ export type PebbleOptions = {
   readonly authorizationReusePercent?: number;
   /** Lifetime of a certificate in seconds (default 90 days). */
   readonly lifetimeS?: number;
+  /** Profiles and their lifetimes in seconds (default: one, `default`, of `lifetimeS`). Of several, one must be asked for. */
+  readonly profiles?: Readonly<Record<string, number>>;
+  /** Requires external account binding; MAC keys in base64url by key id (default: none is required). */
+  readonly externalAccountKeys?: Readonly<Record<string, string>>;
+  /** Roots beside the first one, each an alternate chain of every certificate (default 0). */
+  readonly alternateRoots?: number;
   /** A Docker network to stand in as `pebble` and `challtestsrv` (default: Docker's own bridge, no names). */
   readonly network?: string;
 };
@@ -37,8 +43,10 @@ export type Pebble = {
   setAddress(name: string, address: string): Promise<void>;
   /** Makes lookups of one name fail with SERVFAIL. */
   setServfail(name: string): Promise<void>;
-  /** The root that signs the certificates Pebble issues: another at each start. */
-  issuingRootPem(): Promise<string>;
+  /** The root that signs the certificates Pebble issues: another at each start; those after 0 are alternate roots. */
+  issuingRootPem(index?: number): Promise<string>;
+  /** What is answered from now on when renewal information is asked for a certificate: `answer` as it is, sense or nonsense. */
+  setRenewalInfo(certificatePem: string, answer: string): Promise<void>;
   /** What Pebble printed so far. */
   logs(): Promise<string>;
   stop(): Promise<void>;
@@ -77,7 +85,12 @@ export async function startPebble(options: PebbleOptions): Promise<Pebble> {
 async function writeConfiguration(folder: string, options: PebbleOptions): Promise<string> {
   const names = ["DNS:localhost", "DNS:pebble", "IP:127.0.0.1"];
   const { caPem, certificatePem, keyPem } = await makeTestCertificate(names);
-  const profile = { description: "tests", validityPeriod: options.lifetimeS ?? 90 * 24 * 3600 };
+  // One profile only unless asked: with several and none asked for, Pebble draws one.
+  const lifetimes = options.profiles ?? { default: options.lifetimeS ?? 90 * 24 * 3600 };
+  const profiles = Object.entries(lifetimes).map(([name, validityPeriod]) => [
+    name,
+    { description: `tests: ${validityPeriod} s`, validityPeriod },
+  ]);
   const pebble = {
     listenAddress: `0.0.0.0:${DIRECTORY_PORT}`,
     managementListenAddress: `0.0.0.0:${MANAGEMENT_PORT}`,
@@ -86,8 +99,11 @@ async function writeConfiguration(folder: string, options: PebbleOptions): Promi
     httpPort: options.httpPort,
     tlsPort: 5001,
     retryAfter: { authz: 1, order: 1 },
-    // One profile only: with several and none asked for, Pebble draws one.
-    profiles: { default: profile },
+    profiles: Object.fromEntries(profiles),
+    ...(options.externalAccountKeys && {
+      externalAccountBindingRequired: true,
+      externalAccountMACKeys: options.externalAccountKeys,
+    }),
   };
   await writeFile(join(folder, "ca.pem"), caPem);
   await writeFile(join(folder, "leaf.pem"), certificatePem);
@@ -111,6 +127,7 @@ async function startCa(name: string, folder: string, dnsServer: string, options:
     PEBBLE_VA_NOSLEEP: 1,
     PEBBLE_WFE_NONCEREJECT: options.nonceRejectPercent ?? 15,
     PEBBLE_AUTHZREUSE: options.authorizationReusePercent ?? 0,
+    PEBBLE_ALTERNATE_ROOTS: options.alternateRoots ?? 0,
   };
   const variables = Object.entries(environment).flatMap(([key, value]) => ["-e", `${key}=${value}`]);
   const ports = ["-p", `127.0.0.1::${DIRECTORY_PORT}`, "-p", `127.0.0.1::${MANAGEMENT_PORT}`];
@@ -152,10 +169,25 @@ async function describe(started: Started): Promise<Pebble> {
     hostAddress,
     setAddress: (name, address) => tellDns("add-a", { host: `${name}.`, addresses: [address] }),
     setServfail: (name) => tellDns("set-servfail", { host: `${name}.` }),
-    issuingRootPem: () => get(`https://${management}/roots/0`, caPem),
+    issuingRootPem: (index = 0) => exchange(`https://${management}/roots/${index}`, { ca: caPem }),
+    setRenewalInfo: (certificatePem, answer) =>
+      setRenewalInfo({ origin: `https://${management}`, caPem }, certificatePem, answer),
     logs: () => docker("logs", names.pebble),
     stop,
   };
+}
+
+/** Where a Pebble is told things: its management port, and the root that signs its HTTPS. */
+export type PebbleManagement = { readonly origin: string; readonly caPem: string };
+
+/** Has a Pebble answer so from now on when renewal information is asked for a certificate: `answer` as it is, sense or nonsense. */
+export async function setRenewalInfo(
+  { origin, caPem }: PebbleManagement,
+  certificatePem: string,
+  answer: string,
+): Promise<void> {
+  const body = JSON.stringify({ Certificate: certificatePem, ARIResponse: answer });
+  await exchange(`${origin}/set-renewal-info/`, { ca: caPem, body });
 }
 
 function publishedAt(container: string, port: number): Promise<string> {
@@ -166,7 +198,7 @@ async function untilAnswered(url: string, caPem: string): Promise<void> {
   const deadline = Date.now() + START_DEADLINE_MS;
   for (;;) {
     try {
-      await get(url, caPem);
+      await exchange(url, { ca: caPem });
       return;
     } catch (error) {
       if (Date.now() > deadline) throw error;
@@ -175,10 +207,13 @@ async function untilAnswered(url: string, caPem: string): Promise<void> {
   }
 }
 
-function get(url: string, ca: string): Promise<string> {
+/** GETs, or POSTs a body, and gives the text of the answer. */
+function exchange(url: string, { ca, body }: { readonly ca: string; readonly body?: string }): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const method = body === undefined ? "GET" : "POST";
   // Pebble answers 400 to a request without a User-Agent.
-  const outgoing = request(url, { ca, agent: false, timeout: 5000, headers: { "User-Agent": "tests" } }, (incoming) => {
+  const options = { ca, method, agent: false, timeout: 5000, headers: { "User-Agent": "tests" } } as const;
+  const outgoing = request(url, options, (incoming) => {
     let text = "";
     incoming.setEncoding("utf8");
     incoming.on("data", (chunk: string) => (text += chunk));
@@ -188,6 +223,6 @@ function get(url: string, ca: string): Promise<string> {
   });
   outgoing.on("timeout", () => outgoing.destroy(new Error(`${url}: no answer`)));
   outgoing.on("error", reject);
-  outgoing.end();
+  outgoing.end(body);
   return promise;
 }

@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, request } from "node:https";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { Agent, createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { makeTestCertificate } from "./test-ca.ts";
 
@@ -8,6 +8,7 @@ export type PassedRequest = {
   readonly method: string;
   readonly path: string;
   readonly status: number;
+  readonly headers: IncomingHttpHeaders;
   readonly body: string;
 };
 
@@ -25,20 +26,44 @@ export type ProxiedCa = {
   stop(): Promise<void>;
 };
 
+/** A request on its way through the proxy. */
+export type Passing = {
+  readonly method: string;
+  readonly path: string;
+  readonly response: ServerResponse;
+  /** Hands it on to the CA, once, and gives the answer, which the client doesn't see yet. */
+  readonly ask: () => Promise<PassedRequest>;
+};
+
+/** Answers a request in its own way, or gives undefined to let it pass. */
+export type Interference = (passing: Passing) => Promise<void> | undefined;
+
 /**
  * Stands in front of a CA and counts what passes. The Host header is left as it came: Pebble makes its URLs from it, so
  * that all further requests come this way too.
  */
-export async function startProxiedCa(directoryUrl: string, upstreamCaPem: string): Promise<ProxiedCa> {
+export async function startProxiedCa(
+  directoryUrl: string,
+  upstreamCaPem: string,
+  interfere: Interference = () => undefined,
+): Promise<ProxiedCa> {
   const { caPem, certificatePem, keyPem } = await makeTestCertificate();
   const { origin, pathname } = new URL(directoryUrl);
+  const agent = new Agent({ ca: upstreamCaPem, servername: "localhost", keepAlive: true });
   const passed: PassedRequest[] = [];
   let losing: string | undefined;
   const serve = async (incoming: IncomingMessage, response: ServerResponse) => {
-    const answer = await askCa(incoming, { origin, ca: upstreamCaPem });
-    passed.push(answer);
-    const isLost = losing !== undefined && answer.method === "POST" && answer.path.includes(losing);
-    if (!isLost || answer.status >= 400) return void response.writeHead(answer.status, answer.headers).end(answer.body);
+    const { method = "", url: path = "" } = incoming;
+    const ask = async () => {
+      const answer = await askCa(incoming, origin, agent);
+      passed.push(answer);
+      return answer;
+    };
+    const interference = interfere({ method, path, response, ask });
+    if (interference !== undefined) return interference;
+    const answer = await ask();
+    const isLost = losing !== undefined && method === "POST" && path.includes(losing);
+    if (!isLost || answer.status >= 400) return sendAnswer(response, answer);
     losing = undefined;
     response.destroy();
   };
@@ -61,23 +86,21 @@ export async function startProxiedCa(directoryUrl: string, upstreamCaPem: string
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        agent.destroy();
       }),
   };
 }
 
-async function askCa(incoming: IncomingMessage, upstream: { readonly origin: string; readonly ca: string }) {
+/** Gives the client what the CA answered. */
+export function sendAnswer(response: ServerResponse, { status, headers, body }: PassedRequest): void {
+  response.writeHead(status, headers).end(body);
+}
+
+async function askCa(incoming: IncomingMessage, origin: string, agent: Agent): Promise<PassedRequest> {
   const sent = Buffer.concat(await incoming.toArray());
-  const path = incoming.url ?? "";
-  const method = incoming.method ?? "";
+  const { url: path = "", method = "", headers } = incoming;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const options = {
-    method,
-    headers: incoming.headers,
-    ca: upstream.ca,
-    agent: false,
-    servername: "localhost",
-  } as const;
-  request(new URL(path, upstream.origin), options, resolve).on("error", reject).end(sent);
+  request(new URL(path, origin), { method, headers, agent }, resolve).on("error", reject).end(sent);
   const answer = await promise;
   const body = Buffer.concat(await answer.toArray()).toString("utf8");
   return { method, path, status: answer.statusCode ?? 0, headers: answer.headers, body };

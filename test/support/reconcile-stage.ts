@@ -1,7 +1,14 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { OperatorError, parseIdentifier, type RetryRule } from "../../src/certificate/index.ts";
+import {
+  OperatorError,
+  parseIdentifier,
+  type FailureOrigin,
+  type HoldScope,
+  type RenewalInfoAnswer,
+  type RetryRule,
+} from "../../src/certificate/index.ts";
 import {
   automaticMode,
   ConfigurationRejectedError,
@@ -17,6 +24,7 @@ import {
   type Run,
   type RunMode,
   type RunReport,
+  type StorageFinding,
 } from "../../src/reconcile/index.ts";
 import { createLineageStore } from "../../src/store/index.ts";
 import { collectLog } from "./collected-log.ts";
@@ -29,6 +37,8 @@ export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 export const PRODUCTION = SETTINGS.directoryUrl;
+/** A CA whose limits we know; nothing is ever sent there. */
+export const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
 export const STAGING = "https://acme.test:14000/staging";
 
 /** A failure of the CA; with `notBefore` it has asked for patience. */
@@ -36,10 +46,12 @@ export class CaFailure extends OperatorError {
   readonly code = "TEST_CA_FAILED";
   readonly remedy = "Wait.";
   override readonly retry: RetryRule;
+  override readonly origin: FailureOrigin;
 
-  constructor(notBefore?: Date) {
+  constructor(notBefore?: Date, { scope, origin }: { scope?: HoldScope | undefined; origin?: FailureOrigin } = {}) {
     super("the CA says no");
-    this.retry = notBefore ? { notBefore } : "next-run";
+    this.retry = notBefore ? { notBefore, scope } : "next-run";
+    this.origin = origin ?? "ca-refused";
   }
 }
 
@@ -53,7 +65,18 @@ class TestAuthority implements CertificateAuthority {
   readonly orders: PlacedOrder[] = [];
   /** Called for each order; what it throws is the CA's answer. */
   answer: (order: PlacedOrder) => void = () => undefined;
+  /** Called when the CSR is there. */
+  sign: (order: PlacedOrder) => void = () => undefined;
   life: (now: Date) => Life;
+  /** What it says of when to renew a certificate; by default it has no renewal information. */
+  suggestion: (directoryUrl: string, certificateId: string) => RenewalInfoAnswer = () => ({ kind: "unsupported" });
+  readonly questions: { readonly at: Date; readonly certificateId: string }[] = [];
+  /** Whether it answers a look. */
+  isUp: (directoryUrl: string) => boolean = () => true;
+  looks = 0;
+  /** Whether it takes an order for the renewal that it says it is. */
+  takesReplacements = true;
+  aheadMs: number | undefined;
   readonly #now: () => Date;
 
   constructor(now: () => Date, lifeMs: number) {
@@ -67,7 +90,28 @@ class TestAuthority implements CertificateAuthority {
     const order = { ...request, at, names: names.join(",") };
     this.orders.push(order);
     this.answer(order);
-    return issueForTest({ names, ...this.life(at), accountId: "0123456789abcdef0123456789abcdef" });
+    await request.beforeFinalize?.();
+    this.sign(order);
+    const issued = issueForTest({ names, ...this.life(at), accountId: "0123456789abcdef0123456789abcdef" });
+    return { ...issued, isReplacement: request.replaces !== undefined && this.takesReplacements };
+  }
+
+  async renewalInfo(directoryUrl: string, certificateId: string): Promise<RenewalInfoAnswer> {
+    this.questions.push({ at: this.#now(), certificateId });
+    return this.suggestion(directoryUrl, certificateId);
+  }
+
+  async isAnswering(directoryUrl: string): Promise<boolean> {
+    this.looks += 1;
+    return this.isUp(directoryUrl);
+  }
+
+  clockAheadMs(): number | undefined {
+    return this.aheadMs;
+  }
+
+  async changeAccountKey(): Promise<never> {
+    throw new Error("no test of reconcile changes an account's key");
   }
 }
 
@@ -147,6 +191,7 @@ export class ReconcileStage {
   readonly log = collectLog();
   targets: TestTarget[];
   policy: Policy;
+  storage: StorageFinding = { kind: "lasting" };
   /** Called before each call on the disk; what it throws is the call's result. */
   onDisk: (call: string) => void = () => undefined;
   #nowMs = Date.parse("2026-06-01T00:00:00Z");
@@ -165,6 +210,7 @@ export class ReconcileStage {
       isKeyTypeChosen: false,
       webrootPath: "/var/www/html",
       isStaging: (url) => url === STAGING,
+      isPublicCa: (url) => url === PRODUCTION || url === LETS_ENCRYPT,
       stagingOf: (url) => (url === PRODUCTION ? STAGING : undefined),
       isRehearsalOnly: false,
       settingsDigest: "",
@@ -203,6 +249,7 @@ export class ReconcileStage {
       clock: { now: () => this.now(), sleep },
       random: this.#random,
       policy: this.policy,
+      storage: { look: async () => this.storage },
       mayAct: async () => true,
       servedWithinMs: 5000,
     };

@@ -8,54 +8,98 @@ export type ScriptedAnswer = {
   readonly body?: unknown;
 };
 
-/** An HTTPS server with an ACME directory and fresh nonces, whose answers to POSTs a test decides: for faults no real CA shows. */
+/** What a test makes of a request. */
+export type Script<T> = (request: ReceivedRequest, count: number) => ScriptedAnswer | "hang" | T;
+
+/** An HTTPS server with an ACME directory and fresh nonces, whose answers a test decides: for faults no real CA shows. */
 export type ScriptedCa = HttpsServer & {
   readonly directoryUrl: string;
+  /** Adds fields to the directory from now on, beside the three that every CA has; URLs in it are paths made absolute. */
+  offer(directory: Readonly<Record<string, unknown>>): void;
   /** Answers each POST from now on; `count` is 1 for the first one. */
-  answerPosts(answer: (request: ReceivedRequest, count: number) => ScriptedAnswer | "hang"): void;
-  /** The POSTs so far: their path and the nonce each was signed with. */
-  posts(): readonly { readonly path: string; readonly nonce: string; readonly signed: string }[];
+  answerPosts(answer: Script<never>): void;
+  /** Answers each GET and HEAD from now on, as {@link answerPosts}; undefined leaves directory and nonces as they are. */
+  answerUnsigned(answer: Script<undefined>): void;
+  /** The POSTs so far: their path, the nonce each was signed with, and what was sent. */
+  posts(): readonly SignedPost[];
+};
+
+/** A POST, taken apart. */
+export type SignedPost = {
+  readonly path: string;
+  readonly nonce: string;
+  readonly signed: string;
+  /** Undefined for a POST-as-GET. */
+  readonly payload: unknown;
 };
 
 /** Starts a scripted CA. Every answer carries a new nonce. */
 export async function startScriptedCa(): Promise<ScriptedCa> {
   const server = await startHttpsServer();
   let nonces = 0;
-  const directory = Object.fromEntries(
-    ["newNonce", "newAccount", "newOrder"].map((name) => [name, `${server.origin}/${name}`]),
-  );
-  const send = (response: ServerResponse, { status, headers, body }: ScriptedAnswer) => {
+  let offered: Readonly<Record<string, unknown>> = {};
+  const scripts = { post: counted<never>(() => ({ status: 200 })), unsigned: counted<undefined>(() => undefined) };
+  const absolute = (fields: Readonly<Record<string, unknown>>) =>
+    Object.fromEntries(
+      Object.entries(fields).map(([name, value]) => [
+        name,
+        typeof value === "string" ? `${server.origin}/${value}` : value,
+      ]),
+    );
+  const byItself = (path: string): ScriptedAnswer => {
+    if (path !== "/directory") return { status: 200 };
+    return { status: 200, body: absolute({ ...DIRECTORY, ...offered }) };
+  };
+  server.answerWith((request, response) => {
+    const answer =
+      request.method === "POST" ? scripts.post(request) : (scripts.unsigned(request) ?? byItself(request.path));
+    if (answer === "hang") return;
     nonces += 1;
-    const type = typeof body === "string" ? "text/html" : "application/json";
-    response.writeHead(status, { "Replay-Nonce": `nonce-${nonces}`, "Content-Type": type, ...headers });
-    response.end(typeof body === "string" ? body : JSON.stringify(body ?? {}));
-  };
-  const answerPosts: ScriptedCa["answerPosts"] = (answer) => {
-    let count = 0;
-    server.answerWith((request, response) => {
-      if (request.path === "/directory") return send(response, { status: 200, body: directory });
-      if (request.method !== "POST") return send(response, { status: 200 });
-      count += 1;
-      const scripted = answer(request, count);
-      if (scripted !== "hang") send(response, scripted);
-    });
-  };
-  answerPosts(() => ({ status: 200 }));
+    send(response, { ...answer, headers: { "Replay-Nonce": `nonce-${nonces}`, ...answer.headers } });
+  });
   return {
     ...server,
     directoryUrl: `${server.origin}/directory`,
-    answerPosts,
+    offer: (directory) => {
+      offered = directory;
+    },
+    answerPosts: (script) => {
+      scripts.post = counted(script);
+    },
+    answerUnsigned: (script) => {
+      scripts.unsigned = counted(script);
+    },
     posts: () => readPosts(server.requests),
   };
 }
 
-function readPosts(requests: readonly ReceivedRequest[]) {
+const DIRECTORY = { newNonce: "newNonce", newAccount: "newAccount", newOrder: "newOrder" };
+
+function counted<T>(script: Script<T>) {
+  let count = 0;
+  return (request: ReceivedRequest) => {
+    count += 1;
+    return script(request, count);
+  };
+}
+
+// The header Date can be made wrong, or left out by an empty value.
+function send(response: ServerResponse, { status, headers = {}, body }: ScriptedAnswer): void {
+  const type = typeof body === "string" ? "text/html" : "application/json";
+  response.sendDate = headers["Date"] !== "";
+  const told = Object.entries(headers).filter(([, value]) => value !== "");
+  response.writeHead(status, { "Content-Type": type, ...Object.fromEntries(told) });
+  response.end(typeof body === "string" ? body : JSON.stringify(body ?? {}));
+}
+
+function readPosts(requests: readonly ReceivedRequest[]): SignedPost[] {
   return requests
     .filter(({ method }) => method === "POST")
     .map(({ path, body }) => {
-      const { protected: header, signature } = JSON.parse(body) as { protected: string; signature: string };
-      const { nonce } = JSON.parse(Buffer.from(header, "base64url").toString()) as { nonce: string };
-      return { path, nonce, signed: signature };
+      const jws = JSON.parse(body) as { protected: string; payload: string; signature: string };
+      const decode = (text: string): unknown => JSON.parse(Buffer.from(text, "base64url").toString());
+      const { nonce } = decode(jws.protected) as { nonce: string };
+      return { path, nonce, signed: jws.signature, payload: jws.payload === "" ? undefined : decode(jws.payload) };
     });
 }
 

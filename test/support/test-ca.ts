@@ -14,9 +14,11 @@ const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-n
 /**
  * Makes a root and a server certificate for `names` (default: this machine's loopback). Needs the openssl command.
  * The root may sign certificates and the leaf names its key, without which newer TLS clients refuse the pair.
+ * `rootName` is the root's common name.
  */
 export async function makeTestCertificate(
   names: readonly string[] = ["DNS:localhost", "IP:127.0.0.1"],
+  rootName = "Test root",
 ): Promise<TestCertificate> {
   const folder = await mkdtemp(join(tmpdir(), "test-ca-"));
   const openssl = (...args: string[]) => run("openssl", args, { cwd: folder });
@@ -25,7 +27,7 @@ export async function makeTestCertificate(
       join(folder, "leaf.ext"),
       `subjectAltName=${names.join(",")}\nauthorityKeyIdentifier=keyid\nbasicConstraints=CA:FALSE\n`,
     );
-    const root = ["-x509", "-subj", "/CN=Test root", "-days", "30", "-addext", "keyUsage=critical,keyCertSign"];
+    const root = ["-x509", "-subj", `/CN=${rootName}`, "-days", "30", "-addext", "keyUsage=critical,keyCertSign"];
     await openssl("req", ...EC_KEY, ...root, "-keyout", "ca.key", "-out", "ca.pem");
     await openssl("req", ...EC_KEY, "-subj", "/CN=test", "-keyout", "leaf.key", "-out", "leaf.csr");
     const sign = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30", "-extfile", "leaf.ext"];

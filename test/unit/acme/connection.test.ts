@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { createCa } from "../../../src/acme/ca.ts";
 import { connect } from "../../../src/acme/connection.ts";
 import {
@@ -10,10 +10,11 @@ import {
   RateLimitedError,
   UnexpectedAnswerError,
 } from "../../../src/acme/index.ts";
+import { OperatorError } from "../../../src/certificate/index.ts";
 import { createTransport } from "../../../src/acme/transport.ts";
 import { collectLog } from "../../support/collected-log.ts";
 import { instantClock } from "../../support/instant-clock.ts";
-import { problemAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
+import { problemAnswer, type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 
 const NOW = new Date("2026-11-22T01:00:00Z");
 const KEY = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ type: "pkcs8", format: "pem" });
@@ -71,13 +72,29 @@ describe("nonces", () => {
     expect(server.requests.filter(({ method }) => method === "HEAD")).toHaveLength(1);
   });
 
-  test("a CA that refuses each one is given up after six requests, with its own words", async () => {
-    server.answerPosts(() => problemAnswer(400, "badNonce", "no nonce is good enough"));
+  test("are asked for until one is taken: a CA may refuse most of them", async () => {
+    server.answerPosts((_request, count) => (count < 20 ? problemAnswer(400, "badNonce", "no") : { status: 201 }));
     const { order } = await open();
+    await order();
+    expect(server.posts()).toHaveLength(20);
+  });
+
+  test("a CA that refuses each one is given up after twenty requests in five seconds, with its own words", async () => {
+    server.answerPosts(() => problemAnswer(400, "badNonce", "no nonce is good enough"));
+    const { order, clock } = await open();
     const error = await failure(order(), ProblemError);
     expect(error.code).toBe("ACME_BAD_NONCE");
+    expect(error.origin).toBe("ca-failing");
     expect(error.message).toContain("no nonce is good enough");
-    expect(server.posts()).toHaveLength(6);
+    expect(server.posts()).toHaveLength(20);
+    expect(clock.slept).toEqual(Array(10).fill(500));
+  });
+
+  test("a refusal that brings no other is followed by a question for one, as often as twenty times", async () => {
+    server.answerPosts(() => problemAnswer(400, "badNonce", "no", { "Replay-Nonce": "" }));
+    const { order } = await open();
+    await failure(order(), ProblemError);
+    expect(server.requests.filter(({ method }) => method === "HEAD")).toHaveLength(20);
   });
 });
 
@@ -91,8 +108,8 @@ describe("a CA that asks for patience", () => {
     server.answerPosts(() => problemAnswer(status, "rateLimited", "too many certificates", headers));
     const { order, clock } = await open();
     const error = await failure(order(), RateLimitedError);
-    expect(error.retry).toEqual({ notBefore: new Date(until) });
-    expect(error.message).toBe(`The CA refused to place an order until ${until}: too many certificates`);
+    expect(error.retry).toMatchObject({ notBefore: new Date(until) });
+    expect(error.message).toContain(`The CA refused to place an order until ${until}: too many certificates`);
     expect(server.posts()).toHaveLength(1);
     expect(clock.slept).toEqual([]);
   });
@@ -118,6 +135,7 @@ describe("failures of server and line", () => {
     server.answerPosts(() => ({ status: 502, body: "<html><h1>Bad   gateway</h1></html>" }));
     const { order } = await open();
     const error = await failure(order(), CaFailingError);
+    expect(error.origin).toBe("ca-failing");
     expect(error.message).toBe("The CA failed with 502 when asked to place an order: 502 Bad gateway");
     expect(server.posts()).toHaveLength(3);
   });
@@ -132,7 +150,7 @@ describe("failures of server and line", () => {
   test("a CA that hangs is given up after three time limits", async () => {
     server.answerPosts(() => "hang");
     const { order } = await open({ requestTimeoutMs: 100 });
-    await failure(order(), CaUnreachableError);
+    expect((await failure(order(), CaUnreachableError)).origin).toBe("ca-unreachable");
     expect(server.posts()).toHaveLength(3);
   });
 
@@ -177,6 +195,24 @@ describe("refusals and nonsense", () => {
   });
 });
 
+describe("a failure to answer what everybody may ask", () => {
+  test.each<[string, ScriptedAnswer, string]>([
+    ["/directory", { status: 500, body: "" }, "ACME_CA_FAILING"],
+    ["/directory", { status: 429, body: "" }, "ACME_RATE_LIMITED"],
+    ["/directory", { status: 200, body: "<html>" }, "ACME_NOT_A_DIRECTORY"],
+    ["/newNonce", { status: 503, headers: { "Retry-After": "5" } }, "ACME_RATE_LIMITED"],
+    ["/newNonce", { status: 502, body: "" }, "ACME_CA_FAILING"],
+    ["/newNonce", { status: 200, headers: { "Replay-Nonce": "" } }, "ACME_UNEXPECTED_ANSWER"],
+  ])("at %s, by %o, is one of the CA as a whole", async (path, answer, code) => {
+    server.answerPosts(() => ({ status: 200 }));
+    server.answerUnsigned((request) => (request.path === path ? answer : undefined));
+    onTestFinished(() => server.answerUnsigned(() => undefined));
+    const { order } = await open();
+    expect(await failure(order(), OperatorError)).toMatchObject({ code, origin: "ca-unreachable" });
+    expect(server.posts()).toEqual([]);
+  });
+});
+
 describe("the directory", () => {
   test.each([
     ["a web page", { status: 200, body: "<html>Welcome</html>" }, "200 with text/html"],
@@ -187,13 +223,9 @@ describe("the directory", () => {
       { status: 301, headers: { Location: "https://ca.test/dir" }, body: "" },
       "redirect to https://ca.test/dir",
     ],
-  ])("that is %s is named as what it is", async (_what, answer, words) => {
-    server.answerWith((_request, response) => {
-      const text = typeof answer.body === "string";
-      const type = text ? "text/html" : "application/json";
-      response.writeHead(answer.status, { "Content-Type": type, ...("headers" in answer ? answer.headers : {}) });
-      response.end(text ? answer.body : JSON.stringify(answer.body));
-    });
+  ] satisfies [string, ScriptedAnswer, string][])("that is %s is named as what it is", async (_what, answer, words) => {
+    server.answerUnsigned(() => answer);
+    onTestFinished(() => server.answerUnsigned(() => undefined));
     const { order } = await open();
     const error = await failure(order(), NotAnAcmeDirectoryError);
     expect(error.message).toContain(words);
@@ -202,7 +234,7 @@ describe("the directory", () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  test("is asked for once a day, and anew after it was forgotten", async () => {
+  test("is asked for once a day, and anew after it was forgotten or the clock was set back", async () => {
     server.answerPosts(() => ({ status: 200 }));
     const { order, ca, clock } = await open();
     const asked = () => server.requests.filter(({ path }) => path === "/directory").length;
@@ -216,5 +248,9 @@ describe("the directory", () => {
     ca.forgetDirectory();
     await order();
     expect(asked()).toBe(3);
+    await clock.sleep(1000, neverAborted());
+    clock.setBack(48 * 3600 * 1000);
+    await order();
+    expect(asked(), "after the clock was set back by two days").toBe(4);
   });
 });

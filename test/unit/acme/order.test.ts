@@ -1,21 +1,20 @@
-import { generateKeyPairSync, X509Certificate } from "node:crypto";
+import { X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import {
-  accountId,
-  createCertificateAuthority,
-  OrderInvalidError,
-  UnexpectedAnswerError,
-} from "../../../src/acme/index.ts";
+import { OrderInvalidError, UnexpectedAnswerError } from "../../../src/acme/index.ts";
 import { OperatorError } from "../../../src/certificate/index.ts";
-import { createWebrootSolver } from "../../../src/challenge/index.ts";
-import type { AccountStore, IssueRequest } from "../../../src/reconcile/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
-import { instantClock } from "../../support/instant-clock.ts";
 import { problemAnswer, type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
+import {
+  type Answers,
+  certificateAnswer,
+  happyEnd,
+  runOrder,
+  SCRIPTED_ACCOUNT_ID,
+  scriptedAuthority,
+  scriptedOrder,
+  scriptedRequest,
+} from "../../support/scripted-order.ts";
 
-const KEY = generateKeyPairSync("ec", { namedCurve: "P-256" })
-  .privateKey.export({ type: "pkcs8", format: "pem" })
-  .toString();
 const CAA = "urn:ietf:params:acme:error:caa";
 
 let server: ScriptedCa;
@@ -25,71 +24,29 @@ beforeAll(async () => {
 beforeEach(() => server.forget());
 afterAll(() => server.stop());
 
-/** Runs one order whose names are proven already, at a CA that gives these answers to each path in turn. */
-async function runOrder(answers: Readonly<Record<string, readonly ScriptedAnswer[]>>) {
-  const counts = new Map<string, number>();
-  server.answerPosts(({ path }) => {
-    const count = counts.get(path) ?? 0;
-    counts.set(path, count + 1);
-    const scripted = answers[path] ?? [];
-    return scripted[Math.min(count, scripted.length - 1)] ?? { status: 404 };
-  });
-  const account = { id: accountId(KEY), privateKeyPem: KEY, url: `${server.origin}/account` };
-  const accounts: AccountStore = {
-    find: async () => account,
-    save: () => Promise.reject(new Error("a known account is not saved")),
-    setAside: () => Promise.reject(new Error("a good account is not set aside")),
-  };
-  const clock = instantClock();
-  const solver = createWebrootSolver({ front: { httpUrl: async () => undefined }, clock });
-  const authority = createCertificateAuthority({
-    accounts,
-    solverFor: () => solver,
-    clock,
-    caBundlePem: server.caPem,
-    userAgent: "tests",
-    orderTimeoutMs: 60_000,
-  });
-  const request: IssueRequest = {
-    lineage: "a.test",
-    identifiers: [{ type: "dns", value: "a.test" }],
-    keyType: "ecdsa-p256",
-    directoryUrl: server.directoryUrl,
-    webrootPath: "/var/www/html",
-    account: "stored",
-  };
-  const issue = authority.issue(request, collectLog(), new AbortController().signal);
-  return { clock, outcome: await issue.catch((error: unknown) => error) };
-}
+const run = (answers: Answers) => runOrder(server, answers);
 
-/** An order as a CA shows it. */
-function order(status: string, more: object = {}, headers: Record<string, string> = {}): ScriptedAnswer {
-  const body = { status, authorizations: [], finalize: `${server.origin}/finalize`, ...more };
-  return { status: 200, headers: { Location: `${server.origin}/order`, ...headers }, body };
-}
+const order = (status: string, fields: object = {}, headers: Record<string, string> = {}) =>
+  scriptedOrder(server, status, { fields, headers });
 
 const finished = () => order("valid", { certificate: `${server.origin}/certificate` });
-const certificate = (): ScriptedAnswer => ({
-  status: 200,
-  headers: { "Content-Type": "application/pem-certificate-chain" },
-  body: `some words before\n${server.caPem}\n${server.caPem}`,
-});
+const certificate = () => certificateAnswer(`some words before\n${server.caPem}\n${server.caPem}`);
 
 describe("a ready order", () => {
   test("is finalized and polled as often as the CA asks, and its chain is taken apart", async () => {
-    const { outcome, clock } = await runOrder({
+    const { outcome, clock } = await run({
       "/newOrder": [order("ready")],
       "/finalize": [order("processing")],
       "/order": [order("processing", {}, { "Retry-After": "4" }), finished()],
       "/certificate": [certificate()],
     });
     const leaf = new X509Certificate(server.caPem).toString();
-    expect(outcome).toMatchObject({ accountId: accountId(KEY), certificatePem: leaf, chainPem: leaf });
+    expect(outcome).toMatchObject({ accountId: SCRIPTED_ACCOUNT_ID, certificatePem: leaf, chainPem: leaf });
     expect(clock.slept).toEqual([100, 4000]);
   });
 
   test("that is valid in the answer to finalize is not polled at all", async () => {
-    const { clock } = await runOrder({
+    const { clock } = await run({
       "/newOrder": [order("ready")],
       "/finalize": [finished()],
       "/certificate": [certificate()],
@@ -99,7 +56,7 @@ describe("a ready order", () => {
   });
 
   test("that the CA calls not ready is finalized again once it is", async () => {
-    const { outcome } = await runOrder({
+    const { outcome } = await run({
       "/newOrder": [order("ready")],
       "/finalize": [problemAnswer(403, "orderNotReady", "wait"), finished()],
       "/order": [order("pending"), order("ready")],
@@ -109,9 +66,105 @@ describe("a ready order", () => {
   });
 });
 
+describe("what is to be written down before the CA may sign", () => {
+  test("is, before the CSR is sent", async () => {
+    const postsBefore: number[] = [];
+    const beforeFinalize = async () => void postsBefore.push(server.posts().length);
+    const { issued } = await runOrder(server, happyEnd(server, server.caPem), { beforeFinalize });
+    expect(issued).toBeDefined();
+    expect(postsBefore).toEqual([1]);
+  });
+
+  test("keeps the CSR from being sent where it can't be", async () => {
+    const beforeFinalize = () => Promise.reject(new Error("the disk is full"));
+    const { outcome } = await runOrder(server, happyEnd(server, server.caPem), { beforeFinalize });
+    expect(outcome).toMatchObject({ message: "the disk is full" });
+    expect(server.posts().map(({ path }) => path)).toEqual(["/newOrder"]);
+  });
+});
+
+describe("what a CA wants proven", () => {
+  type Shown = { readonly value: string; readonly type?: string; readonly status?: string };
+  const authorization = ({ value, type = "dns", status = "pending" }: Shown): ScriptedAnswer => ({
+    status: 200,
+    body: { identifier: { type, value }, status, challenges: [] },
+  });
+  const pending = (paths: readonly string[]) =>
+    order("pending", { authorizations: paths.map((path) => `${server.origin}${path}`) });
+
+  test("is no more than was ordered", async () => {
+    const many = Array.from({ length: 1500 }, (_, index) => `/authz/${index}`);
+    const { outcome } = await run({ "/newOrder": [pending(many)] });
+    expect(outcome).toMatchObject({ code: "ACME_UNEXPECTED_ANSWER" });
+    expect((outcome as OperatorError).message).toContain("1500 authorizations for one name");
+    expect(server.posts().map(({ path }) => path)).toEqual(["/newOrder"]);
+  });
+
+  test("is never a name that wasn't ordered", async () => {
+    const { outcome } = await run({
+      "/newOrder": [pending(["/authz"])],
+      "/authz": [authorization({ value: "router.internal" })],
+    });
+    expect(outcome).toMatchObject({ code: "ACME_UNEXPECTED_ANSWER" });
+    expect((outcome as OperatorError).message).toContain("router.internal, which was not ordered");
+  });
+
+  test.each([
+    ["a name in capitals", { type: "dns", value: "a.test" }, { value: "A.test" }],
+    ["the domain of a wildcard", { type: "dns", value: "*.a.test" }, { value: "a.test" }],
+    ["an address in another spelling", { type: "ip", value: "2001:db8::1" }, { type: "ip", value: "2001:DB8:0:0::1" }],
+  ] as const)("may be %s", async (_what, identifier, shown) => {
+    const answers = { "/newOrder": [pending(["/authz"])], "/authz": [authorization(shown)] };
+    const { outcome } = await runOrder(server, answers, { identifiers: [identifier] });
+    expect(outcome).toMatchObject({ code: "ACME_CHALLENGE_NOT_OFFERED" });
+  });
+
+  test("may have been proven by a domain above it, which needs nothing of us", async () => {
+    const { issued } = await run({
+      ...happyEnd(server, server.caPem),
+      "/newOrder": [pending(["/authz"])],
+      "/authz": [authorization({ value: "test", status: "valid" })],
+    });
+    expect(issued).toBeDefined();
+  });
+});
+
+describe("the time that an order has", () => {
+  const names = Array.from({ length: 25 }, (_, index) => `n${index}.test`);
+  const urls = () => names.map((name) => `${server.origin}/authz/${name}`);
+
+  /** An order at a CA that takes this long for each answer. */
+  const slowly = async (answerMs: number, answers: (path: string) => ScriptedAnswer) => {
+    const { authority, clock } = await scriptedAuthority(server);
+    server.answerPosts(({ path }) => {
+      clock.setBack(-answerMs);
+      return answers(path);
+    });
+    const request = scriptedRequest(server, { identifiers: names.map((value) => ({ type: "dns", value })) });
+    return authority.issue(request, collectLog(), new AbortController().signal);
+  };
+
+  test("ends the round through many authorizations too", async () => {
+    const ordering = slowly(10_000, (path) => {
+      if (path === "/newOrder") return order("pending", { authorizations: urls() });
+      const value = path.split("/").at(-1);
+      return { status: 200, body: { identifier: { type: "dns", value }, status: "valid", challenges: [] } };
+    });
+    await expect(ordering).rejects.toMatchObject({ code: "ACME_ORDER_TIMED_OUT" });
+    const looks = server.posts().filter(({ payload }) => payload === undefined);
+    expect(looks.length).toBeLessThan(15);
+  });
+
+  test("is over for everything but a certificate that the CA has signed", async () => {
+    const end = happyEnd(server, server.caPem);
+    const issued = await slowly(45_000, (path) => end[path]?.[0] ?? { status: 404 });
+    expect(issued).toHaveProperty("certificatePem");
+  });
+});
+
 describe("an order that comes to nothing", () => {
-  const failing = async (answers: Readonly<Record<string, readonly ScriptedAnswer[]>>): Promise<OperatorError> => {
-    const { outcome } = await runOrder(answers);
+  const failing = async (answers: Answers): Promise<OperatorError> => {
+    const { outcome } = await run(answers);
     if (outcome instanceof OperatorError) return outcome;
     throw new Error("no OperatorError was thrown", { cause: outcome });
   };
@@ -140,7 +193,7 @@ describe("an order that comes to nothing", () => {
     expect(thrown.code).toBe("ACME_ORDER_TIMED_OUT");
   });
 
-  test.each<[string, () => Readonly<Record<string, readonly ScriptedAnswer[]>>]>([
+  test.each<[string, () => Answers]>([
     ["an order without a URL", () => ({ "/newOrder": [{ status: 201, body: { status: "ready" } }] })],
     ["an order in a state nobody knows", () => ({ "/newOrder": [order("sleeping")] })],
     ["a list where an order was expected", () => ({ "/newOrder": [{ ...order("ready"), body: [] }] })],

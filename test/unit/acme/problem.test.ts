@@ -39,22 +39,60 @@ describe("a problem document", () => {
   });
 });
 
+// IANA's registry "ACME Error Types" and what CAs use beside it.
+const REGISTERED: readonly (readonly [string, string])[] = [
+  ["accountDoesNotExist", "ACME_ACCOUNT_REFUSED"],
+  ["alreadyReplaced", "ACME_ALREADY_REPLACED"],
+  ["alreadyRevoked", "ACME_ALREADY_REVOKED"],
+  ["autoRenewalCanceled", "ACME_PROBLEM"],
+  ["autoRenewalCancellationInvalid", "ACME_PROBLEM"],
+  ["autoRenewalExpired", "ACME_PROBLEM"],
+  ["autoRenewalRevocationNotSupported", "ACME_PROBLEM"],
+  ["badAttestationStatement", "ACME_PROBLEM"],
+  ["badCSR", "ACME_BAD_CSR"],
+  ["badNonce", "ACME_BAD_NONCE"],
+  ["badPublicKey", "ACME_BAD_ACCOUNT_KEY"],
+  ["badRevocationReason", "ACME_BAD_REVOCATION_REASON"],
+  ["badSignatureAlgorithm", "ACME_BAD_ACCOUNT_KEY"],
+  ["caa", "ACME_CAA"],
+  ["connection", "ACME_CHALLENGE_UNREACHABLE"],
+  ["dns", "ACME_CHALLENGE_DNS"],
+  ["externalAccountRequired", "ACME_EXTERNAL_ACCOUNT_REQUIRED"],
+  ["incorrectResponse", "ACME_CHALLENGE_WRONG_ANSWER"],
+  ["invalidContact", "ACME_BAD_CONTACT"],
+  ["invalidEmail", "ACME_BAD_CONTACT"],
+  ["invalidProfile", "ACME_PROFILE_NOT_OFFERED"],
+  ["malformed", "ACME_MALFORMED"],
+  ["onionCAARequired", "ACME_REJECTED_IDENTIFIER"],
+  ["orderNotReady", "ACME_ORDER_NOT_READY"],
+  ["rateLimited", "ACME_RATE_LIMITED"],
+  ["rejectedIdentifier", "ACME_REJECTED_IDENTIFIER"],
+  ["serverInternal", "ACME_CA_FAILING"],
+  ["tls", "ACME_CHALLENGE_TLS"],
+  ["unauthorized", "ACME_UNAUTHORIZED"],
+  ["unknownDelegation", "ACME_PROBLEM"],
+  ["unsupportedContact", "ACME_BAD_CONTACT"],
+  ["unsupportedIdentifier", "ACME_REJECTED_IDENTIFIER"],
+  ["userActionRequired", "ACME_USER_ACTION_REQUIRED"],
+];
+
 describe("a refused request", () => {
-  test.each([
-    ["externalAccountRequired", "ACME_EXTERNAL_ACCOUNT_REQUIRED"],
-    ["invalidContact", "ACME_BAD_CONTACT"],
-    ["unsupportedContact", "ACME_BAD_CONTACT"],
-    ["rejectedIdentifier", "ACME_REJECTED_IDENTIFIER"],
-    ["caa", "ACME_CAA"],
-    ["badNonce", "ACME_BAD_NONCE"],
-    ["somethingNew", "ACME_PROBLEM"],
-    // A name every object inherits is no entry of ours.
-    ["constructor", "ACME_PROBLEM"],
-  ])("%s has a code of its own, the CA's words and a remedy", (type, code) => {
+  const generic = new ProblemError("do it", problem("somethingNew"));
+
+  test.each(REGISTERED)("%s has a code, the CA's words and a remedy of its own", (type, code) => {
     const error = new ProblemError("place an order for a.test", problem(type));
     expect(error.code).toBe(code);
     expect(error.message).toBe("The CA refused to place an order for a.test: the CA's words");
     expect(error.remedy).toMatch(/^[A-Z].*\.$/);
+    expect(error.remedy).not.toBe(generic.remedy);
+  });
+
+  // A name every object inherits is no entry of ours.
+  test.each(["somethingNew", "constructor", "compound"])("%s, which says nothing, has the CA's words", (type) => {
+    const error = new ProblemError("do it", problem(type));
+    expect(error.code).toBe("ACME_PROBLEM");
+    expect(error.message).toContain("the CA's words");
+    expect(error.remedy).toBe(generic.remedy);
   });
 
   test("shows the address where a person must act", () => {
@@ -63,36 +101,31 @@ describe("a refused request", () => {
     expect(error.code).toBe("ACME_USER_ACTION_REQUIRED");
     expect(error.message).toContain("https://ca.test/terms");
   });
+
+  test.each(["compound", "malformed"])("%s means what its subproblems mean", (type) => {
+    const below = (...types: readonly string[]) => {
+      const subproblems = types.map((one) => ({ type: `${URN}${one}`, detail: "x", identifier: "a.test" }));
+      return new ProblemError("do it", { ...problem(type), subproblems });
+    };
+    expect(below("rejectedIdentifier", "unsupportedIdentifier").code).toBe("ACME_REJECTED_IDENTIFIER");
+    const mixed = below("rejectedIdentifier", "caa", "malformed");
+    expect(mixed.code).toBe("ACME_PROBLEM");
+    expect(mixed.remedy).toMatch(/CERTBOT_DOMAIN.*CAA records/);
+  });
 });
 
-describe("a failed challenge", () => {
+test("several failed proofs are named all, and one remedy once", () => {
   const failed = (value: string, type: string, detail: string) => ({
     identifier: { type: "dns", value } as const,
     problem: problem(type, detail),
+    records: [],
+    isTried: true,
   });
-
-  test.each([
-    ["connection", "ACME_CHALLENGE_UNREACHABLE", /port 80/],
-    ["dns", "ACME_CHALLENGE_DNS", /A or AAAA record/],
-    ["unauthorized", "ACME_CHALLENGE_WRONG_ANSWER", /webroot/],
-    ["incorrectResponse", "ACME_CHALLENGE_WRONG_ANSWER", /webroot/],
-    ["caa", "ACME_CAA", /CAA/],
-    ["tls", "ACME_CHALLENGE_TLS", /plain http/],
-    ["serverInternal", "ACME_CHALLENGE_FAILED", /mend it/],
-  ])("by %s names the name, the CA's words and what to do", (type, code, remedy) => {
-    const error = new ChallengeFailedError([failed("a.test", type, "192.0.2.1: Timeout")]);
-    expect(error.code).toBe(code);
-    expect(error.message).toBe("The CA could not verify a.test: 192.0.2.1: Timeout");
-    expect(error.remedy).toMatch(remedy);
-  });
-
-  test("names all names that failed, and one remedy once", () => {
-    const same = new ChallengeFailedError([failed("a.test", "dns", "NXDOMAIN"), failed("b.test", "dns", "SERVFAIL")]);
-    expect(same.message).toBe("The CA could not verify a.test: NXDOMAIN | b.test: SERVFAIL");
-    expect(same.code).toBe("ACME_CHALLENGE_DNS");
-    const mixed = new ChallengeFailedError([failed("a.test", "dns", "x"), failed("b.test", "connection", "y")]);
-    expect(mixed.code).toBe("ACME_CHALLENGE_FAILED");
-    expect(mixed.remedy).toMatch(/record.*port 80/);
-    expect(same.remedy.match(/record/g)).toHaveLength(1);
-  });
+  const same = new ChallengeFailedError([failed("a.test", "dns", "odd"), failed("b.test", "dns", "strange")]);
+  expect(same.message).toBe("The CA could not verify a.test: odd | b.test: strange");
+  expect(same.code).toBe("ACME_CHALLENGE_DNS");
+  expect(same.remedy.match(/record/g)).toHaveLength(1);
+  const mixed = new ChallengeFailedError([failed("a.test", "dns", "x"), failed("b.test", "connection", "y")]);
+  expect(mixed.code).toBe("ACME_CHALLENGE_FAILED");
+  expect(mixed.remedy).toMatch(/record.*port 80/);
 });

@@ -63,6 +63,7 @@ describe("a request to a CA", () => {
     const error = await failure(transport()(get("http://127.0.0.1:1/dir")));
     expect(error).toBeInstanceOf(PlainHttpError);
     expect(error.message).toContain("http://127.0.0.1:1/dir");
+    expect(error).toMatchObject({ remedy: expect.stringContaining("whoever runs the CA") });
   });
 
   test("to what is no URL says so", async () => {

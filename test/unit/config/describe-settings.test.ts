@@ -20,6 +20,7 @@ test("shows what else is set, from .env too, and nothing that isn't a setting", 
 test.each([
   ["--eab-kid k --eab-hmac-key hunter2 -n", "--eab-kid k --eab-hmac-key [redacted] -n"],
   ["--eab-hmac-key=hunter2 -n", "--eab-hmac-key=[redacted] -n"],
+  ["--eab-hmac-key --token-hunter2 -n", "--eab-hmac-key [redacted] -n"],
   ["--server https://u:hunter2@ca.test/", "--server https://[redacted]@ca.test/"],
   ["--eab-hmac-key 'hunter2", "[redacted]"],
   ["--cert-name 'a b'", "--cert-name 'a b'"],

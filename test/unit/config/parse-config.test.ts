@@ -25,6 +25,11 @@ describe("settings that can be used", () => {
       wanted: [{ name: "a.test", identifiers: [{ type: "dns", value: "a.test" }] }],
       email: undefined,
       directoryUrl: "https://acme-v02.api.letsencrypt.org/directory",
+      fallbackDirectoryUrl: undefined,
+      externalAccount: undefined,
+      profile: undefined,
+      preferredChain: undefined,
+      reuseKey: undefined,
       verifyTls: true,
       caBundlePath: undefined,
       webrootPath: "/var/www/html",
@@ -265,6 +270,14 @@ describe("CERTBOT_OPTIONS", () => {
       "CERTBOT_OPTIONS --eff-email",
     ]);
   });
+
+  test.each([{ CERTBOT_SERVER: "google" }, { CERTBOT_SERVER: "zerossl", CERTBOT_FALLBACK_SERVER: "google" }])(
+    "warns that Google registers nobody without an address: $CERTBOT_SERVER",
+    (settings) => {
+      expect(withOptions("", settings).warnings.map(({ setting }) => setting)).toEqual(["CERTBOT_EMAIL"]);
+      expect(withOptions("--email me@your-site.org", settings).warnings).toEqual([]);
+    },
+  );
 
   test("sets how much is logged", () => {
     expect(withOptions("-v", { CERTBOT_LOG_LEVEL: "error" }).logLevel).toBe("debug");

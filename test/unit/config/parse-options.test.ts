@@ -49,6 +49,10 @@ test.each([
   [["--email="], "CERTBOT_OPTIONS --email: needs a value: ADDRESS"],
   [["--dry-run=yes"], "CERTBOT_OPTIONS --dry-run: takes no value"],
   [["--server", "a", "--server", "b"], "CERTBOT_OPTIONS --server: is given twice, as a and as b"],
+  [
+    ["--new-key"],
+    "CERTBOT_OPTIONS --new-key: is not in this version; put --no-reuse-key into CERTBOT_OPTIONS for one renewal instead",
+  ],
   [["--json"], "CERTBOT_OPTIONS --json: works only on update-cert's command line"],
 ])("refuses %j and names it", (words, mistake) => {
   expect(parse(words).mistakes).toEqual([mistake]);
@@ -59,15 +63,26 @@ test("says of every word what is wrong with it, in one go", () => {
 });
 
 test.each([
-  [["--eab-hmac-key", "hunter2"]],
-  [["--eab-hmac-key=hunter2"]],
-  [["--eab-kid", "kid", "hunter2", "--dns-token=hunter2"]],
+  [["--dns-token", "hunter2"]],
+  [["--dns-token=hunter2", "hunter2"]],
+  [["--eab-hmac-key", "key", "hunter2"]],
+  [["--eab-hmac-key=hunter2", "--eab-hmac-key=2hunter"]],
+  [["--eab-hmac-key=2hunter", "--eab-hmac-key=hunter2"]],
   [["-phunter2"]],
+  [["--dns-token", "-dhunter2"]],
+  [["--dns-token", "--hunter2", "hunter2"]],
   [["--server=https://u:hunter2@a.test", "--server", "https://u:hunter2@b.test"]],
-])("never shows the value of an option it doesn't know, nor a password: %j", (words) => {
+])("never shows the value of an option it doesn't know, nor a secret: %j", (words) => {
   const { mistakes } = parse(words);
   expect(mistakes.length).toBeGreaterThan(0);
   expect(mistakes.join("\n")).not.toContain("hunter2");
+});
+
+test.each(["-dKEY", "--eab-kid", "-"])("takes what follows a secret's option for the secret: %s", (key) => {
+  expect(parse(["--eab-hmac-key", key, "-n"])).toEqual({
+    options: { "--eab-hmac-key": [key], "--non-interactive": [] },
+    mistakes: [],
+  });
 });
 
 test("tells a settings' option on the command line where it belongs, and takes its value with it", () => {

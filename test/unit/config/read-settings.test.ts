@@ -56,8 +56,8 @@ describe("a CERTBOT_ name that isn't ours", () => {
   });
 
   test("is found in the .env text too, and its value is not shown", () => {
-    const [mistake] = mistakesOf({}, { dotenvText: "CERTBOT_EAB_HMAC=hunter2" });
-    expect(mistake && formatMistake(mistake)).toBe("CERTBOT_EAB_HMAC: is no setting");
+    const [mistake] = mistakesOf({}, { dotenvText: "CERTBOT_DNS_TOKEN=hunter2" });
+    expect(mistake && formatMistake(mistake)).toBe("CERTBOT_DNS_TOKEN: is no setting");
   });
 
   test.each(PLANNED_SETTINGS)("is refused as not there yet where it is planned: %s", (name) => {

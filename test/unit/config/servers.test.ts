@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ValueProblem } from "../../../src/config/mistake.ts";
-import { isLetsEncrypt, isStaging, parseServer, SERVERS, stagingOf } from "../../../src/config/servers.ts";
+import { isLetsEncrypt, isPublicCa, isStaging, parseServer, SERVERS, stagingOf } from "../../../src/config/servers.ts";
 
 const PRODUCTION = "https://acme-v02.api.letsencrypt.org/directory";
 const STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory";
@@ -31,6 +31,17 @@ test("refuses a URL with a password in it", () => {
   expect(() => parseServer("https://me:hunter2@ca.test/dir")).toThrow("has a user name in it");
 });
 
+test.each(["https://ca.test/dir#x", "https://ca.test/dir#"])("refuses %s, whose end no CA would see", (text) => {
+  expect(() => parseServer(text)).toThrow("has a # in it");
+});
+
+test("says of Buypass that it is no more, and takes its URL as any other", () => {
+  expect(() => parseServer("Buypass")).toThrow("stopped issuing certificates in October 2025");
+  const url = "https://api.buypass.com/acme/directory";
+  expect(parseServer(url)).toBe(url);
+  expect(isPublicCa(url)).toBe(true);
+});
+
 test("finds the staging server of Let's Encrypt only", () => {
   expect(stagingOf(PRODUCTION)).toBe(STAGING);
   expect(stagingOf(STAGING)).toBe(STAGING);
@@ -51,4 +62,12 @@ test("tells Let's Encrypt from hosts that look like it", () => {
   expect(isLetsEncrypt(STAGING)).toBe(true);
   expect(isLetsEncrypt("https://evilletsencrypt.org/directory")).toBe(false);
   expect(isLetsEncrypt("https://letsencrypt.org.evil.test/directory")).toBe(false);
+});
+
+test("knows the CAs whose limits can be burned, and that their places for tests are none", () => {
+  for (const url of [PRODUCTION, SERVERS.zerossl, SERVERS.google, "https://acme.ssl.com/sslcom-dv-ecc"]) {
+    expect(isPublicCa(url)).toBe(true);
+  }
+  const others = [STAGING, "https://dv.acme-v02.test-api.pki.goog/directory", "https://pebble:14000/dir", "no URL"];
+  for (const url of others) expect(isPublicCa(url)).toBe(false);
 });

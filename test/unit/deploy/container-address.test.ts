@@ -15,6 +15,7 @@ function container(id: string, networks: readonly NetworkEndpoint[], networkMode
     networkMode,
     networks,
     namespaceOf: networkMode.startsWith("container:") ? namespaceOf : id,
+    mounts: [],
   };
 }
 

@@ -55,6 +55,21 @@ describe("what is served instead", () => {
     expect(explain(bare).message).toContain("(O=me, CN=box, self-signed, valid until 2026-04-01)");
   });
 
+  test("for an IP address another server's is the default one, which the remedy names", () => {
+    const identifier = { type: "ip", value: "203.0.113.7" } as const;
+    const { message, remedy } = explain({ ...presented({}), identifier });
+    expect(message).toMatch(
+      / for 203\.0\.113\.7, whose clients name no server \(RFC 6066 §3\) and get its default one$/,
+    );
+    expect(remedy).toContain("Put all IP addresses into one certificate");
+    const older = explain({ ...presented({ identifiers: [identifier] }), identifier });
+    const placeholder = explain({
+      ...presented({}, { isSelfSigned: true, subject: "CN=PLACEHOLDER for box" }),
+      identifier,
+    });
+    for (const waiting of [older, placeholder]) expect(waiting.remedy).toContain("Wait for the next deploy");
+  });
+
   test("a path that is not ours is named with the command that repairs it; ours is not", () => {
     const frozen = explain(presented({}), { configuredPaths: ["/etc/ssl/fullchain.pem"] });
     expect(frozen.message).toMatch(

@@ -21,6 +21,8 @@ describe("our own container's id", () => {
     expect(containerIdFromMounts(mount(`/@data/docker/containers/${ID}/hosts`, "/etc/hosts"))).toBe(ID);
     const podman = `/containers/storage/overlay-containers/${ID}/userdata/resolv.conf`;
     expect(containerIdFromMounts(mount(podman, "/etc/resolv.conf"))).toBe(ID);
+    const btrfs = podman.replace("overlay", "btrfs");
+    expect(containerIdFromMounts(mount(btrfs, "/etc/resolv.conf"))).toBe(ID);
   });
 
   test("is the inner one for an engine that runs in a container itself", () => {

@@ -15,6 +15,7 @@ function stored(name: string, texts: string[], directoryUrl = PRODUCTION): Store
     keyType: "rsa-2048",
     webrootPath: "/old",
     autorenew: true,
+    reuseKey: false,
   } as const;
   return { name, settings, current: { version: 3, leaf } };
 }
@@ -27,6 +28,7 @@ function policy(directoryUrl: string, ...wanted: string[][]): Policy {
     isKeyTypeChosen: false,
     webrootPath: "/w",
     isStaging: (url) => url === STAGING,
+    isPublicCa: () => false,
     stagingOf: () => undefined,
     isRehearsalOnly: false,
     settingsDigest: "",

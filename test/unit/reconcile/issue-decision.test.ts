@@ -1,12 +1,26 @@
 import { describe, expect, test } from "vitest";
 import { OperatorError, parseIdentifier } from "../../../src/certificate/index.ts";
-import { automaticMode, decideIssue, type DesiredCertificate, type RunMode } from "../../../src/reconcile/index.ts";
+import {
+  automaticMode,
+  decideIssue,
+  freshLedger,
+  type DesiredCertificate,
+  type RunMode,
+} from "../../../src/reconcile/index.ts";
 
 const now = new Date("2026-06-01T00:00:00Z");
 const day = (days: number) => new Date(now.getTime() + days * 24 * 3600_000);
 const a = parseIdentifier("a.example.org");
 const b = parseIdentifier("b.example.org");
-const policy = { isStaging: (url: string) => url.includes("staging"), isRehearsalOnly: false, settingsDigest: "one" };
+const CA = "https://ca/dir";
+const policy = {
+  directoryUrl: CA,
+  isStaging: (url: string) => url.includes("staging"),
+  isPublicCa: (url: string) => url === CA,
+  isRehearsalOnly: false,
+  settingsDigest: "one",
+};
+const around = { ledgerOf: freshLedger, storage: { kind: "lasting" } } as const;
 const scheduled = automaticMode("schedule");
 const command: RunMode = { trigger: "command", forceRenewal: false, dryRun: false, staging: false };
 
@@ -25,6 +39,7 @@ function desired({ daysLeft = 80, ...change }: Change = {}): DesiredCertificate 
     keyType: "ecdsa-p256",
     webrootPath: "/w",
     autorenew: true,
+    reuseKey: false,
   } as const;
   return {
     lineage: "a.example.org",
@@ -38,28 +53,40 @@ function desired({ daysLeft = 80, ...change }: Change = {}): DesiredCertificate 
 }
 
 const decide = (one: DesiredCertificate, mode: RunMode = scheduled, attempts = {}) =>
-  decideIssue({ desired: one, attempts: { failures: 0, ...attempts }, policy, mode, now });
+  decideIssue({ ...around, desired: one, attempts: { failures: 0, ...attempts }, policy, mode, now });
 
 describe("what is to be done about a certificate on disk", () => {
   test("a good one waits for its renewal", () => {
-    expect(decide(desired())).toEqual({ kind: "current", until: day(50) });
+    expect(decide(desired())).toEqual({ kind: "current", until: day(50), because: "lifetime-left" });
   });
 
   test("a missing one is ordered", () => {
-    expect(decide(desired({ current: undefined }))).toEqual({ kind: "issue", because: "missing" });
+    expect(decide(desired({ current: undefined }))).toMatchObject({
+      kind: "issue",
+      because: "missing",
+      directoryUrl: CA,
+    });
   });
 
   test("one with a third of its life left is renewed", () => {
-    expect(decide(desired({ daysLeft: 30 }))).toEqual({ kind: "issue", because: "lifetime-left" });
+    expect(decide(desired({ daysLeft: 30 }))).toMatchObject({
+      kind: "issue",
+      because: "lifetime-left",
+      directoryUrl: CA,
+    });
   });
 
   test("one with other names than are wanted is ordered anew", () => {
-    expect(decide(desired({ identifiers: [a, b] }))).toEqual({ kind: "issue", because: "names-changed" });
+    expect(decide(desired({ identifiers: [a, b] }))).toMatchObject({
+      kind: "issue",
+      because: "names-changed",
+      directoryUrl: CA,
+    });
   });
 
   test("a staging one is replaced at once when production is asked for", () => {
     const staged = desired({ currentDirectoryUrl: "https://staging/dir" });
-    expect(decide(staged)).toEqual({ kind: "issue", because: "staging-replaced" });
+    expect(decide(staged)).toMatchObject({ kind: "issue", because: "staging-replaced", directoryUrl: CA });
   });
 
   test("one that the disk doesn't give back is not ordered anew", () => {
@@ -71,7 +98,11 @@ describe("what is to be done about a certificate on disk", () => {
     const { settings } = desired();
     const alone = desired({ settings: { ...settings, autorenew: false } });
     expect(decide(alone)).toEqual({ kind: "left-alone" });
-    expect(decide(alone, { ...command, forceRenewal: true })).toEqual({ kind: "issue", because: "forced" });
+    expect(decide(alone, { ...command, forceRenewal: true })).toMatchObject({
+      kind: "issue",
+      because: "forced",
+      directoryUrl: CA,
+    });
   });
 });
 
@@ -84,7 +115,7 @@ describe("after a failure", () => {
   };
 
   test("nothing is ordered before the retry is due", () => {
-    expect(decide(desired({ daysLeft: 5 }), scheduled, failed)).toEqual({
+    expect(decide(desired({ daysLeft: 5 }), scheduled, failed)).toMatchObject({
       kind: "hold",
       because: "lifetime-left",
       until: day(0.1),
@@ -111,6 +142,25 @@ describe("after a failure", () => {
 
 test("while --dry-run stands in the settings nothing is ordered by itself, however due", () => {
   const rehearsal = { ...policy, isRehearsalOnly: true };
-  const facts = { desired: desired({ daysLeft: 1 }), attempts: { failures: 0 }, policy: rehearsal, now };
+  const facts = { ...around, desired: desired({ daysLeft: 1 }), attempts: { failures: 0 }, policy: rehearsal, now };
   expect(decideIssue({ ...facts, mode: scheduled })).toEqual({ kind: "rehearsal-only", because: "lifetime-left" });
+});
+
+test("at a public CA nothing is ordered while the memory goes with the container; elsewhere it is", () => {
+  const storage = { kind: "ephemeral", message: "no volume", remedy: "Mount one." } as const;
+  const facts = {
+    ...around,
+    desired: desired({ current: undefined }),
+    attempts: { failures: 0 },
+    mode: command,
+    now,
+    storage,
+  };
+  expect(decideIssue({ ...facts, policy })).toMatchObject({
+    kind: "refused",
+    problem: { code: "STORAGE_EPHEMERAL", remedy: "Mount one." },
+  });
+  expect(decideIssue({ ...facts, policy: { ...policy, isPublicCa: () => false } }).kind).toBe("issue");
+  // What needs no order is as good as ever.
+  expect(decideIssue({ ...facts, policy, mode: scheduled, desired: desired() }).kind).toBe("current");
 });

@@ -156,3 +156,32 @@ test("ends the run under way when it is told to stop, and takes no more", async 
   await settle();
   expect(runs).toHaveLength(1);
 });
+
+test("what must not happen during a run waits for its end, and the next run for its own", async () => {
+  const { loop, runs, finish } = stage();
+  loop.request("start");
+  await settle();
+  const work = Promise.withResolvers<string>();
+  let isBegun = false;
+  const done = loop.exclusive(() => {
+    isBegun = true;
+    return work.promise;
+  }, PRESENT);
+  loop.request("schedule");
+  await settle();
+  expect(isBegun).toBe(false);
+  await finish();
+  expect([isBegun, runs.length]).toEqual([true, 1]);
+  work.resolve("done");
+  expect(await done).toBe("done");
+  await settle();
+  expect(runs).toHaveLength(2);
+});
+
+test("what fails beside the runs keeps nobody from the next one", async () => {
+  const { loop, runs } = stage();
+  await expect(loop.exclusive(() => Promise.reject(new Error("refused")), PRESENT)).rejects.toThrow("refused");
+  loop.request("schedule");
+  await settle();
+  expect(runs).toHaveLength(1);
+});

@@ -13,6 +13,7 @@ function one(lineage: string, wanted: string, onDisk = ""): DesiredCertificate {
     keyType: "ecdsa-p256",
     webrootPath: "/w",
     autorenew: true,
+    reuseKey: false,
   } as const;
   const leaf = { fingerprint: lineage, serial: "01", validity, identifiers: names(onDisk), issuer: "test" };
   const current = onDisk === "" ? undefined : { version: 1, leaf };

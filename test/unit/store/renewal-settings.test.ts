@@ -46,7 +46,6 @@ describe("the settings in a renewal conf", () => {
     expect(readSettings(new RenewalConf(asking)).unsupported).toEqual([
       "authenticator = dns-cloudflare",
       "renew_hook = systemctl reload x",
-      "reuse_key = True",
     ]);
   });
 
@@ -81,8 +80,51 @@ describe("the settings in a renewal conf", () => {
       accountId: undefined,
       keyType: "rsa-2048",
       webrootPath: "/var/www/html",
+      profile: undefined,
+      preferredChain: undefined,
+      reuseKey: false,
       autorenew: true,
     });
+  });
+
+  test("hold a profile, a chain and the habit with keys as certbot writes them, and nothing of them where none was asked for", () => {
+    const asked = {
+      ...SETTINGS,
+      profile: { name: "shortlived", isRequired: false },
+      preferredChain: "ISRG Root X1",
+      reuseKey: true,
+    };
+    const written = write(certbotConf(ROOT, "a.test"), { settings: asked });
+    const lines = "reuse_key = True\npreferred_chain = ISRG Root X1\npreferred_profile = shortlived\n";
+    expect(written).toBe(certbotConf(ROOT, "a.test").replace("[[web", `${lines}[[web`));
+    expect(readSettings(new RenewalConf(written))).toMatchObject(asked);
+    expect(write(written, { settings: asked })).toBe(written);
+    const off = write(written, { settings: SETTINGS });
+    expect(off).toBe(certbotConf(ROOT, "a.test").replace("[[web", "reuse_key = False\n[[web"));
+    expect(readSettings(new RenewalConf(off))).toMatchObject({ ...SETTINGS, profile: undefined });
+  });
+
+  test("hold one profile, required or preferred, and the required one counts where certbot's conf has both", () => {
+    const both = certbotConf(ROOT, "a.test").replace("[[web", "preferred_profile = a\nrequired_profile = b\n[[web");
+    const required = { ...SETTINGS, profile: { name: "b", isRequired: true } };
+    expect(readSettings(new RenewalConf(both))).toMatchObject(required);
+    expect(write(both, { settings: required })).toBe(both);
+    const preferred = write(both, { settings: { ...SETTINGS, profile: { name: "b", isRequired: false } } });
+    expect(preferred).toContain("preferred_profile = b\n");
+    expect(preferred).not.toContain("required_profile");
+  });
+
+  test.each(["None", "''"])("hold no wish that is %s", (nothing) => {
+    const lines = ["preferred_profile", "required_profile", "preferred_chain", "reuse_key"].map(
+      (key) => `${key} = ${nothing}`,
+    );
+    const text = certbotConf(ROOT, "a.test").replace("[[web", `${lines.join("\n")}\n[[web`);
+    expect(readSettings(new RenewalConf(text))).toMatchObject({
+      profile: undefined,
+      preferredChain: undefined,
+      reuseKey: false,
+    });
+    expect(write(text)).toBe(text);
   });
 
   test.each(["False", "false", "no", "0", "off"])("leave a lineage alone with autorenew = %s", (value) => {

@@ -23,22 +23,17 @@ describe("our own files", () => {
     expect(await tree.store.loadState("other.test")).toEqual(FRESH_STATE);
   });
 
-  test.each([
-    "",
-    "{",
-    "null",
-    "[]",
-    '{"schema":2}',
-    '{"schema":1,"issue":{},"deploy":{}}',
-    '{"schema":1,"issue":{"failures":0},"deploy":{"x":{}}}',
-  ])("begin afresh when the state is %j, which is kept aside and told", async (text) => {
-    await tree.store.saveState(NAME, FRESH_STATE);
-    await writeFile(tree.at("sidecar", `${NAME}.json`), text);
-    expect(await tree.store.loadState(NAME)).toEqual(FRESH_STATE);
-    const [aside] = await readdir(tree.at("sidecar"));
-    expect(aside).toMatch(/^a\.test\.json\.corrupt-\d+$/);
-    expect(tree.lines).toMatchObject([{ level: "warn", event: "lineage.repaired", fields: { lineage: NAME } }]);
-  });
+  test.each(["", "{", "null", "[]", "7", '{"issue":{"failures":1},"deploy":{}}', '{"schema":2}'])(
+    "begin afresh when the state is %j, which is kept aside and told",
+    async (text) => {
+      await tree.store.saveState(NAME, FRESH_STATE);
+      await writeFile(tree.at("sidecar", `${NAME}.json`), text);
+      expect(await tree.store.loadState(NAME)).toEqual(FRESH_STATE);
+      const [aside] = await readdir(tree.at("sidecar"));
+      expect(aside).toMatch(/^a\.test\.json\.corrupt-\d+$/);
+      expect(tree.lines).toMatchObject([{ level: "warn", event: "state.repaired", fields: { lineage: NAME } }]);
+    },
+  );
 
   test.each([
     ["EIO", "STORE_FAILED"],

@@ -56,6 +56,21 @@ test("instants are in ISO form and an error is its code, its words and its cause
   });
 });
 
+test("nothing that moves a terminal or turns its words around is printed, in no format", async () => {
+  const hostile = "\u001b]0;x\u0007\u009b2J\u202emoc\u200b\u00ad";
+  for (const format of ["json", "pretty"] as const) {
+    const lines: string[] = [];
+    const log = await logTo(lines, { format });
+    log.warn("order.created", {
+      reason: hostile,
+      list: [hostile],
+      error: new Error(hostile, { cause: new Error(hostile) }),
+    });
+    log.warn("order.created", { [hostile]: 1 });
+    expect(lines.join("").replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  }
+});
+
 test("private keys and secrets are never printed, wherever they are", async () => {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();

@@ -1,0 +1,123 @@
+import { Resolver } from "node:dns/promises";
+import type { Identifier, OperatorError } from "../certificate/index.ts";
+import { oneLine, type Problem, problemName } from "./problem.ts";
+import { ChallengeFailedError, ProblemError } from "./problem-errors.ts";
+
+/** One CAA record (RFC 8659 §4): `flags` 128 is critical. */
+export type CaaRecord = { readonly flags: number; readonly tag: string; readonly value: string };
+
+/** Gives the CAA records of exactly this name, none when it has none. Rejects when nobody can tell. */
+export type CaaLookup = (name: string, signal: AbortSignal) => Promise<readonly CaaRecord[]>;
+
+const TIMEOUT_MS = 5000;
+const MOST_NAMES = 5;
+
+/** The order whose error it is, and how to look; the DNS is asked when no `lookUp` is given. */
+export type CaaContext = {
+  readonly identifiers: readonly Identifier[];
+  readonly lookUp?: CaaLookup | undefined;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * The same failure; one about CAA (RFC 8659) with the records in question, as this machine sees them, in its message. Takes
+ * 5 s at most and throws nothing: it is a help, whatever comes of it.
+ */
+export async function showCaa(failure: OperatorError, context: CaaContext): Promise<OperatorError> {
+  const names = namesIn(failure, context.identifiers);
+  if (names.length === 0) return failure;
+  const { lookUp = lookUpCaa } = context;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const entries = names
+    .slice(0, MOST_NAMES)
+    .map(async (name) => [name, await describeCaa(name, lookUp, signal)] as const);
+  return withNotes(failure, new Map(await Promise.all(entries)));
+}
+
+function namesIn(error: OperatorError, identifiers: readonly Identifier[]): readonly string[] {
+  if (error instanceof ChallengeFailedError) {
+    return error.failures.filter(({ problem }) => isAboutCaa(problem)).map(({ identifier }) => identifier.value);
+  }
+  if (!(error instanceof ProblemError) || !isAboutCaa(error.problem)) return [];
+  const refused = error.problem.subproblems.filter((one) => problemName(one) === "caa");
+  const named = refused.flatMap(({ identifier }) => identifier ?? []);
+  return named.length > 0 ? named : identifiers.flatMap(({ type, value }) => (type === "dns" ? value : []));
+}
+
+function isAboutCaa(problem: Problem): boolean {
+  return [problem, ...problem.subproblems].some((one) => problemName(one) === "caa");
+}
+
+function withNotes(error: OperatorError, found: ReadonlyMap<string, string>): OperatorError {
+  if (error instanceof ChallengeFailedError) {
+    const failures = error.failures.map((failure) => {
+      const note = found.get(failure.identifier.value);
+      return note === undefined ? failure : { ...failure, notes: [note] };
+    });
+    return new ChallengeFailedError(failures);
+  }
+  if (error instanceof ProblemError) return new ProblemError(error.doing, error.problem, [...new Set(found.values())]);
+  return error;
+}
+
+/** What the records that count for a name say: those of the closest name upwards that has any (RFC 8659 §3). */
+async function describeCaa(name: string, lookUp: CaaLookup, signal: AbortSignal): Promise<string> {
+  const labels = name.replace(/^\*\./, "").split(".");
+  try {
+    for (let index = 0; index < labels.length; index += 1) {
+      const place = labels.slice(index).join(".");
+      const records = await withinSignal(lookUp(place, signal), signal);
+      if (records.length > 0) return describeRecords(place, records);
+    }
+    return `from here no CAA record is seen for ${name}: the DNS has changed, or the CA sees another one`;
+  } catch {
+    return `the CAA records of ${name} can't be looked up from here`;
+  }
+}
+
+function describeRecords(place: string, records: readonly CaaRecord[]): string {
+  const list = records.map(({ flags, tag, value }) => `${flags} ${tag} "${value}"`).join(", ");
+  const allowing = records.filter(({ tag }) => tag.startsWith("issue")).map(({ value }) => value);
+  const hasParameter = (parameter: string) =>
+    allowing.some((value) => new RegExp(`;\\s*${parameter}\\s*=`, "i").test(value));
+  const hints = [
+    ...(hasParameter("accounturi") ? ["its accounturi allows one account only, which may not be ours"] : []),
+    ...(hasParameter("validationmethods") ? ["its validationmethods allows no other way to prove the name"] : []),
+  ];
+  return oneLine([`CAA record found at ${place}: ${list}`, ...hints].join("; "));
+}
+
+/** The operation's outcome, or a rejection once the signal aborts: a lookup need not obey it. */
+function withinSignal<T>(operation: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(new Error("no time left"));
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  return Promise.race([operation, promise]).finally(() => signal.removeEventListener("abort", onAbort));
+}
+
+const NO_RECORDS = new Set(["ENODATA", "ENOTFOUND"]);
+
+/** Asks the DNS as this machine is set up to. */
+export async function lookUpCaa(name: string, signal: AbortSignal, servers?: readonly string[]): Promise<CaaRecord[]> {
+  const resolver = new Resolver({ timeout: 1500, tries: 2 });
+  if (servers !== undefined) resolver.setServers(servers);
+  const onAbort = () => resolver.cancel();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return (await resolver.resolveCaa(name)).flatMap(readRecord);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (NO_RECORDS.has(code)) return [];
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+// Node.js gives { critical: flags, <tag>: value }.
+function readRecord({ critical, ...rest }: { readonly critical: number }): CaaRecord[] {
+  return Object.entries(rest).flatMap(([tag, value]) =>
+    typeof value === "string" && tag !== "type" ? { flags: critical, tag, value } : [],
+  );
+}

@@ -1,0 +1,44 @@
+import type { IssueRequest, ProfileChoice } from "../reconcile/index.ts";
+import type { Ca } from "./ca.ts";
+import type { ConnectionOptions } from "./connection.ts";
+import type { Directory } from "./objects.ts";
+import { ProfileNotOfferedError } from "./order-errors.ts";
+import { repeatedly } from "./repeat.ts";
+
+/** What an order asks for beside its names, each by its field in newOrder. */
+export type OrderExtras = {
+  /** RFC 9773 §5. */
+  readonly replaces?: string | undefined;
+  /** draft-ietf-acme-profiles. */
+  readonly profile?: string | undefined;
+};
+
+/**
+ * Chooses of what is wished for what the CA's directory knows. Throws ProfileNotOfferedError for a required profile that it
+ * doesn't offer, another OperatorError, or the signal's reason. Nothing is signed by then, and nothing counts.
+ */
+export async function chooseExtras(ca: Ca, request: IssueRequest, options: ConnectionOptions): Promise<OrderExtras> {
+  const { replaces, profile: choice, lineage } = request;
+  if (replaces === undefined && choice === undefined) return {};
+  const show: ShowDirectory = (isAnew) =>
+    repeatedly({ ca, doing: "give its directory", ...options }, () => ca.directory(options.signal, { isAnew }));
+  const { renewalInfo } = await show(false);
+  const isOffered = choice === undefined || (await offers(ca, choice, show));
+  if (!isOffered) options.log.warn("profile.not-offered", { lineage, profile: choice.name, ca: ca.directoryUrl });
+  return {
+    replaces: renewalInfo === undefined ? undefined : replaces,
+    profile: isOffered ? choice?.name : undefined,
+  };
+}
+
+type ShowDirectory = (isAnew: boolean) => Promise<Directory>;
+
+async function offers(ca: Ca, { name, isRequired }: ProfileChoice, show: ShowDirectory): Promise<boolean> {
+  const known = await show(false);
+  if (known.profiles.includes(name)) return true;
+  // The CA may have begun to offer it since its directory was asked for.
+  const { profiles } = await show(true);
+  if (profiles.includes(name)) return true;
+  if (isRequired) throw new ProfileNotOfferedError(ca.directoryUrl, name, profiles);
+  return false;
+}

@@ -1,0 +1,208 @@
+import { type Meaning, meaningOfValidation } from "./failed-proof.ts";
+import { type Problem, problemName, type Subproblem } from "./problem.ts";
+
+/** What stands behind a problem with which the CA refused a request, and what to do about it. */
+export function meaningOf(problem: Problem): Meaning {
+  const own = MEANINGS.get(problemName(problem));
+  if (own !== undefined) return own;
+  // "compound" says nothing itself (RFC 8555 §6.7.1), and "malformed" is what CAs put above subproblems of several types.
+  const below = distinctMeanings(problem.subproblems);
+  const [first] = below;
+  if (first !== undefined) {
+    const code = below.every((meaning) => meaning.code === first.code) ? first.code : UNKNOWN.code;
+    return { code, remedy: joinRemedies(below) };
+  }
+  if (problemName(problem) === "malformed") return MALFORMED;
+  return meaningOfValidation(problem) ?? UNKNOWN;
+}
+
+function distinctMeanings(subproblems: readonly Subproblem[]): Meaning[] {
+  return subproblems.flatMap(({ type, detail }) => {
+    const problem = { type, detail, subproblems: [] };
+    const isTelling = problemName(problem) !== "compound" && problemName(problem) !== "malformed";
+    const meaning = MEANINGS.get(problemName(problem)) ?? (isTelling ? meaningOfValidation(problem) : undefined);
+    return meaning === undefined ? [] : [meaning];
+  });
+}
+
+// A hundred names can fail for as many reasons; who has mended three runs update-cert and sees the next.
+const MOST_REMEDIES = 3;
+
+/** The remedies of several failures, each once. */
+export function joinRemedies(meanings: readonly Meaning[]): string {
+  return [...new Set(meanings.map(({ remedy }) => remedy))].slice(0, MOST_REMEDIES).join(" ");
+}
+
+/** Whether the problem is the CA's own failure rather than its decision (RFC 8555 §6.5, §6.7, §7.4). */
+export function isCaFailing(problem: Problem): boolean {
+  return ["badNonce", "serverInternal", "orderNotReady"].includes(problemName(problem));
+}
+
+const UNKNOWN: Meaning = {
+  code: "ACME_PROBLEM",
+  remedy:
+    "Read what the CA says; if it is no fault of the settings, leave the daemon running: it tries again by itself.",
+};
+
+const MALFORMED: Meaning = {
+  code: "ACME_MALFORMED",
+  remedy: "Correct the names or settings that the CA points at; if it points at none, report this with its words.",
+};
+
+const BAD_CONTACT: Meaning = {
+  code: "ACME_BAD_CONTACT",
+  remedy: "Set CERTBOT_EMAIL to an address that exists, or leave it empty; then run update-cert.",
+};
+
+const BAD_ACCOUNT_KEY: Meaning = {
+  code: "ACME_BAD_ACCOUNT_KEY",
+  remedy:
+    "Move this account's folder out of /etc/letsencrypt/accounts, and run update-cert: an account with a key that every " +
+    "CA takes is registered.",
+};
+
+const OTHER_KIND_OF_ORDER: Meaning = {
+  code: "ACME_PROBLEM",
+  remedy: "Name another CA in CERTBOT_SERVER: this one speaks of a kind of order that the sidecar never places.",
+};
+
+// Keyed by the type's name after ACME_ERROR: IANA's registry "ACME Error Types", with what its entries of a
+// validation (caa, connection, dns, incorrectResponse, tls) share with failed proofs left out; then what CAs use beside it.
+// A map, since the CA chooses the key: an object would know "constructor" too.
+const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
+  [
+    "accountDoesNotExist",
+    {
+      code: "ACME_ACCOUNT_REFUSED",
+      remedy: "Run update-cert again: a new account is registered when the CA no longer knows the old one.",
+    },
+  ],
+  [
+    "alreadyReplaced",
+    {
+      code: "ACME_ALREADY_REPLACED",
+      remedy: "Leave the daemon running: it orders again without naming the certificate that is to be replaced.",
+    },
+  ],
+  [
+    "alreadyRevoked",
+    {
+      code: "ACME_ALREADY_REVOKED",
+      remedy: "Run update-cert --force-renewal if the certificate is still in use: the CA has revoked it already.",
+    },
+  ],
+  ["autoRenewalCanceled", OTHER_KIND_OF_ORDER],
+  ["autoRenewalCancellationInvalid", OTHER_KIND_OF_ORDER],
+  ["autoRenewalExpired", OTHER_KIND_OF_ORDER],
+  ["autoRenewalRevocationNotSupported", OTHER_KIND_OF_ORDER],
+  ["badAttestationStatement", OTHER_KIND_OF_ORDER],
+  [
+    "badCSR",
+    {
+      code: "ACME_BAD_CSR",
+      remedy:
+        "Choose another CERTBOT_KEY_TYPE, and no reused key, if the CA dislikes the key; else correct the names in " +
+        "CERTBOT_DOMAIN.",
+    },
+  ],
+  [
+    "badNonce",
+    {
+      code: "ACME_BAD_NONCE",
+      remedy: "Leave the daemon running, it tries again by itself; if it stays, tell whoever runs the CA.",
+    },
+  ],
+  ["badPublicKey", BAD_ACCOUNT_KEY],
+  [
+    "badRevocationReason",
+    {
+      code: "ACME_BAD_REVOCATION_REASON",
+      remedy: "Give a reason that the CA takes for a revocation, or none.",
+    },
+  ],
+  ["badSignatureAlgorithm", BAD_ACCOUNT_KEY],
+  [
+    "externalAccountRequired",
+    {
+      code: "ACME_EXTERNAL_ACCOUNT_REQUIRED",
+      remedy:
+        "Get a key id and an HMAC key at the CA's website, set CERTBOT_EAB_KID and CERTBOT_EAB_HMAC_KEY; then run " +
+        "update-cert.",
+    },
+  ],
+  ["invalidContact", BAD_CONTACT],
+  [
+    "invalidProfile",
+    {
+      code: "ACME_PROFILE_NOT_OFFERED",
+      remedy: "Set CERTBOT_PROFILE to a profile that the CA offers for these names, or leave it empty.",
+    },
+  ],
+  [
+    "onionCAARequired",
+    {
+      code: "ACME_REJECTED_IDENTIFIER",
+      remedy: "Take the .onion name out of CERTBOT_DOMAIN, or ask another CA: this one wants its CAA set in the order.",
+    },
+  ],
+  [
+    "orderNotReady",
+    {
+      code: "ACME_ORDER_NOT_READY",
+      remedy: "Leave the daemon running: it places a new order by itself; tell whoever runs the CA if it lasts.",
+    },
+  ],
+  [
+    "rateLimited",
+    {
+      code: "ACME_RATE_LIMITED",
+      remedy: "Leave the daemon running, it tries again later and less often; use the staging CA while testing.",
+    },
+  ],
+  [
+    "rejectedIdentifier",
+    {
+      code: "ACME_REJECTED_IDENTIFIER",
+      remedy: "Correct CERTBOT_DOMAIN, or ask another CA: this one signs no certificate for that name.",
+    },
+  ],
+  [
+    "serverInternal",
+    {
+      code: "ACME_CA_FAILING",
+      remedy: "Leave the daemon running, it tries again by itself; look at the CA's status page if it lasts.",
+    },
+  ],
+  [
+    "unauthorized",
+    {
+      code: "ACME_UNAUTHORIZED",
+      remedy:
+        "Run update-cert again; if the CA still says so, ask it whether this account may have certificates for these names.",
+    },
+  ],
+  ["unknownDelegation", OTHER_KIND_OF_ORDER],
+  [
+    "unsupportedContact",
+    {
+      code: "ACME_BAD_CONTACT",
+      remedy: "Set CERTBOT_EMAIL to one plain e-mail address, or leave it empty; then run update-cert.",
+    },
+  ],
+  [
+    "unsupportedIdentifier",
+    {
+      code: "ACME_REJECTED_IDENTIFIER",
+      remedy: "Take the name out of CERTBOT_DOMAIN, or ask another CA: this one does not sign names of that kind.",
+    },
+  ],
+  [
+    "userActionRequired",
+    {
+      code: "ACME_USER_ACTION_REQUIRED",
+      remedy: "Open the address that the CA names and do what it asks there; then run update-cert.",
+    },
+  ],
+  // Boulder's older name for invalidContact.
+  ["invalidEmail", BAD_CONTACT],
+]);

@@ -1,0 +1,75 @@
+import type { Account, AccountKey, ExternalAccount, IssueRequest } from "../reconcile/index.ts";
+import { ExternalAccountRefusedError, ExternalAccountRequiredError, RehearsalAccountError } from "./account-errors.ts";
+import { signExternalAccount } from "./account-key.ts";
+import type { Ca } from "./ca.ts";
+import { type Answer, connect, type Connection, type ConnectionOptions } from "./connection.ts";
+import { UnexpectedAnswerError } from "./connection-errors.ts";
+import { problemName } from "./problem.ts";
+import { ProblemError } from "./problem-errors.ts";
+import { repeatedly } from "./repeat.ts";
+
+/** What a registration says of us, and what it is for. */
+export type RegistrationRequest = Pick<IssueRequest, "directoryUrl" | "email" | "account" | "externalAccount">;
+
+/**
+ * Registers an account (RFC 8555 §7.3). With a key that the CA knows already it answers 200 and that account: a repeat is
+ * harmless. `takeKey` is called once it is sure that the CA can be asked. Throws OperatorError or the signal's reason.
+ */
+export async function register(
+  ca: Ca,
+  takeKey: () => Promise<AccountKey>,
+  { request, ...options }: ConnectionOptions & { readonly request: RegistrationRequest },
+): Promise<Account> {
+  const directory = await repeatedly({ ca, doing: "give its directory", ...options }, () =>
+    ca.directory(options.signal),
+  );
+  // Sent only where it is required: the settings may be meant for another CA than this one, as for the first of two.
+  const external = directory.externalAccountRequired ? externalAccountFor(request) : undefined;
+  const key = await takeKey();
+  const connection = await connect(ca, key, options);
+  const answer = await apply({ connection, newAccount: directory.newAccount, key, request }, external);
+  if (answer.location === undefined) {
+    throw new UnexpectedAnswerError(answer.url, "a new account without its URL (Location)");
+  }
+  const account: Account = { ...key, url: answer.location };
+  // A throw-away account is nothing that an operator has.
+  if (request.account === "stored") {
+    options.log.info("account.registered", { ca: ca.directoryUrl, account: account.url });
+  }
+  return account;
+}
+
+function externalAccountFor({ account, externalAccount, directoryUrl }: RegistrationRequest): ExternalAccount {
+  if (account === "throw-away") throw new RehearsalAccountError(directoryUrl);
+  if (externalAccount === undefined) throw new ExternalAccountRequiredError(directoryUrl);
+  return externalAccount;
+}
+
+type Application = {
+  readonly connection: Connection;
+  readonly newAccount: string;
+  readonly key: AccountKey;
+  readonly request: RegistrationRequest;
+};
+
+async function apply(application: Application, external: ExternalAccount | undefined): Promise<Answer> {
+  const { connection, newAccount, key, request } = application;
+  const payload = {
+    termsOfServiceAgreed: true,
+    ...(request.email === undefined ? {} : { contact: [`mailto:${request.email}`] }),
+    ...(external && { externalAccountBinding: signExternalAccount(newAccount, key.privateKeyPem, external) }),
+  };
+  try {
+    return await connection.post("register an account", newAccount, payload);
+  } catch (refusal) {
+    const type = refusal instanceof ProblemError ? problemName(refusal.problem) : "";
+    if (external !== undefined && BINDING_REFUSALS.includes(type)) throw new ExternalAccountRefusedError(refusal);
+    if (external !== undefined || type !== "externalAccountRequired") throw refusal;
+    // The directory doesn't say so. Where nothing is set, the CA's own words say more than ours.
+    if (request.account === "stored" && request.externalAccount === undefined) throw refusal;
+    return apply(application, externalAccountFor(request));
+  }
+}
+
+/** How CAs refuse a binding that is wrong, unknown or used up; RFC 8555 §7.3.4 names no type for it. */
+const BINDING_REFUSALS: readonly string[] = ["externalAccountRequired", "malformed", "unauthorized"];

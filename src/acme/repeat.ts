@@ -1,0 +1,64 @@
+import { asOperatorError } from "../certificate/index.ts";
+import type { Log } from "../reconcile/index.ts";
+import type { Ca } from "./ca.ts";
+import { CaFailingError, CaUnreachableError } from "./connection-errors.ts";
+import { ACME_ERROR } from "./problem.ts";
+import { ProblemError, RateLimitedError } from "./problem-errors.ts";
+
+/** A request that may be sent again. */
+export type Repeatable = {
+  readonly ca: Ca;
+  /** What is asked; in the log it finishes "repeated to …". */
+  readonly doing: string;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+};
+
+// Long enough for a server that restarts behind a load balancer, short enough for somebody who watches.
+const FAILURE_DELAYS_MS = [250, 1000];
+
+// At a CA that refuses half of all nonces one request in a million needs more than twenty. A CA that refuses each one, as while
+// its servers disagree, gets five seconds to come to its senses.
+const NONCE_DELAYS_MS = [...Array<number>(9).fill(0), ...Array<number>(10).fill(500)];
+
+// An order given up for half a minute's patience begins anew, and what the CA has signed already is lost.
+const LONGEST_PATIENCE_MS = 30_000;
+const TIMES_PATIENT = 2;
+
+/**
+ * Does `ask`, and again a few times after a failure of line or server, twice when the CA asks for half a minute or less
+ * (RFC 8555 §6.6), and up to 20 times in all after a refused nonce (RFC 8555 §6.5). Throws the last failure, or the signal's
+ * reason.
+ */
+export async function repeatedly<T>({ ca, doing, log, signal }: Repeatable, ask: () => Promise<T>): Promise<T> {
+  const delaysMs = { failure: [...FAILURE_DELAYS_MS], nonce: [...NONCE_DELAYS_MS] };
+  let timesPatient = 0;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const askedMs = timesPatient < TIMES_PATIENT ? patienceAskedMs(error, ca.clock.now()) : undefined;
+      if (askedMs !== undefined) timesPatient += 1;
+      const why = whyRepeat(error);
+      const delayMs = askedMs ?? (why && delaysMs[why].shift());
+      if (delayMs === undefined) throw error;
+      if (why !== "nonce") {
+        const { code, message: reason } = asOperatorError(error);
+        log.warn("request.repeated", { ca: ca.directoryUrl, doing, code, reason, delayMs });
+      }
+      if (delayMs > 0) await ca.clock.sleep(delayMs, signal);
+    }
+  }
+}
+
+function whyRepeat(error: unknown): "failure" | "nonce" | undefined {
+  if (error instanceof CaUnreachableError || error instanceof CaFailingError) return "failure";
+  const isRefusedNonce = error instanceof ProblemError && error.problem.type === `${ACME_ERROR}badNonce`;
+  return isRefusedNonce ? "nonce" : undefined;
+}
+
+function patienceAskedMs(error: unknown, now: Date): number | undefined {
+  if (!(error instanceof RateLimitedError) || typeof error.retry !== "object") return undefined;
+  const ms = Math.max(0, error.retry.notBefore.getTime() - now.getTime());
+  return ms <= LONGEST_PATIENCE_MS ? ms : undefined;
+}

@@ -1,0 +1,39 @@
+import type { FailureOrigin } from "./operator-error.ts";
+import type { Validity } from "./validity.ts";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** A failing CA is looked at this often, in milliseconds: an hour in which it answers must not pass unused. */
+export const LOOK_EVERY_MS = 30 * MINUTE_MS;
+
+// A CA whose front answers while its orders fail: hours apart for a certificate of 90 days, half an hour in the last two days.
+const TRIES_IN_REMAINING_LIFE = 100;
+
+/** What a look at a CA after a failure depends on. */
+export type LookFacts = {
+  readonly origin: FailureOrigin | undefined;
+  readonly failedAt: Date;
+  /** A look since that failure has found the CA not answering. */
+  readonly isSeenDown: boolean;
+  /** The life of the certificate being served; absent where there is none. */
+  readonly validity?: Validity | undefined;
+};
+
+/** From when a look is worth a request, and from when one that finds the CA answering ends the back-off. */
+export type LookPlan = { readonly lookAt: Date; readonly liftsAt: Date };
+
+/**
+ * Decides when to look at the CA instead of waiting out a back-off; undefined after a failure that a look says nothing about. A CA that was
+ * down is tried again as soon as it answers. One that answers but fails in orders is tried at most a hundred times in the
+ * life that remains. Neither sooner than half an hour after the failure.
+ */
+export function planLook({ origin, failedAt, isSeenDown, validity }: LookFacts, now: Date): LookPlan | undefined {
+  if (origin !== "ca-unreachable" && origin !== "ca-failing") return undefined;
+  const lookAt = new Date(failedAt.getTime() + LOOK_EVERY_MS);
+  if (origin === "ca-unreachable" || isSeenDown) return { lookAt, liftsAt: lookAt };
+  const remainingMs = validity ? validity.notAfter.getTime() - now.getTime() : 0;
+  const pauseMs =
+    remainingMs > 0 ? Math.min(Math.max(remainingMs / TRIES_IN_REMAINING_LIFE, LOOK_EVERY_MS), DAY_MS) : DAY_MS;
+  return { lookAt, liftsAt: new Date(failedAt.getTime() + pauseMs) };
+}

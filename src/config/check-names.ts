@@ -1,0 +1,91 @@
+import { BlockList } from "node:net";
+import { identifierKey, type Identifier } from "../certificate/index.ts";
+import type { WantedCertificate } from "./domains.ts";
+import type { MistakeList } from "./mistake.ts";
+import { isLetsEncrypt, isPublicCa, isStaging } from "./servers.ts";
+
+/** What the names are to be certified by. */
+export type CaChoice = {
+  readonly directoryUrl: string;
+  readonly fallbackDirectoryUrl?: string | undefined;
+  readonly profile?: string | undefined;
+};
+
+// https://letsencrypt.org/docs/profiles/, as of 2026-07-14; other profiles take as many as CAs do at most.
+const LETS_ENCRYPT_MOST_NAMES: Readonly<Record<string, number | undefined>> = { shortlived: 25, tlsserver: 25 };
+const LETS_ENCRYPT_IP_PROFILE = "shortlived";
+
+/**
+ * Adds a mistake for each name, and each number of names, that one of these CAs is known to refuse: an order would tell the
+ * same, and cost one. What other CAs allow is for them to say.
+ */
+export function checkNames(wanted: readonly WantedCertificate[], ca: CaChoice, mistakes: MistakeList): void {
+  const addresses = wanted.flatMap(({ identifiers }) => identifiers.filter(({ type }) => type === "ip"));
+  for (const address of new Map(addresses.map((one) => [one.value, one])).values()) {
+    const problem = findProblem(address, ca);
+    if (problem !== undefined) mistakes.add({ setting: "CERTBOT_DOMAIN", value: identifierKey(address), problem });
+  }
+  for (const certificate of wanted) checkCount(certificate, ca, mistakes);
+}
+
+function findProblem({ value }: Identifier, ca: CaChoice): string | undefined {
+  const isPublic = urlsOf(ca).some((url) => isPublicCa(url) || isStaging(url));
+  if (isPublic && !isGlobal(value)) {
+    return "is an address that is not reachable from the Internet, and public CAs certify no such one; write a public address, or name a CA of your own in CERTBOT_SERVER";
+  }
+  if (ca.profile === LETS_ENCRYPT_IP_PROFILE || !urlsOf(ca).some(isLetsEncrypt)) return undefined;
+  // A profile that is required would keep the other CA, which may not have it, from being asked at all.
+  const advice = urlsOf(ca).every(isLetsEncrypt)
+    ? `set CERTBOT_PROFILE=${LETS_ENCRYPT_IP_PROFILE}`
+    : `put --preferred-profile ${LETS_ENCRYPT_IP_PROFILE} into CERTBOT_OPTIONS instead of CERTBOT_PROFILE`;
+  return `is an IP address, which Let's Encrypt certifies only with its profile ${LETS_ENCRYPT_IP_PROFILE}; ${advice}`;
+}
+
+function checkCount({ name, identifiers }: WantedCertificate, ca: CaChoice, mistakes: MistakeList): void {
+  const most = urlsOf(ca).some(isLetsEncrypt) ? LETS_ENCRYPT_MOST_NAMES[ca.profile ?? ""] : undefined;
+  if (most === undefined || identifiers.length <= most) return;
+  const problem = `asks for ${identifiers.length} names in the certificate ${name}, and Let's Encrypt's profile ${ca.profile ?? ""} allows ${most}; start a further certificate with ;`;
+  mistakes.add({ setting: "CERTBOT_DOMAIN", problem });
+}
+
+function urlsOf({ directoryUrl, fallbackDirectoryUrl }: CaChoice): string[] {
+  return fallbackDirectoryUrl === undefined ? [directoryUrl] : [directoryUrl, fallbackDirectoryUrl];
+}
+
+// The special-purpose registries of IANA (RFC 6890): what no one reaches from elsewhere, and examples.
+const NOT_GLOBAL_IPV4 = [
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.0.2.0/24",
+  "192.88.99.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "198.51.100.0/24",
+  "203.0.113.0/24",
+  "224.0.0.0/3",
+];
+const GLOBAL_IPV6 = ["2000::/3"];
+const NOT_GLOBAL_IPV6 = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
+
+const notGlobal4 = blockList(NOT_GLOBAL_IPV4, "ipv4");
+const global6 = blockList(GLOBAL_IPV6, "ipv6");
+const notGlobal6 = blockList(NOT_GLOBAL_IPV6, "ipv6");
+
+function isGlobal(address: string): boolean {
+  if (!address.includes(":")) return !notGlobal4.check(address, "ipv4");
+  return global6.check(address, "ipv6") && !notGlobal6.check(address, "ipv6");
+}
+
+function blockList(ranges: readonly string[], family: "ipv4" | "ipv6"): BlockList {
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [network = "", prefix] = range.split("/");
+    list.addSubnet(network, Number(prefix), family);
+  }
+  return list;
+}

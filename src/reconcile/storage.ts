@@ -1,0 +1,11 @@
+/** Whether what is written to `/etc/letsencrypt` outlives the container. */
+export type StorageFinding =
+  | { readonly kind: "lasting" }
+  /** It goes with the container: without a memory, a restart loop burns the CA's limits. */
+  | { readonly kind: "ephemeral"; readonly message: string; readonly remedy: string };
+
+/** Finds out how a folder is stored. */
+export interface StorageProbe {
+  /** Looks at the mounts, and at Docker where it answers; in bounded time. Throws only the signal's reason. */
+  look(signal: AbortSignal): Promise<StorageFinding>;
+}

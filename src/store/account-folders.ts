@@ -1,0 +1,200 @@
+import { createHash, createPrivateKey, createPublicKey, type JsonWebKey } from "node:crypto";
+import { basename, dirname, join } from "node:path";
+import type { Account } from "../reconcile/index.ts";
+import type { DurableFiles } from "./durable-files.ts";
+import { hasErrno, StoreError } from "./errors.ts";
+import { listFolder } from "./optional-reads.ts";
+
+const FOLDER_MODE = 0o700;
+const KEY_MODE = 0o400;
+const RECORD_MODE = 0o644;
+
+const ACCOUNT_ID = /^[0-9a-f]{32}$/;
+
+/** The texts of an account folder's three files. */
+export type AccountRecords = { readonly privateKey: string; readonly registration: string; readonly meta: string };
+
+/** An account as its folder has it. */
+export type FoundAccount = {
+  readonly account: Account;
+  /** `creation_dt` of its `meta.json`, as JSON. */
+  readonly createdAt: string;
+};
+
+/** An account's key with the JSON beside it, whatever that holds. */
+type FoundKey = Pick<Account, "id" | "privateKeyPem"> & {
+  readonly registration: Record<string, unknown> | undefined;
+  readonly meta: Record<string, unknown> | undefined;
+};
+
+/**
+ * The folders under `accounts/`, as certbot 5 keeps them: `<server host and path>/<id>/` with three JSON files. Paths are
+ * lists of names below `accounts/`. All methods throw system errors.
+ */
+export class AccountFolders {
+  readonly #accounts: string;
+  readonly #root: string;
+  readonly #files: DurableFiles;
+
+  constructor(root: string, files: DurableFiles) {
+    this.#root = root;
+    this.#accounts = join(root, "accounts");
+    this.#files = files;
+  }
+
+  at(...names: readonly string[]): string {
+    return join(this.#accounts, ...names);
+  }
+
+  /** The account folders in a folder; none when it isn't there. */
+  async ids(parent: readonly string[]): Promise<string[]> {
+    return (await listFolder(this.at(...parent), this.#files.fs)).filter((entry) => ACCOUNT_ID.test(entry));
+  }
+
+  /** Throws a StoreError when the folder holds no whole account, or another than its name says. */
+  async read(path: readonly string[]): Promise<FoundAccount> {
+    const { registration, meta, ...key } = await this.readKey(path);
+    const url = registration?.["uri"];
+    if (typeof url !== "string" || url === "") throw unusableAccount(this.at(...path), "regr.json has no uri");
+    return { account: { ...key, url }, createdAt: JSON.stringify(meta?.["creation_dt"]) };
+  }
+
+  /** An account's key, and what else its files say, where that may lack. Throws as {@link read}. */
+  async readKey(path: readonly string[]): Promise<FoundKey> {
+    const folder = this.at(...path);
+    try {
+      const records = await this.readRecords(path);
+      const [jwk, registration, meta] = [records.privateKey, records.registration, records.meta].map(
+        (text) => JSON.parse(text) as Record<string, unknown> | undefined,
+      );
+      const key = createPrivateKey({ key: jwk as JsonWebKey, format: "jwk" });
+      const privateKeyPem = key.export({ type: "pkcs8", format: "pem" }).toString();
+      const id = accountIdOf(privateKeyPem);
+      if (id !== basename(folder)) throw new Error("the folder's name is not the id of the key in it");
+      return { id, privateKeyPem, registration, meta };
+    } catch (thrown) {
+      throw unusableAccount(folder, thrown instanceof Error ? thrown.message : String(thrown), thrown);
+    }
+  }
+
+  async readRecords(path: readonly string[]): Promise<AccountRecords> {
+    const [privateKey = "", registration = "", meta = ""] = await Promise.all(
+      ["private_key.json", "regr.json", "meta.json"].map((name) =>
+        this.#files.fs.readFile(this.at(...path, name), "utf8"),
+      ),
+    );
+    return { privateKey, registration, meta };
+  }
+
+  /** Makes an account folder, durable and whole or not at all. A whole one of the same account is left as it is. */
+  async create(path: readonly string[], account: Account, records: AccountRecords): Promise<void> {
+    if (accountIdOf(account.privateKeyPem) !== account.id) {
+      throw unusableAccount(account.id, "is not the id of its key");
+    }
+    const parent = path.slice(0, -1);
+    await this.#ensureFolders(parent);
+    if (await this.#isKept(path, account)) return;
+    const prepared = this.#temporary(account.id);
+    await this.#files.fs.rm(prepared, { recursive: true, force: true });
+    await this.#files.ensureFolder(prepared, FOLDER_MODE);
+    await this.#files.create(join(prepared, "private_key.json"), records.privateKey, { mode: KEY_MODE });
+    await this.#files.create(join(prepared, "regr.json"), records.registration, { mode: RECORD_MODE });
+    await this.#files.create(join(prepared, "meta.json"), records.meta, { mode: RECORD_MODE });
+    await this.#files.syncFolder(prepared);
+    await this.#files.fs.rename(prepared, this.at(...path));
+    await this.#files.syncFolder(this.at(...parent));
+  }
+
+  /**
+   * Puts an account's folder away, with its key, under its server's name. Not beside the other accounts: certbot takes every
+   * folder there for one, and asks which it shall use. Nothing happens when there is none.
+   */
+  async moveAside(path: readonly string[], server: readonly string[] = path.slice(0, -1)): Promise<void> {
+    const id = path.at(-1) ?? "";
+    await this.#ensureFolders(["set-aside", ...server]);
+    const taken = await listFolder(this.at("set-aside", ...server), this.#files.fs);
+    const count = taken.filter((entry) => entry.startsWith(id)).length;
+    const aside = this.at("set-aside", ...server, count === 0 ? id : `${id}-${count}`);
+    if (!(await this.#rename(this.at(...path), aside))) return;
+    await this.#files.syncFolder(dirname(aside));
+    await this.#files.syncFolder(this.at(...path.slice(0, -1)));
+  }
+
+  /** Removes an account's folder, whole or not at all. Nothing happens when there is none. */
+  async remove(path: readonly string[]): Promise<void> {
+    const leaving = this.#temporary(path.at(-1) ?? "");
+    await this.#files.fs.rm(leaving, { recursive: true, force: true });
+    if (!(await this.#rename(this.at(...path), leaving))) return;
+    await this.#files.syncFolder(this.at(...path.slice(0, -1)));
+    await this.#files.fs.rm(leaving, { recursive: true, force: true });
+  }
+
+  #temporary(id: string): string {
+    return this.at(`.new-${id}`);
+  }
+
+  /** Whether there was something to rename. */
+  async #rename(from: string, to: string): Promise<boolean> {
+    try {
+      await this.#files.fs.rename(from, to);
+      return true;
+    } catch (thrown) {
+      if (hasErrno(thrown, "ENOENT")) return false;
+      throw thrown;
+    }
+  }
+
+  // An account folder that can't be read (a certbot that died in it) makes room, its key kept.
+  async #isKept(path: readonly string[], account: Account): Promise<boolean> {
+    if ((await listFolder(this.at(...path), this.#files.fs)).length === 0) return false;
+    try {
+      const { registration } = await this.readKey(path);
+      if ((registration?.["uri"] ?? "") === account.url) return true;
+    } catch (thrown) {
+      if (!(thrown instanceof StoreError)) throw thrown;
+    }
+    await this.moveAside(path);
+    return false;
+  }
+
+  async #ensureFolders(names: readonly string[]): Promise<void> {
+    await this.#files.fs.mkdir(this.#root, { recursive: true });
+    for (let depth = 0; depth <= names.length; depth += 1) {
+      await this.#files.ensureFolder(this.at(...names.slice(0, depth)), FOLDER_MODE);
+    }
+  }
+}
+
+/** certbot's rule for the folders of a server: the URL's authority, port included, then its path. Throws StoreError. */
+export function serverFolders(directoryUrl: string): string[] {
+  const [, authority, path] = /^[a-z]+:\/\/([^/?#]+)([^?#]*)/i.exec(directoryUrl) ?? [];
+  const folders = [authority ?? "", ...(path ?? "").split("/").filter((part) => part !== "")];
+  if (authority && !folders.some((folder) => folder === "." || folder === "..")) return folders;
+  throw unusableAccount(directoryUrl, "is not the URL of an ACME directory");
+}
+
+/** Gives an id back that can be a folder's name; throws StoreError. */
+export function safeAccountId(accountId: string): string {
+  if (ACCOUNT_ID.test(accountId)) return accountId;
+  throw unusableAccount(accountId, "is not an account id of certbot's");
+}
+
+/** A private key as certbot writes it. */
+export function privateKeyRecord(privateKeyPem: string): string {
+  return JSON.stringify(createPrivateKey(privateKeyPem).export({ format: "jwk" }));
+}
+
+// certbot's rule: hex MD5 of the public key's PEM. A name, no protection.
+function accountIdOf(privateKeyPem: string): string {
+  const pem = createPublicKey(privateKeyPem).export({ type: "spki", format: "pem" });
+  return createHash("md5").update(pem).digest("hex");
+}
+
+function unusableAccount(what: string, reason: string, cause?: unknown): StoreError {
+  return new StoreError({
+    code: "ACCOUNT_UNREADABLE",
+    message: `can't use the ACME account ${what}: ${reason}`,
+    remedy: "Restore that folder from a backup, or move it away: a new account is registered then.",
+    cause,
+  });
+}

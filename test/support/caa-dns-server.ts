@@ -1,0 +1,67 @@
+import { createSocket } from "node:dgram";
+
+/** A DNS server on loopback that knows CAA records and nothing else. */
+export type CaaDnsServer = {
+  /** Address and port, as `Resolver.setServers` takes them. */
+  readonly address: string;
+  /** The names that were asked for so far, in order. */
+  readonly asked: readonly string[];
+  stop(): Promise<void>;
+};
+
+/** A name's records, or how the server fails for it; names that aren't there don't exist. */
+export type CaaZone = Readonly<Record<string, readonly (readonly [number, string, string])[] | "servfail" | "silence">>;
+
+const NO_ERROR = 0;
+const SERVFAIL = 2;
+const NXDOMAIN = 3;
+const HEADER_BYTES = 12;
+const CAA = 257;
+
+/** Starts a server for one zone (RFC 1035 over UDP, records of RFC 8659). */
+export async function startCaaDnsServer(zone: CaaZone): Promise<CaaDnsServer> {
+  const socket = createSocket("udp4");
+  const asked: string[] = [];
+  socket.on("message", (query, { address, port }) => {
+    const { name, end } = readName(query);
+    asked.push(name);
+    const known = zone[name];
+    if (known === "silence") return;
+    const records = known === undefined || known === "servfail" ? [] : known;
+    const rcode = known === undefined ? NXDOMAIN : known === "servfail" ? SERVFAIL : NO_ERROR;
+    const header = Buffer.from(query.subarray(0, HEADER_BYTES));
+    header.writeUInt16BE(0x8180 | rcode, 2);
+    header.writeUInt16BE(records.length, 6);
+    header.writeUInt32BE(0, 8);
+    const question = query.subarray(HEADER_BYTES, end + 4);
+    socket.send(Buffer.concat([header, question, ...records.map(answer)]), port, address);
+  });
+  await new Promise<void>((resolve) => void socket.bind(0, "127.0.0.1", resolve));
+  return {
+    address: `127.0.0.1:${socket.address().port}`,
+    asked,
+    stop: () => new Promise((resolve) => void socket.close(resolve)),
+  };
+}
+
+function readName(query: Buffer): { name: string; end: number } {
+  const labels: string[] = [];
+  let at = HEADER_BYTES;
+  for (let length = query.readUInt8(at); length > 0; length = query.readUInt8(at)) {
+    labels.push(query.toString("latin1", at + 1, at + 1 + length));
+    at += 1 + length;
+  }
+  return { name: labels.join("."), end: at + 1 };
+}
+
+// The name is a pointer to the question's (RFC 1035 §4.1.4).
+function answer([flags, tag, value]: readonly [number, string, string]): Buffer {
+  const data = Buffer.concat([Buffer.from([flags, tag.length]), Buffer.from(tag + value, "latin1")]);
+  const head = Buffer.alloc(HEADER_BYTES);
+  head.writeUInt16BE(0xc000 | HEADER_BYTES, 0);
+  head.writeUInt16BE(CAA, 2);
+  head.writeUInt16BE(1, 4);
+  head.writeUInt32BE(60, 6);
+  head.writeUInt16BE(data.length, 10);
+  return Buffer.concat([head, data]);
+}

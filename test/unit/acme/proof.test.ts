@@ -1,0 +1,106 @@
+import { generateKeyPairSync } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { accountId, createCertificateAuthority } from "../../../src/acme/index.ts";
+import { OperatorError } from "../../../src/certificate/index.ts";
+import { createWebrootSolver } from "../../../src/challenge/index.ts";
+import { createAccountStore } from "../../../src/store/index.ts";
+import { collectLog } from "../../support/collected-log.ts";
+import { instantClock } from "../../support/instant-clock.ts";
+import { type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+
+const KEY = generateKeyPairSync("ec", { namedCurve: "P-256" })
+  .privateKey.export({ type: "pkcs8", format: "pem" })
+  .toString();
+const URN = "urn:ietf:params:acme:error:";
+
+let server: ScriptedCa;
+beforeAll(async () => {
+  server = await startScriptedCa();
+});
+beforeEach(() => server.forget());
+afterAll(() => server.stop());
+
+type Outcome = { readonly status?: string; readonly error?: object; readonly validationRecord?: unknown };
+
+/** Orders a name at a CA that, once told to look, shows its challenge and authorization like this. */
+async function prove({ status = "invalid", ...shown }: Outcome): Promise<OperatorError> {
+  const challenge = { type: "http-01", url: `${server.origin}/challenge`, token: "token", status: "pending" };
+  const authorization = { identifier: { type: "dns", value: "a.test" }, status: "pending", challenges: [challenge] };
+  const decided = { ...authorization, status, challenges: [{ ...challenge, status: "invalid", ...shown }] };
+  const order = {
+    status: "pending",
+    authorizations: [`${server.origin}/authz`],
+    finalize: `${server.origin}/finalize`,
+  };
+  const clock = instantClock();
+  let isTold = false;
+  server.answerPosts(({ path }) => {
+    if (path === "/newOrder") return { status: 201, headers: { Location: `${server.origin}/order` }, body: order };
+    if (path === "/challenge") isTold = true;
+    if (path === "/challenge") return { status: 200, body: challenge };
+    return { status: 200, body: isTold ? decided : authorization };
+  });
+  const accounts = createAccountStore({ root: await temporaryFolder() });
+  const account = { id: accountId(KEY), privateKeyPem: KEY, url: `${server.origin}/account` };
+  await accounts.save(server.directoryUrl, account, { createdAt: clock.now() });
+  const authority = createCertificateAuthority({
+    accounts,
+    solverFor: () => createWebrootSolver({ front: { httpUrl: async () => undefined }, clock }),
+    clock,
+    caBundlePem: server.caPem,
+    userAgent: "tests",
+    lookUpCaa: async (name) => (name === "test" ? [{ flags: 0, tag: "issue", value: "other-ca.test" }] : []),
+  });
+  const request = {
+    lineage: "a.test",
+    identifiers: [{ type: "dns", value: "a.test" }],
+    keyType: "ecdsa-p256",
+    directoryUrl: server.directoryUrl,
+    webrootPath: await temporaryFolder(),
+    account: "stored",
+  } as const;
+  const thrown: unknown = await authority
+    .issue(request, collectLog(), new AbortController().signal)
+    .catch((error: unknown) => error);
+  if (thrown instanceof OperatorError) return thrown;
+  throw new Error("no OperatorError was thrown", { cause: thrown });
+}
+
+const detail = "2001:db8::1: Invalid response from http://a.test/.well-known/acme-challenge/token: 404";
+
+test("a failed validation tells whom the CA asked, and which AAAA record is suspect", async () => {
+  const error = await prove({
+    error: { type: `${URN}unauthorized`, detail, status: 403 },
+    validationRecord: [
+      {
+        url: "http://a.test/.well-known/acme-challenge/token",
+        hostname: "a.test",
+        port: "80",
+        addressesResolved: ["203.0.113.5", "2001:db8::1"],
+        addressUsed: "2001:db8::1",
+      },
+    ],
+  });
+  expect(error).toMatchObject({ code: "ACME_CHALLENGE_WRONG_ANSWER", origin: "proof", retry: "next-run" });
+  expect(error.message).toContain(`a.test: ${detail} (it asked 2001:db8::1 port 80; a.test also has 203.0.113.5`);
+  expect(error.remedy).toContain("AAAA record 2001:db8::1");
+  expect(error.unverified).toEqual([{ type: "dns", value: "a.test" }]);
+});
+
+test("a record that makes no sense takes nothing away from the failure", async () => {
+  const error = await prove({ error: { type: `${URN}unauthorized`, detail }, validationRecord: { hostname: 7 } });
+  expect(error.message).toBe(`The CA could not verify a.test: ${detail}`);
+});
+
+test("CAA that forbids the CA is shown with its record", async () => {
+  const error = await prove({ error: { type: `${URN}caa`, detail: "CAA record for test prevents issuance" } });
+  expect(error.code).toBe("ACME_CAA");
+  expect(error.message).toContain('(CAA record found at test: 0 issue "other-ca.test")');
+});
+
+test("an authorization that was taken back is no name that the CA could not verify", async () => {
+  const error = await prove({ status: "deactivated" });
+  expect(error.message).toContain("its authorization is deactivated");
+  expect(error.unverified).toEqual([]);
+});

@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { OperatorError } from "../../src/certificate/index.ts";
+import { buildProgram } from "../../src/program.ts";
+import type { Policy } from "../../src/reconcile/index.ts";
+import { collectLog } from "../support/collected-log.ts";
+import { configOf } from "../support/read-config.ts";
+
+const KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+
+function policyOf(environment: Readonly<Record<string, string>>): Policy {
+  const config = configOf({ CERTBOT_DOMAIN: "a.test", ...environment });
+  const program = buildProgram(config, { log: collectLog(), version: "0", environment: {} });
+  if (program instanceof OperatorError) throw program;
+  return program.parts.policy;
+}
+
+describe("what the settings ask for", () => {
+  test("reaches reconcile whole", () => {
+    const policy = policyOf({
+      CERTBOT_FALLBACK_SERVER: "zerossl",
+      CERTBOT_EAB_KID: "kid",
+      CERTBOT_EAB_HMAC_KEY: KEY,
+      CERTBOT_PROFILE: "tlsserver",
+      CERTBOT_OPTIONS: "--preferred-chain 'ISRG Root X1' --reuse-key",
+    });
+    expect(policy).toMatchObject({
+      fallbackDirectoryUrl: "https://acme.zerossl.com/v2/DV90",
+      externalAccount: { keyId: "kid", hmacKey: KEY },
+      profile: { name: "tlsserver", isRequired: true },
+      preferredChain: "ISRG Root X1",
+      reuseKey: true,
+    });
+    expect(policy.isPublicCa(policy.directoryUrl)).toBe(true);
+  });
+
+  test("has a digest of its own for each change that could make an order succeed", () => {
+    const account = { CERTBOT_EAB_KID: "kid", CERTBOT_EAB_HMAC_KEY: KEY };
+    const changes: Record<string, string>[] = [
+      {},
+      { CERTBOT_SERVER: "zerossl" },
+      { CERTBOT_FALLBACK_SERVER: "zerossl" },
+      account,
+      { ...account, CERTBOT_EAB_KID: "other" },
+      { ...account, CERTBOT_EAB_HMAC_KEY: `${KEY}AA` },
+      { CERTBOT_PROFILE: "tlsserver" },
+      { CERTBOT_OPTIONS: "--preferred-profile tlsserver" },
+      { CERTBOT_OPTIONS: "--preferred-chain X" },
+      { CERTBOT_OPTIONS: "--reuse-key" },
+      { CERTBOT_OPTIONS: "--no-reuse-key" },
+    ];
+    const digests = changes.map((change) => policyOf(change).settingsDigest);
+    expect(new Set(digests).size).toBe(changes.length);
+    expect(digests.join()).not.toContain(KEY);
+    expect(policyOf({}).settingsDigest).toBe(digests[0]);
+  });
+
+  test("has the digest of the version before where none of its new settings is used", () => {
+    const { wanted, directoryUrl, email, keyType, webrootPath } = configOf({ CERTBOT_DOMAIN: "a.test" });
+    const before = JSON.stringify({ wanted, directoryUrl, email, keyType, webrootPath, verifyTls: true });
+    const digest = createHash("sha256").update(before).digest("base64url");
+    expect(policyOf({}).settingsDigest).toBe(digest);
+  });
+});

@@ -1,0 +1,159 @@
+import { expect, test } from "vitest";
+import { parseIdentifier, type HoldScope } from "../../../src/certificate/index.ts";
+import {
+  CaFailure,
+  DAY,
+  HOUR,
+  last,
+  LETS_ENCRYPT,
+  MINUTE,
+  outcomes,
+  reconcileStage,
+} from "../../support/reconcile-stage.ts";
+
+async function limitedStage(domains = "a.test") {
+  const stage = await reconcileStage({ domains });
+  stage.set(domains, { directoryUrl: LETS_ENCRYPT });
+  return stage;
+}
+
+class ProofFailure extends CaFailure {
+  override readonly unverified = [parseIdentifier("a.test")];
+
+  constructor() {
+    super(undefined, { origin: "proof" });
+  }
+}
+
+test("the sixth forced certificate for the same names within a week is refused, with the time of the next", async () => {
+  const stage = await limitedStage();
+  const startedAt = stage.now().getTime();
+  for (let round = 0; round < 5; round += 1) {
+    expect(outcomes(await stage.command({ forceRenewal: true }))[0]).toMatch(/^a\.test (issued|renewed)$/);
+    stage.pass(MINUTE);
+  }
+  const refused = await stage.command({ forceRenewal: true });
+  expect(outcomes(refused)).toEqual(["a.test held BUDGET_EXCEEDED"]);
+  const nextAt = new Date(startedAt + (7 * DAY) / 5);
+  expect(refused.certificates[0]?.failure?.message).toContain(nextAt.toISOString());
+  expect(refused.certificates[0]?.nextAt).toEqual(nextAt);
+  expect(stage.ca.orders).toHaveLength(5);
+  stage.pass(nextAt.getTime() - stage.now().getTime());
+  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test renewed"]);
+  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test held BUDGET_EXCEEDED"]);
+});
+
+test("a certificate that the CA has signed counts though it could not be written", async () => {
+  const stage = await limitedStage();
+  stage.ca.sign = () => {
+    throw new CaFailure();
+  };
+  for (let round = 0; round < 7; round += 1) await stage.command();
+  expect(stage.ca.orders).toHaveLength(5);
+  expect(outcomes(await stage.command())).toEqual(["a.test held BUDGET_EXCEEDED"]);
+});
+
+test("the sixth order of an impatient operator for a name that can't be verified is refused within the hour", async () => {
+  const stage = await limitedStage();
+  stage.ca.answer = () => {
+    throw new ProofFailure();
+  };
+  for (let round = 0; round < 8; round += 1) await stage.command();
+  expect(stage.ca.orders).toHaveLength(5);
+  stage.pass(12 * MINUTE);
+  await stage.command();
+  expect(stage.ca.orders).toHaveLength(6);
+});
+
+test("one command for 310 certificates places 300 orders; the others wait", async () => {
+  const domains = Array.from({ length: 310 }, (_, index) => `n${index}.test`).join(";");
+  const stage = await limitedStage(domains);
+  // What counts is that an order goes out, not what comes of it.
+  stage.ca.answer = () => {
+    throw new CaFailure();
+  };
+  const report = await stage.command();
+  expect(stage.ca.orders).toHaveLength(300);
+  expect(outcomes(report).filter((line) => line.includes("BUDGET_EXCEEDED"))).toHaveLength(10);
+});
+
+test("a CA whose limits nobody has told us has the back-off alone", async () => {
+  const stage = await reconcileStage();
+  for (let round = 0; round < 10; round += 1) await stage.command({ forceRenewal: true });
+  expect(stage.ca.orders).toHaveLength(10);
+});
+
+test("with a twentieth of the life left a spent budget warns and the order goes out", async () => {
+  const stage = await limitedStage();
+  await stage.run();
+  stage.pass(85 * DAY);
+  stage.ca.sign = () => {
+    throw new CaFailure();
+  };
+  for (let round = 0; round < 5; round += 1) await stage.command();
+  expect(outcomes(await stage.command())).toEqual(["a.test held BUDGET_EXCEEDED"]);
+  stage.pass(13 * HOUR);
+  stage.ca.sign = () => undefined;
+  expect(outcomes(await stage.command())).toEqual(["a.test renewed"]);
+  expect(stage.told("limit.overridden")).toHaveLength(1);
+});
+
+test("a renewal within the CA's window is never held back by the budget", async () => {
+  const stage = await limitedStage();
+  for (let round = 0; round < 5; round += 1) await stage.command({ forceRenewal: true });
+  const [from, to] = [stage.now().getTime() + DAY, stage.now().getTime() + 20 * DAY];
+  stage.ca.suggestion = () => ({ kind: "window", startAt: new Date(from - HOUR), endAt: new Date(to) });
+  // Its own window moves the moment to the middle of what is drawn: within a week of the five.
+  stage.pass(DAY);
+  await stage.run();
+  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test held BUDGET_EXCEEDED"]);
+  await stage.live(12 * DAY, { everyMs: 6 * HOUR });
+  expect(stage.told("lineage.renewed").at(-1)?.["because"]).toBe("renewal-info");
+});
+
+/** Two certificates, of which the first meets a CA that asks for a day of patience with the given scope. */
+async function heldStage(scope: HoldScope | undefined, domains = "a.test;b.test") {
+  const stage = await limitedStage(domains);
+  const until = new Date(stage.now().getTime() + DAY);
+  stage.ca.answer = ({ names }) => {
+    if (names.split(",")[0] === "a.test" && stage.now() < until) throw new CaFailure(until, { scope });
+  };
+  // One after the other, as in a daemon's life.
+  const [name = ""] = domains.split(/[,;]/);
+  await stage.command({ certName: name });
+  return { stage, until };
+}
+
+test("patience for the account holds all its certificates, restarts and commands included", async () => {
+  const { stage, until } = await heldStage(undefined);
+  expect(outcomes(await stage.run({ trigger: "start" }))).toEqual([
+    "a.test held TEST_CA_FAILED",
+    "b.test held TEST_CA_FAILED",
+  ]);
+  expect(outcomes(await stage.command())).toHaveLength(2);
+  expect(stage.ca.orders).toHaveLength(1);
+  expect(last(await stage.live(HOUR)).nextAt).toEqual(until);
+  await stage.live(DAY, { everyMs: 6 * HOUR });
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
+});
+
+test.each<{ scope: HoldScope; held: string[]; free: string[] }>([
+  { scope: { kind: "names", names: ["a.test"] }, held: ["a.test", "x.a.test,y.test"], free: ["b.test", "xa.test"] },
+  { scope: { kind: "exact-set" }, held: ["a.test"], free: ["a.test,www.a.test", "b.test"] },
+])("patience for $scope.kind holds only what it is about", async ({ scope, held, free }) => {
+  const { stage } = await heldStage(scope, "a.test");
+  const attempt = async (names: string) => {
+    stage.set(names, { directoryUrl: LETS_ENCRYPT });
+    return outcomes(await stage.command({ certName: names.split(",")[0] ?? "" }))[0]?.split(" ")[1];
+  };
+  for (const names of held) expect([names, await attempt(names)]).toEqual([names, "held"]);
+  stage.ca.answer = () => undefined;
+  for (const names of free) expect([names, await attempt(names)]).toEqual([names, "issued"]);
+});
+
+test("patience that a clock set back by years has left in the future holds nothing", async () => {
+  const { stage } = await heldStage(undefined, "a.test");
+  stage.ca.answer = () => undefined;
+  stage.pass(-400 * DAY);
+  expect(outcomes(await stage.command())).toEqual(["a.test issued"]);
+});
