@@ -1,10 +1,13 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, X509Certificate } from "node:crypto";
 import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { createCertificateAuthority } from "../../src/acme/index.ts";
 import type { Account } from "../../src/reconcile/index.ts";
 import { createAccountStore } from "../../src/store/index.ts";
+import { systemClock } from "../../src/system/index.ts";
+import { collectLog } from "../support/collected-log.ts";
 import { docker } from "../support/docker-command.ts";
 import { IMAGES } from "../support/images.ts";
 import { isServable, newVersion, SETTINGS } from "../support/lineage-tree.ts";
@@ -15,6 +18,7 @@ import { serveWebroot, type WebrootServer } from "../support/webroot-server.ts";
 
 const NAME = "shop.test";
 const NAMES = [NAME, "www.shop.test"];
+const DAY_S = 24 * 3600;
 
 let pebble: Pebble;
 let web: WebrootServer;
@@ -25,7 +29,8 @@ beforeAll(async () => {
   webroot = await mkdtemp(join(tmpdir(), "webroot-"));
   await chmod(webroot, 0o755);
   web = await serveWebroot(webroot);
-  pebble = await startPebble({ httpPort: web.port, nonceRejectPercent: 0 });
+  const profiles = { plain: 90 * DAY_S, short: 6 * DAY_S };
+  pebble = await startPebble({ httpPort: web.port, nonceRejectPercent: 0, profiles, alternateRoots: 1 });
 });
 
 afterAll(async () => {
@@ -53,10 +58,24 @@ function settings() {
   return { ...SETTINGS, directoryUrl: pebble.directoryUrl, webrootPath: webroot };
 }
 
-async function issueWithCertbot(root: string): Promise<void> {
+async function issueWithCertbot(root: string, ...wishes: readonly string[]): Promise<void> {
   const names = NAMES.flatMap((name) => ["-d", name]);
   const terms = ["--server", pebble.directoryUrl, "--agree-tos", "-m", "me@shop.test", "--no-eff-email"];
-  await certbot(root, "certonly", "--webroot", "-w", webroot, ...names, ...terms);
+  await certbot(root, "certonly", "--webroot", "-w", webroot, ...names, ...terms, ...wishes);
+}
+
+// Of the version on disk, in days.
+async function lifetimeOf(store: TestStore): Promise<number> {
+  const [listed] = await store.store.list();
+  const { notBefore, notAfter } = listed?.current?.leaf.validity ?? { notBefore: new Date(0), notAfter: new Date(0) };
+  return Math.round((notAfter.getTime() - notBefore.getTime()) / DAY_S / 1000);
+}
+
+// The common names that issue the last certificate of the chain on disk: the root that stands behind it.
+async function rootBehind(root: string): Promise<string> {
+  const pem = await readFile(join(root, "live", NAME, "fullchain.pem"), "utf8");
+  const last = pem.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g)?.at(-1) ?? "";
+  return /CN=(.*)/.exec(new X509Certificate(last).issuer)?.[1] ?? "";
 }
 
 // Without a terminal certbot sleeps some minutes before it renews.
@@ -114,6 +133,16 @@ describe("a tree of ours", () => {
   }, 120_000);
 });
 
+test("a certificate for addresses is one to certbot, too", async () => {
+  // The first one becomes the common name, which certbot takes for a domain; no CA puts an address there.
+  const names = [NAME, "2606:4700::1111", "8.8.8.8"];
+  await tree.store.install(newVersion("2606-4700--1111", { names, settings: settings() }), new Date());
+  const listing = await certbot(tree.root, "certificates");
+  expect(listing).toContain("Certificate Name: 2606-4700--1111");
+  for (const name of names) expect(listing).toContain(name);
+  expect(listing).not.toContain("were invalid");
+});
+
 describe("a tree of certbot's", () => {
   beforeEach(() => issueWithCertbot(tree.root));
 
@@ -139,6 +168,72 @@ describe("a tree of certbot's", () => {
     await renewWithCertbot(tree.root);
     expect(await tree.currentVersion(NAME)).toBe(3);
     expect(await isServable(tree.root, NAME)).toBe(true);
+  }, 120_000);
+
+  test("has its profile, chain and key habit kept by us, line for line", async () => {
+    const chain = /CN=(.*)/.exec(new X509Certificate(await pebble.issuingRootPem(1)).subject)?.[1] ?? "";
+    const options = ["--preferred-profile", "short", "--preferred-chain", chain, "--reuse-key", "--force-renewal"];
+    await issueWithCertbot(tree.root, ...options);
+    const [listed] = await tree.store.list();
+    const wishes = { profile: { name: "short", isRequired: false }, preferredChain: chain, reuseKey: true };
+    expect(listed?.settings).toEqual({ ...settings(), ...wishes, accountId: listed?.settings?.accountId });
+    expect(await rootBehind(tree.root)).toBe(chain);
+
+    // certbot has just begun to keep the key: version 2 is a link to the key of version 1.
+    const key = await tree.store.privateKey(NAME, 2);
+    expect(key).toBe(await tree.store.privateKey(NAME, 1));
+    const kept = newVersion(NAME, { names: NAMES, settings: { ...settings(), ...wishes } });
+    const issued = { ...kept.issued, accountId: listed?.settings?.accountId ?? "" };
+    const conf = await readFile(tree.at("renewal", `${NAME}.conf`), "utf8");
+    await tree.store.install({ ...kept, issued }, new Date());
+    expect(await readFile(tree.at("renewal", `${NAME}.conf`), "utf8")).toBe(conf);
+  }, 120_000);
+
+  test("takes on the profile, chain and key habit that we write, and drops those that we take away", async () => {
+    const [listed] = await tree.store.list();
+    const chain = /CN=(.*)/.exec(new X509Certificate(await pebble.issuingRootPem(1)).subject)?.[1] ?? "";
+    const wishes = { profile: { name: "short", isRequired: true }, preferredChain: chain, reuseKey: true };
+    const install = async (changed: object) => {
+      const version = newVersion(NAME, { names: NAMES, settings: { ...settings(), ...changed } });
+      const issued = { ...version.issued, accountId: listed?.settings?.accountId ?? "" };
+      return (await tree.store.install({ ...version, issued }, new Date())).version;
+    };
+    const ours = await install(wishes);
+    await renewWithCertbot(tree.root);
+    expect(await lifetimeOf(tree)).toBe(6);
+    expect(await rootBehind(tree.root)).toBe(chain);
+    expect(await tree.store.privateKey(NAME, ours + 1)).toBe(await tree.store.privateKey(NAME, ours));
+    expect((await tree.store.list())[0]?.settings).toMatchObject({ ...settings(), ...wishes });
+
+    const plain = await install({ profile: { name: "plain", isRequired: true } });
+    await renewWithCertbot(tree.root);
+    expect(await lifetimeOf(tree)).toBe(90);
+    expect(await rootBehind(tree.root)).not.toBe(chain);
+    expect(await tree.store.privateKey(NAME, plain + 1)).not.toBe(await tree.store.privateKey(NAME, plain));
+  }, 120_000);
+
+  test("is renewed by certbot with the account's new key", async () => {
+    const authority = createCertificateAuthority({
+      accounts: createAccountStore({ root: tree.root }),
+      solverFor: () => {
+        throw new Error("no proof is wanted");
+      },
+      clock: systemClock,
+      caBundlePem: pebble.caPem,
+      userAgent: "cert-sidecar/tests",
+    });
+    const choice = { directoryUrl: pebble.directoryUrl };
+    const { previousId, account } = await authority.changeAccountKey(
+      choice,
+      collectLog(),
+      new AbortController().signal,
+    );
+    await renewWithCertbot(tree.root);
+    expect(await tree.currentVersion(NAME)).toBe(2);
+    const conf = await readFile(tree.at("renewal", `${NAME}.conf`), "utf8");
+    expect(conf).toContain(`account = ${account.id}\n`);
+    expect(conf).not.toContain(previousId);
+    expect(await certbot(tree.root, "show_account", "--server", pebble.directoryUrl)).toContain(account.url);
   }, 120_000);
 
   test("has an account that certbot shows after we put another in its place", async () => {
