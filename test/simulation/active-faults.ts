@@ -1,0 +1,53 @@
+import type { Episode, Fault } from "./fault-plan.ts";
+import { hindranceOf, type Hindrances } from "./hindrances.ts";
+import type { Timeline } from "./timeline.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** Called when a fault begins or ends. */
+export type OnChange = (fault: Fault, isBeginning: boolean) => void;
+
+/** What is wrong at the moment. */
+export class ActiveFaults {
+  #active: readonly Episode[] = [];
+
+  /** Lets each episode begin and end at its time, and writes down what it hinders. */
+  schedule(
+    episodes: readonly Episode[],
+    { time, timeline, hindrances }: { time: VirtualTime; timeline: Timeline; hindrances: Hindrances },
+    onChange: OnChange,
+  ): void {
+    for (const episode of episodes) {
+      const { fault, fromMs, toMs } = episode;
+      const hindrance = hindranceOf(fault);
+      if (hindrance) hindrances.add({ fromMs, toMs, ...hindrance });
+      time.at(fromMs, () => {
+        timeline.tell(() => `BEGIN ${JSON.stringify(fault)} until ${new Date(toMs).toISOString()}`);
+        this.#active = [...this.#active, episode];
+        onChange(fault, true);
+      });
+      time.at(toMs, () => {
+        timeline.tell(() => `END ${JSON.stringify(fault)}`);
+        this.#active = this.#active.filter((one) => one !== episode);
+        onChange(fault, false);
+      });
+    }
+  }
+
+  all(): readonly Episode[] {
+    return this.#active;
+  }
+
+  /** The faults of a kind. */
+  of<Kind extends Fault["kind"]>(kind: Kind): Extract<Fault, { kind: Kind }>[] {
+    return this.#active.flatMap(({ fault }) => (fault.kind === kind ? [fault as Extract<Fault, { kind: Kind }>] : []));
+  }
+
+  has(kind: Fault["kind"]): boolean {
+    return this.#active.some(({ fault }) => fault.kind === kind);
+  }
+
+  /** The kind of the first one that hinders orders. */
+  trouble(): string {
+    return this.#active.find(({ fault }) => hindranceOf(fault))?.fault.kind ?? "nothing";
+  }
+}

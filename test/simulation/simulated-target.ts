@@ -1,0 +1,46 @@
+import { X509Certificate } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DeployTarget, FoundTargets } from "../../src/reconcile/index.ts";
+
+/** A server in miniature: it serves what `live/` showed at its last reload. */
+export class SimulatedTarget implements DeployTarget {
+  readonly name = "nginx-1";
+  reloads = 0;
+  readonly #root: string;
+  readonly #served = new Map<string, string>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  find = async (): Promise<FoundTargets> => ({ targets: [this], off: [] });
+
+  async observe({ lineage, fingerprint }: Parameters<DeployTarget["observe"]>[0]) {
+    if (this.#served.get(lineage) === fingerprint) return { kind: "served" } as const;
+    return { kind: "not-served", message: "another one", remedy: "Look." } as const;
+  }
+
+  async test(): Promise<void> {
+    this.#read();
+  }
+
+  async reload(): Promise<void> {
+    this.reloads += 1;
+    for (const [lineage, fingerprint] of this.#read()) this.#served.set(lineage, fingerprint);
+  }
+
+  /** The fingerprint of what it serves for a lineage. */
+  servedOf(lineage: string): string | undefined {
+    return this.#served.get(lineage);
+  }
+
+  #read(): [string, string][] {
+    const live = join(this.#root, "live");
+    const lineages = existsSync(live) ? readdirSync(live).filter((name) => !name.startsWith(".")) : [];
+    return lineages.flatMap((lineage): [string, string][] => {
+      const path = join(live, lineage, "fullchain.pem");
+      return existsSync(path) ? [[lineage, new X509Certificate(readFileSync(path)).fingerprint256]] : [];
+    });
+  }
+}

@@ -1,0 +1,64 @@
+import * as files from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import type { FileSystem } from "../../src/store/index.ts";
+
+/** A process's way to the disk, and what the kernel does when that process is gone. */
+export type SyncFiles = { readonly fs: FileSystem; readonly closeAll: () => void };
+
+/**
+ * The real file system, each call done at once: no thread pool, so that a run can be repeated, and faster. `onCall` is called
+ * before each one; what it throws is the call's result, and a promise is waited for. fsync does nothing: a simulated process may
+ * die, the machine doesn't.
+ */
+export function syncFiles(onCall: (call: string) => Promise<never> | undefined): SyncFiles {
+  const openFiles = new Set<number>();
+  const close = (file: number) => {
+    if (openFiles.delete(file)) files.closeSync(file);
+  };
+  const done =
+    <Args extends unknown[], Result>(name: string, act: (...args: Args) => Result) =>
+    async (...args: Args): Promise<Result> => {
+      await onCall(`${name} ${String(args[0])}`);
+      return act(...args);
+    };
+  const calls = {
+    cp: done("cp", files.cpSync),
+    link: done("link", files.linkSync),
+    lchown: done("lchown", files.lchownSync),
+    lstat: done("lstat", files.lstatSync),
+    mkdir: done("mkdir", files.mkdirSync),
+    readdir: done("readdir", files.readdirSync),
+    readFile: done("readFile", files.readFileSync),
+    readlink: done("readlink", files.readlinkSync),
+    rename: done("rename", files.renameSync),
+    rm: done("rm", files.rmSync),
+    rmdir: done("rmdir", files.rmdirSync),
+    stat: done("stat", files.statSync),
+    symlink: done("symlink", files.symlinkSync),
+    unlink: done("unlink", files.unlinkSync),
+    open: done("open", (path: string, flags?: string, mode?: number): Partial<FileHandle> => {
+      const file = files.openSync(path, flags ?? "r", mode);
+      openFiles.add(file);
+      return {
+        chmod: done("file.chmod", (mode: number) => files.fchmodSync(file, mode)),
+        writeFile: done("file.writeFile", (data: string) => files.writeFileSync(file, data)),
+        sync: async () => undefined,
+        close: async () => close(file),
+      };
+    }),
+  };
+  return {
+    fs: calls as unknown as FileSystem, // the promises have overloads, of which the store uses the plain ones
+    closeAll: () => openFiles.forEach(close),
+  };
+}
+
+/** Whether a call of {@link syncFiles} changes the disk. */
+export function isWrite(call: string): boolean {
+  return !/^(?:stat|lstat|readdir|readFile|readlink)\b/.test(call);
+}
+
+/** Whether a call of {@link syncFiles} needs room on the disk. */
+export function needsRoom(call: string): boolean {
+  return /^(?:cp|mkdir|symlink|link|open .*\.new|file\.writeFile)/.test(call);
+}
