@@ -56,7 +56,8 @@ export class ExternalAccountKeyError extends OperatorError {
 /** There is no account whose key could be changed. */
 export class NoAccountError extends OperatorError {
   readonly code = "ACME_NO_ACCOUNT";
-  readonly remedy = "Run update-cert, which registers an account with a new key; or correct CERTBOT_SERVER.";
+  readonly remedy =
+    "Correct CERTBOT_SERVER; or run update-cert --force-renewal, whose order registers an account with a new key.";
 
   constructor(directoryUrl: string) {
     super(`No key was changed: there is no account for ${directoryUrl} in accounts/`);

@@ -32,7 +32,7 @@ export class LockUnavailableError extends OperatorError {
     this.remedy =
       codeOf(cause) === "ENOENT"
         ? `The folder mounted above ${folder} was deleted: run \`docker compose --profile certbot up -d --force-recreate\`.`
-        : `Make ${folder} a writable folder of the container (a volume or a tmpfs) with space left.`;
+        : "Mount a folder or a named volume there, as by ./volumes/certbot/conf:/etc/letsencrypt, writable and with space left.";
   }
 }
 

@@ -215,7 +215,7 @@ async function withRecheck(parts: StepParts, { signal }: Run, failed: FailedOrde
       return { ...report, nextAt: next.until, wakeAt: next.recheckAt };
     case "issue":
       // At the same CA it would mean that the failure could not be written down.
-      return next.directoryUrl === directoryUrl ? report : { ...report, wakeAt: facts.now };
+      return next.directoryUrl === directoryUrl ? report : { ...report, nextAt: facts.now };
     case "current":
       return { ...report, nextAt: next.until };
     case "left-alone":

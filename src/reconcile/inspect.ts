@@ -1,4 +1,4 @@
-import type { Identifier } from "../certificate/index.ts";
+import { identifierKey, type Identifier } from "../certificate/index.ts";
 import type { DeployTarget, FoundTargets, ServedFinding } from "./deploy-target.ts";
 import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
 import { CaLedgers } from "./ca-ledgers.ts";
@@ -6,6 +6,7 @@ import { gatherFacts } from "./certificate-step.ts";
 import { decideIssue, type IssueDecision } from "./issue-decision.ts";
 import type { AttemptState, LineageState } from "./lineage-state.ts";
 import type { StoredLineage } from "./lineage-store.ts";
+import { assignNames } from "./name-owners.ts";
 import { automaticMode } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
 import type { StorageFinding } from "./storage.ts";
@@ -45,12 +46,13 @@ export async function inspect(
   const desired = resolveDesired(parts.policy, stored);
   const found = withTargets ? await parts.finder.find(signal) : undefined;
   const certificates: InspectedCertificate[] = [];
+  const owned = new Map(assignNames(desired).map(({ lineage, identifiers }) => [lineage, identifiers]));
   const ledgers = new CaLedgers(parts.store);
   for (const one of desired) {
     const state = await parts.store.loadState(one.lineage);
     const run = { mode: automaticMode("schedule"), signal };
     const decision = decideIssue(await gatherFacts({ ...parts, ledgers }, run, { desired: one, state }));
-    const targets = await observeAll(found?.targets ?? [], one, signal);
+    const targets = await observeAll(found?.targets ?? [], { desired: one, owned: owned.get(one.lineage) }, signal);
     const renewalInfo =
       state.renewalInfo?.certificateId === one.current?.leaf.certificateId ? state.renewalInfo : undefined;
     certificates.push({ desired: one, decision, attempts: state.issue, renewalInfo, targets });
@@ -60,10 +62,14 @@ export async function inspect(
   return { certificates, unreadable: stored.filter(({ name }) => !known.has(name)), found, storage };
 }
 
-async function observeAll(targets: readonly DeployTarget[], desired: DesiredCertificate, signal: AbortSignal) {
+type Observed = { readonly desired: DesiredCertificate; readonly owned?: readonly Identifier[] | undefined };
+
+// A server is asked for the names that are the lineage's own, as after a deploy: the others are another one's to serve.
+async function observeAll(targets: readonly DeployTarget[], { desired, owned = [] }: Observed, signal: AbortSignal) {
   const { current, lineage } = desired;
-  if (!current) return [];
-  const identifiers: readonly Identifier[] = current.leaf.identifiers;
+  const names = new Set(owned.map(identifierKey));
+  const identifiers = current?.leaf.identifiers.filter((identifier) => names.has(identifierKey(identifier))) ?? [];
+  if (!current || identifiers.length === 0) return [];
   const certificate = { lineage, identifiers, fingerprint: current.leaf.fingerprint };
   const look = async (target: DeployTarget) => ({
     name: target.name,

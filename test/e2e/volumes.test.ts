@@ -58,7 +58,7 @@ test("a tree that can't be written is told, nothing is ordered, and nginx serves
     (await readOnly.inspect("certbot", "{{.State.Health.Status}}")) === "unhealthy" ? true : undefined,
   );
   const message = /Can't take the lock in \/etc\/letsencrypt\/sidecar: EROFS: read-only file system/;
-  const remedy = /Make \/etc\/letsencrypt\/sidecar a writable folder/;
+  const remedy = /Mount a folder or a named volume there/;
   const { code, stderr } = await stack.certbot("update-cert");
   expect(code).toBe(1);
   expect(stderr).toMatch(message);

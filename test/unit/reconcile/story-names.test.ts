@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isReached } from "../../../src/reconcile/index.ts";
+import { inspect, isReached } from "../../../src/reconcile/index.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
 import { putCertbotLineage } from "../../support/lineage-tree.ts";
 import { CaFailure, DAY, HOUR, last, reconcileStage, type ReconcileStage } from "../../support/reconcile-stage.ts";
@@ -128,4 +128,16 @@ test("a name whose new certificate is there is served with it, though the old on
   expect(stage.nginx.reloads - reloads).toBe(1);
   expect(await stage.list()).toEqual(["a.test a.test", "www.a.test www.a.test"]);
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "www.a.test=www.a.test/1"]);
+});
+
+test("what is looked at agrees with what is deployed, where another certificate has taken a name over", async () => {
+  const stage = await servedStage("a.test,www.a.test");
+  stage.set("www.a.test");
+  await dayAfter(stage);
+  const signal = new AbortController().signal;
+  const { certificates } = await inspect(stage.parts(), { signal, withTargets: true });
+  const found = certificates.flatMap(({ desired, targets }) =>
+    targets.map(({ finding }) => `${desired.lineage} ${finding.kind}`),
+  );
+  expect(found.sort()).toEqual(["a.test served", "www.a.test served"]);
 });
