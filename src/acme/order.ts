@@ -26,12 +26,12 @@ export async function completeOrder(
   if (order.status === "pending") await proveControl(story, order);
   else log.info("authorization.reused", { lineage: request.lineage, order: order.url });
   const signingRequest = await createSigningRequest(request, key);
-  await request.beforeFinalize?.();
+  // RFC 9773 §5: what the CA shows in its order counts, not what we have sent.
+  const isReplacement = request.replaces !== undefined && order.replaces === request.replaces;
+  await request.beforeFinalize?.({ isReplacement });
   const finished = await finalize(story, order, signingRequest);
   log.info("order.finalized", { lineage: request.lineage, order: order.url });
   const chain = await downloadCertificate(story, finished);
-  // RFC 9773 §5: what the CA shows in its order counts, not what we have sent.
-  const isReplacement = request.replaces !== undefined && order.replaces === request.replaces;
   return { privateKeyPem: signingRequest.privateKeyPem, ...chain, isReplacement };
 }
 

@@ -14,29 +14,25 @@ import { BudgetExceededError } from "./errors.ts";
 import type { IssueTask } from "./issue-step.ts";
 import type { StepParts } from "./run.ts";
 
-/** An order in the CA's ledger, and how its entry follows what becomes of it. */
-export type SpentRecord = {
-  /** From now on the CA may have signed: the certificate counts. Throws OperatorError when that can't be written. */
-  readonly countIssued: () => Promise<void>;
-  /** The CA has not taken the order for a renewal that it suggested: it counts. */
-  readonly countOrder: () => Promise<void>;
-};
-
-const NOT_COUNTED: SpentRecord = { countIssued: async () => undefined, countOrder: async () => undefined };
+/**
+ * Says that the CSR is about to be sent: from now on the CA may have signed, so the certificate counts, unless the CA has taken
+ * the order for a renewal that it suggested. Throws OperatorError when that can't be written.
+ */
+export type CountIssued = (order: { readonly isReplacement: boolean }) => Promise<void>;
 
 /**
  * Writes an order into the CA's ledger before the CA hears of it, where we know the CA's limits. Orders that go out at the
  * same time are counted one after the other. Throws BudgetExceededError when it goes beyond a limit and may not, or
  * OperatorError of the disk.
  */
-export async function spendOrder(parts: StepParts, { desired, order }: IssueTask): Promise<SpentRecord> {
+export async function spendOrder(parts: StepParts, { desired, order }: IssueTask): Promise<CountIssued> {
   const { directoryUrl, isExempt, overridden } = order;
   const limits = limitsOf(directoryUrl);
-  if (!limits) return NOT_COUNTED;
+  if (!limits) return async () => undefined;
   const { identifiers, lineage } = desired;
   const now = parts.clock.now();
   const names = exactSetKey(identifiers);
-  let entry: SpentOrder = { at: now.toISOString(), names, isExempt, isIssued: false };
+  const entry: SpentOrder = { at: now.toISOString(), names, isExempt, isIssued: false };
   await parts.ledgers.update(directoryUrl, (ledger) => {
     const spending = pruneSpending(limits, ledger.spending, now);
     const budget = planBudget(limits, spending, { identifiers, isExempt }, now);
@@ -45,16 +41,11 @@ export async function spendOrder(parts: StepParts, { desired, order }: IssueTask
     }
     return { ...ledger, spending: { ...spending, orders: [...spending.orders, entry] } };
   });
-  const become = (changed: SpentOrder) =>
+  return ({ isReplacement }) =>
     parts.ledgers.update(directoryUrl, (ledger) => {
-      const replaced = replaceOne(ledger, entry, changed);
-      entry = changed;
-      return replaced;
+      const at = parts.clock.now().toISOString();
+      return replaceOne(ledger, entry, { at, names, isExempt: isExempt && isReplacement, isIssued: true });
     });
-  return {
-    countIssued: () => become({ ...entry, at: parts.clock.now().toISOString(), isIssued: true }),
-    countOrder: () => (entry.isExempt ? become({ ...entry, isExempt: false }) : Promise.resolve()),
-  };
 }
 
 function replaceOne(ledger: CaLedger, before: SpentOrder, after: SpentOrder): CaLedger {

@@ -32,8 +32,11 @@ export type IssueRequest = {
    * CA has no renewal information, and where the CA refuses the order for it.
    */
   readonly replaces?: string | undefined;
-  /** Awaited before the CSR is sent: from then on the CA may have signed, whatever we hear of it. What it throws ends the order. */
-  readonly beforeFinalize?: (() => Promise<void>) | undefined;
+  /**
+   * Awaited before the CSR is sent: from then on the CA may have signed, whatever we hear of it. It is told whether the CA has
+   * taken the order for the renewal of `replaces`. What it throws ends the order.
+   */
+  readonly beforeFinalize?: ((order: { readonly isReplacement: boolean }) => Promise<void>) | undefined;
 };
 
 /** Credentials for an external account binding; the key is base64url, as CAs hand it out. */

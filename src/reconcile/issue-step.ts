@@ -1,6 +1,6 @@
 import { asOperatorError, identifierKey, toFailure } from "../certificate/index.ts";
 import { recordFailure, recordStart, recordSuccess } from "./attempt-record.ts";
-import { recordRefusal, spendOrder, type SpentRecord } from "./ca-record.ts";
+import { recordRefusal, spendOrder, type CountIssued } from "./ca-record.ts";
 import { activeHold } from "./ca-hold.ts";
 import type { IssuedCertificate, IssueRequest } from "./certificate-authority.ts";
 import type { DesiredCertificate } from "./desired-certificate.ts";
@@ -32,11 +32,11 @@ export async function issueVersion(parts: StepParts, task: IssueTask): Promise<C
   try {
     if (!(await parts.mayAct())) throw new MayNotActError(`nothing was ordered for ${desired.lineage}`);
     tellExceptions(parts, task);
-    const spent = await spendOrder(parts, task);
+    const beforeFinalize = await spendOrder(parts, task);
     await recordStart(parts, task, startedAt);
-    const issued = await parts.ca.issue(await toRequest(parts, task, spent), log, signal);
+    const issued = await parts.ca.issue(await toRequest(parts, task, beforeFinalize), log, signal);
     const version = await install(parts, task, issued);
-    return await installed(parts, task, { version, startedAt, ...(!issued.isReplacement && { spent }) });
+    return await installed(parts, task, { version, startedAt });
   } catch (thrown) {
     if (!signal.aborted) return failed(parts, task, thrown);
     log.warn("attempt.interrupted", { lineage: desired.lineage });
@@ -44,21 +44,15 @@ export async function issueVersion(parts: StepParts, task: IssueTask): Promise<C
   }
 }
 
-type Installed = {
-  readonly version: LineageVersion;
-  readonly startedAt: Date;
-  /** The order's entry, where it counts though it was hoped that it wouldn't. */
-  readonly spent?: SpentRecord;
-};
+type Installed = { readonly version: LineageVersion; readonly startedAt: Date };
 
 // The version is on disk: what can't be written down about it doesn't take that back.
 async function installed(parts: StepParts, task: IssueTask, done: Installed): Promise<CertificateReport> {
   const { desired, order, log } = task;
   const { lineage, identifiers } = desired;
-  const { version, startedAt, spent } = done;
+  const { version, startedAt } = done;
   const { fingerprint, validity } = version.leaf;
   const unsaved = (thrown: unknown) => log.error("state.unsaved", { lineage, ...toFailure(thrown) });
-  await spent?.countOrder().catch(unsaved);
   const doubt = (await recordSuccess(parts, task, validity).catch(unsaved)) ?? {};
   const outcome = desired.current ? "renewed" : "issued";
   const { because, directoryUrl: ca } = order;
@@ -113,12 +107,16 @@ export async function rehearse(parts: StepParts, task: Omit<IssueTask, "order">)
   }
 }
 
-async function toRequest(parts: StepParts, { desired, order }: IssueTask, spent: SpentRecord): Promise<IssueRequest> {
+async function toRequest(
+  parts: StepParts,
+  { desired, order }: IssueTask,
+  beforeFinalize: CountIssued,
+): Promise<IssueRequest> {
   return {
     ...requestFor(parts, desired, order.directoryUrl),
     privateKeyPem: await keyToReuse(parts, desired),
     replaces: predecessorAt(desired, order.directoryUrl),
-    beforeFinalize: spent.countIssued,
+    beforeFinalize,
   };
 }
 

@@ -111,8 +111,11 @@ function budgetAt(facts: IssueFacts, directoryUrl: string, isExempt: boolean) {
 }
 
 // RFC 9773 §5 and Let's Encrypt's rate limits: exempt is what replaces a certificate within the window that the CA suggests.
-function isExemptAt({ desired, renewalInfo, now }: IssueFacts, because: IssueReason, directoryUrl: string): boolean {
+// A certificate is replaced once: a try after one that failed may be refused as that, and counts then.
+function isExemptAt(facts: IssueFacts, because: IssueReason, directoryUrl: string): boolean {
+  const { attempts, desired, renewalInfo, now } = facts;
   const { window } = renewalInfo ?? {};
+  if (attempts.failures > 0) return false;
   if (because !== "renewal-info" || desired.currentDirectoryUrl !== directoryUrl || !window) return false;
   return now >= new Date(window.startAt) && now < new Date(window.endAt);
 }

@@ -110,7 +110,7 @@ const INCIDENTS_A_YEAR: Readonly<Record<Incident["kind"], number>> = {
 
 /** Draws what goes wrong: each kind by itself, so that they mix and overlap; some lives are calm, some hostile. */
 export function drawFaultPlan(draws: Draws, frame: PlanFrame): FaultPlan {
-  const hostility = draws.spread(0.15, 1.5);
+  const hostility = draws.spread(0.1, 1.3);
   const years = (frame.endMs - frame.startMs) / YEAR;
   // The first weeks are quiet enough to get a certificate at all, in most lives.
   const moment = () => draws.between(frame.startMs + (draws.chance(0.1) ? 0 : 7 * DAY), frame.endMs);

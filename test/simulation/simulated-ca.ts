@@ -45,7 +45,7 @@ export class SimulatedCa {
   constructor({ directoryUrl, kind, startMs, lifeMs, conditions, draws }: SimulatedCaOptions) {
     this.directoryUrl = directoryUrl;
     this.#base = new URL(directoryUrl).origin;
-    this.#askAgainMs = draws.pick([6 * HOUR, 12 * HOUR, DAY, DAY, DAY, DAY]);
+    this.#askAgainMs = draws.chance(0.1) ? 6 * HOUR : DAY;
     this.registry = new CaRegistry(lifeMs, startMs, draws);
     this.orders = new CaOrderDesk({
       base: this.#base,

@@ -90,10 +90,11 @@ class TestAuthority implements CertificateAuthority {
     const order = { ...request, at, names: names.join(",") };
     this.orders.push(order);
     this.answer(order);
-    await request.beforeFinalize?.();
+    const isReplacement = request.replaces !== undefined && this.takesReplacements;
+    await request.beforeFinalize?.({ isReplacement });
     this.sign(order);
     const issued = issueForTest({ names, ...this.life(at), accountId: "0123456789abcdef0123456789abcdef" });
-    return { ...issued, isReplacement: request.replaces !== undefined && this.takesReplacements };
+    return { ...issued, isReplacement };
   }
 
   async renewalInfo(directoryUrl: string, certificateId: string): Promise<RenewalInfoAnswer> {

@@ -157,3 +157,23 @@ test("patience that a clock set back by years has left in the future holds nothi
   stage.pass(-400 * DAY);
   expect(outcomes(await stage.command())).toEqual(["a.test issued"]);
 });
+
+test("a renewal that the CA suggests and never signs in time counts from the second try on", async () => {
+  const stage = await limitedStage();
+  await stage.run();
+  const [from, to] = [stage.now().getTime() + DAY, stage.now().getTime() + 40 * DAY];
+  stage.ca.suggestion = () => ({ kind: "window", startAt: new Date(from), endAt: new Date(to) });
+  await stage.run();
+  stage.pass(30 * DAY);
+  stage.ca.sign = () => {
+    // It keeps the first order as the replacement, and refuses all others as one.
+    stage.ca.takesReplacements = false;
+    throw new CaFailure(undefined, { origin: "ca-failing" });
+  };
+  for (let hour = 0; hour < 48; hour += 1) {
+    await stage.command();
+    stage.pass(HOUR);
+  }
+  // One that the CA exempts, the five of its limit, and one more that the limit gives back in this time.
+  expect(stage.ca.orders.length - 1).toBe(7);
+});
