@@ -7,8 +7,8 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 /** A failing CA is looked at this often, in milliseconds: an hour in which it answers must not pass unused. */
 export const LOOK_EVERY_MS = 30 * MINUTE_MS;
 
-// A CA whose front answers while its orders fail: hours apart for a certificate of 90 days, half an hour in the last two days.
-const TRIES_IN_REMAINING_LIFE = 100;
+// A CA whose front answers while its orders fail: also there an hour in which they don't must not pass unused.
+const TRY_EVERY_MS = 45 * MINUTE_MS;
 
 /** What a look at a CA after a failure depends on. */
 export type LookFacts = {
@@ -25,15 +25,14 @@ export type LookPlan = { readonly lookAt: Date; readonly liftsAt: Date };
 
 /**
  * Decides when to look at the CA instead of waiting out a back-off; undefined after a failure that a look says nothing about. A CA that was
- * down is tried again as soon as it answers. One that answers but fails in orders is tried at most a hundred times in the
- * life that remains. Neither sooner than half an hour after the failure.
+ * down is tried again as soon as it answers, but not sooner than half an hour after the failure. One that answers but fails in
+ * orders is tried each three quarters of an hour while a certificate is left to lose, else once a day.
  */
 export function planLook({ origin, failedAt, isSeenDown, validity }: LookFacts, now: Date): LookPlan | undefined {
   if (origin !== "ca-unreachable" && origin !== "ca-failing") return undefined;
   const lookAt = new Date(failedAt.getTime() + LOOK_EVERY_MS);
   if (origin === "ca-unreachable" || isSeenDown) return { lookAt, liftsAt: lookAt };
-  const remainingMs = validity ? validity.notAfter.getTime() - now.getTime() : 0;
-  const pauseMs =
-    remainingMs > 0 ? Math.min(Math.max(remainingMs / TRIES_IN_REMAINING_LIFE, LOOK_EVERY_MS), DAY_MS) : DAY_MS;
+  const isWorthIt = validity !== undefined && now < validity.notAfter;
+  const pauseMs = isWorthIt ? TRY_EVERY_MS : DAY_MS;
   return { lookAt, liftsAt: new Date(failedAt.getTime() + pauseMs) };
 }

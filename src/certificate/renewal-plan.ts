@@ -25,14 +25,12 @@ const ALARM_FRACTION_LEFT = 1 / 6;
 
 /**
  * Decides whether the certificate is due for renewal at `now`: at the moment that the CA suggests, else by a share of its
- * own life, never by days; in any case when a twentieth of its life is left.
+ * own life, never by days. A suggestion for the last twentieth of the life, or beyond it, or that can't be read, is none.
  */
 export function planRenewal({ validity, suggestedAt }: RenewalFacts, now: Date): RenewalPlan {
-  const lastAt = lastResortAt(validity);
-  const wantedAt = suggestedAt ?? markAt(validity, fractionLeft(validity));
-  const isInTime = wantedAt <= lastAt;
-  const dueAt = isInTime ? wantedAt : lastAt;
-  const because = suggestedAt && isInTime ? "renewal-info" : "lifetime-left";
+  const suggestion = suggestedAt && suggestedAt <= lastResortAt(validity) ? suggestedAt : undefined;
+  const dueAt = suggestion ?? markAt(validity, fractionLeft(validity));
+  const because = suggestion ? "renewal-info" : "lifetime-left";
   return now < dueAt ? { kind: "wait", until: dueAt, because } : { kind: "due", because };
 }
 

@@ -18,8 +18,8 @@ test("a CA that could not be reached is looked at half an hour later, and tried 
   expect(planLook(facts({ origin: "ca-unreachable" }), failedAt)).toEqual(plan);
 });
 
-test("a CA that fails in orders is tried again after a hundredth of the life that is left, or once it has been down", () => {
-  expect(planLook(facts({}), failedAt)?.liftsAt).toEqual(after(0.3 * DAY_MS));
+test("a CA that fails in orders is tried again after three quarters of an hour, or once it has been down", () => {
+  expect(planLook(facts({}), failedAt)?.liftsAt).toEqual(after(45 * MINUTE_MS));
   expect(planLook(facts({ isSeenDown: true }), failedAt)?.liftsAt).toEqual(after(30 * MINUTE_MS));
   expect(planLook(facts({ validity: undefined }), failedAt)?.liftsAt).toEqual(after(DAY_MS));
 });
