@@ -78,7 +78,7 @@ describe("deploying to a real nginx", () => {
     });
     await target.test(NEVER);
     await target.reload(NEVER);
-    await poll("the second certificate is served", () => served(target, second), 2000);
+    await poll("the second certificate is served", () => served(target, second));
     expect(await docker("inspect", "-f", "{{.State.StartedAt}}", id)).toBe(startedAt);
   });
 
