@@ -15,9 +15,10 @@ type Entry = {
   readonly comment: string;
 };
 
-const HEADER = /^\s*(\[+)\s*("[^"]*"|'[^']*'|[^'"\s].*?)\s*(\]+)\s*(?:#.*)?$/;
-const ENTRY = /^\s*("[^"]*"|'[^']*'|[^'"=\s][^=]*?)\s*=\s*(.*?)\s*$/;
-const BLANK_OR_COMMENT = /^\s*(?:#.*)?$/;
+// The `s` is for U+2028 and U+2029, which end no line for configobj.
+const HEADER = /^\s*(\[+)\s*("[^"]*"|'[^']*'|[^'"\s].*?)\s*(\]+)\s*(?:#.*)?$/s;
+const ENTRY = /^\s*("[^"]*"|'[^']*'|[^'"=\s][^=]*?)\s*=\s*(.*?)\s*$/s;
+const BLANK_OR_COMMENT = /^\s*(?:#.*)?$/s;
 const TRIPLE = /^(?:'''|""")/;
 
 /**

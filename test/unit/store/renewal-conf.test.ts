@@ -122,6 +122,12 @@ describe("a renewal conf", () => {
     expect(conf.toString()).toBe("[renewalparams]\nx = 1\n[[webroot_map]]\na.test = /w\n\n[other]\n");
   });
 
+  test.each(["\u2028", "\u2029"])("takes %j inside a line as configobj does", (mark) => {
+    const conf = new RenewalConf(`# a${mark}b\n[s${mark}t] # c${mark}d\nx = a${mark}b\ny = "${mark}" # c${mark}d\n`);
+    expect(conf.get(`s${mark}t`, "x")).toBe(`a${mark}b`);
+    expect(conf.get(`s${mark}t`, "y")).toBe(mark);
+  });
+
   test("reads back any value it wrote", () => {
     const text = string({ unit: "binary" }).filter(
       (one) => !/[\r\n]|^\uFEFF/.test(one) && !(one.includes('"') && one.includes("'")),
