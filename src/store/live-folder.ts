@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
 import { hasErrno } from "./errors.ts";
@@ -19,6 +20,8 @@ export class LiveFolder {
   readonly #paths: TreePaths;
   readonly #files: DurableFiles;
   readonly #fs: FileSystem;
+  /** What was found last, by lineage, and in which texts: they seldom change, and parsing is the dear part of a look. */
+  readonly #judged = new Map<string, { readonly digest: string; readonly finding: VersionFinding }>();
 
   constructor(paths: TreePaths, files: DurableFiles) {
     this.#paths = paths;
@@ -60,8 +63,8 @@ export class LiveFolder {
         const holdsCopies = targets.every((target) => target === undefined);
         return { finding: { kind: "broken", reason: "it does not hold certbot's four links" }, holdsCopies };
       }
-      const finding = judgeLinks(numbers, { fullchainPem: fullchainPem ?? "", privateKeyPem: privateKeyPem ?? "" });
-      return { finding, holdsCopies: false };
+      const pair = { fullchainPem: fullchainPem ?? "", privateKeyPem: privateKeyPem ?? "" };
+      return { finding: this.#judge(lineage, numbers, pair), holdsCopies: false };
     } catch (thrown) {
       return { finding: fromReadError(thrown), holdsCopies: false };
     }
@@ -166,6 +169,17 @@ export class LiveFolder {
     for (const one of own) await this.discard(one.folder);
     await this.#fs.unlink(this.#paths.liveOf(lineage));
     return true;
+  }
+
+  #judge(lineage: string, numbers: readonly (number | undefined)[], pair: ServerPair): VersionFinding {
+    const digest = createHash("sha256")
+      .update(JSON.stringify([numbers, pair]))
+      .digest("hex");
+    const known = this.#judged.get(lineage);
+    if (known?.digest === digest) return known.finding;
+    const finding = judgeLinks(numbers, pair);
+    this.#judged.set(lineage, { digest, finding });
+    return finding;
   }
 
   async #freeGeneration(lineage: string, version: number, shown: Shown): Promise<string> {
