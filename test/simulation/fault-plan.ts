@@ -108,9 +108,11 @@ const INCIDENTS_A_YEAR: Readonly<Record<Incident["kind"], number>> = {
   command: 8,
 };
 
+const LONGEST: Partial<Record<Fault["kind"], number>> = { "disk-full": DAY, slow: DAY, nonces: 3 * DAY };
+
 /** Draws what goes wrong: each kind by itself, so that they mix and overlap; some lives are calm, some hostile. */
 export function drawFaultPlan(draws: Draws, frame: PlanFrame): FaultPlan {
-  const hostility = draws.spread(0.1, 1.3);
+  const hostility = draws.spread(0.1, 1);
   const years = (frame.endMs - frame.startMs) / YEAR;
   // The first weeks are quiet enough to get a certificate at all, in most lives.
   const moment = () => draws.between(frame.startMs + (draws.chance(0.1) ? 0 : 7 * DAY), frame.endMs);
@@ -138,7 +140,7 @@ export function drawFaultPlan(draws: Draws, frame: PlanFrame): FaultPlan {
 type Start = { readonly kind: Fault["kind"]; readonly fromMs: number };
 
 function drawEpisode(draws: Draws, frame: PlanFrame, { kind, fromMs }: Start): Episode {
-  const longest = kind === "disk-full" || kind === "slow" ? DAY : 3 * 7 * DAY;
+  const longest = LONGEST[kind] ?? 3 * 7 * DAY;
   // Weeks happen, but not to everybody.
   const draw = () => (kind === "stopped" ? draws.spread(MINUTE, 2 * DAY) : draws.spread(10 * MINUTE, longest));
   const lastsMs = draws.chance(0.3) ? draw() : Math.min(draw(), draw());

@@ -33,7 +33,7 @@ async function watchOne(seed: number): Promise<LifeResult[]> {
   return results;
 }
 
-/** As many processes as there are cores, each with one life at a time. */
+/** One process more than there are cores, as each waits for Node's thread pool now and then; each has one life at a time. */
 async function simulateAll(seeds: number): Promise<LifeResult[]> {
   const startedAt = performance.now();
   const lives = Array.from({ length: seeds }, (_, index) => index + 1).flatMap((seed) =>
@@ -42,8 +42,9 @@ async function simulateAll(seeds: number): Promise<LifeResult[]> {
   const queue = lives.values();
   const results: LifeResult[] = [];
   const work = async () => {
-    // More room for what is young: a life makes much garbage and keeps little.
-    const worker = fork(new URL("worker.ts", import.meta.url), { execArgv: ["--max-semi-space-size=32"] });
+    // More room for what is young: a life makes much garbage and keeps little. Stack traces are for --seed.
+    const execArgv = ["--max-semi-space-size=32", "--stack-trace-limit=0"];
+    const worker = fork(new URL("worker.ts", import.meta.url), { execArgv });
     for (const life of queue) {
       const result = await ask(worker, life);
       results.push(result);
@@ -51,7 +52,7 @@ async function simulateAll(seeds: number): Promise<LifeResult[]> {
     }
     worker.disconnect();
   };
-  await Promise.all(Array.from({ length: Math.min(availableParallelism(), lives.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(availableParallelism() + 1, lives.length) }, work));
   return results;
 }
 
