@@ -1,10 +1,12 @@
 import type { Clock } from "../reconcile/index.ts";
 import { OrderTimedOutError } from "./order-errors.ts";
 
-// Most proofs are checked in well under a second, so the first look comes early; from then on the CA says how often.
+// Most proofs are checked in well under a second, so the first look comes early; from then on the CA says how often. Where it says
+// nothing, what has taken long takes longer: a tenth of the time so far is added.
 const FIRST_MS = 100;
 const SHORTEST_MS = 250;
-const USUAL_MS = 1000;
+const UNASKED_SHARE = 1 / 10;
+const SHORTEST_UNASKED_MS = 1000;
 const LONGEST_MS = 30_000;
 
 /** One look at something that a CA is deciding on. */
@@ -45,12 +47,17 @@ export async function pollUntilDecided<T>({ what, look, patience }: PollOptions<
     sleptMs += delayMs;
     const { value, isPending, retryAfter } = await look();
     if (!isPending) return value;
-    delayMs = nextPollDelayMs(retryAfter, clock.now());
+    delayMs = nextPollDelayMs(retryAfter, clock.now(), sleptMs);
   }
 }
 
-/** How long to wait after a pending answer: what its Retry-After asks for, but 0.25 s to 30 s; 1 s when it asks nothing. */
-export function nextPollDelayMs(retryAfter: Date | undefined, now: Date): number {
-  if (retryAfter === undefined) return USUAL_MS;
+/**
+ * How long to wait after a pending answer: what its Retry-After asks for, but 0.25 s to 30 s; where it asks nothing a tenth of the
+ * `sleptMs` so far, but 1 s to 30 s.
+ */
+export function nextPollDelayMs(retryAfter: Date | undefined, now: Date, sleptMs: number): number {
+  if (retryAfter === undefined) {
+    return Math.min(Math.max(Math.round(sleptMs * UNASKED_SHARE), SHORTEST_UNASKED_MS), LONGEST_MS);
+  }
   return Math.min(Math.max(retryAfter.getTime() - now.getTime(), SHORTEST_MS), LONGEST_MS);
 }

@@ -8,13 +8,16 @@ const after = (ms: number) => new Date(NOW.getTime() + ms);
 
 describe("the wait between two polls", () => {
   test.each([
-    [undefined, 1000],
-    [after(3000), 3000],
-    [after(0), 250],
-    [after(-60_000), 250],
-    [after(3_600_000), 30_000],
-  ])("after a Retry-After of %s is %i ms", (retryAfter, expected) => {
-    expect(nextPollDelayMs(retryAfter, NOW)).toBe(expected);
+    [undefined, 100, 1000],
+    [undefined, 10_000, 1000],
+    [undefined, 60_000, 6000],
+    [undefined, 3_600_000, 30_000],
+    [after(3000), 60_000, 3000],
+    [after(0), 60_000, 250],
+    [after(-60_000), 100, 250],
+    [after(3_600_000), 100, 30_000],
+  ])("after a Retry-After of %s, %i ms in all, is %i ms", (retryAfter, sleptMs, expected) => {
+    expect(nextPollDelayMs(retryAfter, NOW, sleptMs)).toBe(expected);
   });
 });
 
@@ -36,6 +39,14 @@ describe("polling", () => {
     const look = async () => answers.shift() ?? { value: "none left", isPending: false };
     await expect(pollUntilDecided({ what: "x", look, patience: patienceOf(clock, 60_000) })).resolves.toBe("valid");
     expect(clock.slept).toEqual([100, 1000, 4000]);
+  });
+
+  test("asks a CA that says nothing of when less and less often", async () => {
+    const clock = instantClock(NOW);
+    const look = async () => ({ value: "pending", isPending: true });
+    await pollUntilDecided({ what: "x", look, patience: patienceOf(clock, 300_000) }).catch(() => undefined);
+    expect(clock.slept.length).toBeLessThan(60);
+    expect(clock.slept).toEqual([...clock.slept].sort((a, b) => a - b));
   });
 
   test("ends when the order has had its time, however patient the CA", async () => {
