@@ -11,7 +11,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
-          testTimeout: 30_000,
+          // A busy machine takes ten times as long as an idle one.
+          testTimeout: 60_000,
           // Left alone, vitest keeps one core for itself; of two that is half.
           maxWorkers: Math.max(2, availableParallelism() - 1),
           // A process a worker, not a file: nothing of ours keeps state in a module, and that halves the time.
