@@ -5,9 +5,11 @@ import type {
   CertificateAuthority,
   ChallengeSolver,
   Clock,
+  CollectRequest,
   IssuedCertificate,
   IssueRequest,
   Log,
+  OpenOrder,
 } from "../reconcile/index.ts";
 import { type AccountDesk, createAccountDesk, isAccountRefused, type Replacement } from "./account.ts";
 import { askNonce, type Ca, createCa } from "./ca.ts";
@@ -16,7 +18,7 @@ import { watchCaClock } from "./ca-clock.ts";
 import { connect } from "./connection.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";
 import { placeOrder } from "./new-order.ts";
-import { completeOrder } from "./order.ts";
+import { completeOrder, resumeOrder } from "./order.ts";
 import { chooseExtras, type OrderExtras } from "./order-extras.ts";
 import type { OrderStory, PlacedOrder } from "./order-story.ts";
 import type { Patience } from "./poll.ts";
@@ -61,17 +63,13 @@ export function createCertificateAuthority(parts: CertificateAuthorityParts): Ce
     return office;
   };
   return {
-    issue: async (request, log, signal) => {
+    issue: (request, log, signal) => {
       const office = officeAt(request.directoryUrl);
-      try {
-        return await issue(office, parts, { request, log, signal });
-      } catch (error) {
-        // What went wrong may have been an address that is no longer right.
-        office.ca.forgetDirectory();
-        signal.throwIfAborted();
-        const { identifiers } = request;
-        throw await showCaa(asOperatorError(error), { identifiers, lookUp: parts.lookUpCaa, signal });
-      }
+      return explained(office, parts, { request, log, signal }, issue);
+    },
+    collect: (open, request, log, signal) => {
+      const office = officeAt(request.directoryUrl);
+      return explained(office, parts, { request, log, signal }, (...call) => collect(...call, open));
     },
     renewalInfo: (directoryUrl, certificateId, signal) =>
       askRenewalInfo(officeAt(directoryUrl).ca, certificateId, signal),
@@ -90,6 +88,24 @@ export function createCertificateAuthority(parts: CertificateAuthorityParts): Ce
   };
 }
 
+async function explained<Request extends IssueRequest, Result>(
+  office: Office,
+  parts: CertificateAuthorityParts,
+  call: Call<Request>,
+  work: (office: Office, parts: CertificateAuthorityParts, call: Call<Request>) => Promise<Result>,
+): Promise<Result> {
+  const { request, signal } = call;
+  try {
+    return await work(office, parts, call);
+  } catch (error) {
+    // What went wrong may have been an address that is no longer right.
+    office.ca.forgetDirectory();
+    signal.throwIfAborted();
+    const { identifiers } = request;
+    throw await showCaa(asOperatorError(error), { identifiers, lookUp: parts.lookUpCaa, signal });
+  }
+}
+
 async function isAnswering(ca: Ca, signal: AbortSignal): Promise<boolean> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
   try {
@@ -103,7 +119,7 @@ async function isAnswering(ca: Ca, signal: AbortSignal): Promise<boolean> {
 }
 
 type Office = { readonly ca: Ca; readonly desk: AccountDesk };
-type Call = { readonly request: IssueRequest; readonly log: Log; readonly signal: AbortSignal };
+type Call<Request = IssueRequest> = { readonly request: Request; readonly log: Log; readonly signal: AbortSignal };
 type OrderCall = Call & { readonly extras: OrderExtras };
 
 async function issue(office: Office, parts: CertificateAuthorityParts, call: Call): Promise<IssuedCertificate> {
@@ -117,6 +133,19 @@ async function issue(office: Office, parts: CertificateAuthorityParts, call: Cal
     // A rehearsal must prove its names each time; an authorization that stayed valid would spare the next one the trouble.
     if (call.request.account === "throw-away") await deactivateAuthorizations(story, order.authorizations);
   }
+}
+
+async function collect(
+  office: Office,
+  parts: CertificateAuthorityParts,
+  call: Call<CollectRequest>,
+  open: OpenOrder,
+): Promise<IssuedCertificate | undefined> {
+  const account = await office.desk.open(call.request, call);
+  const patience = patienceOf(parts, call.signal);
+  const story = await tellStory(office, parts, { ...call, extras: {}, patience }, account);
+  const collected = await resumeOrder(story, open, call.request);
+  return collected && { ...collected, accountId: account.id };
 }
 
 /** Places the order, with another account when the CA no longer takes the one we have; a new one is the last. */

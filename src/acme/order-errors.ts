@@ -18,7 +18,7 @@ export class ChallengeNotOfferedError extends OperatorError {
 export class OrderTimedOutError extends OperatorError {
   readonly code = "ACME_ORDER_TIMED_OUT";
   override readonly origin: FailureOrigin = "ca-failing";
-  readonly remedy = "Leave the daemon running, it orders again by itself; look at the CA's status page if it lasts.";
+  readonly remedy = "Leave the daemon running, it goes on by itself; look at the CA's status page if it lasts.";
 
   /** `what` is the thing that was still pending. */
   constructor(what: string, timeoutMs: number) {

@@ -1,13 +1,14 @@
-import type { KeyObject } from "node:crypto";
-import type { OperatorError } from "../certificate/index.ts";
-import type { IssuedCertificate } from "../reconcile/index.ts";
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import { asOperatorError, type OperatorError } from "../certificate/index.ts";
+import type { CollectRequest, IssuedCertificate, OpenOrder } from "../reconcile/index.ts";
+import type { Answer } from "./connection.ts";
 import { downloadCertificate } from "./download.ts";
 import { type Order, readOrder } from "./objects.ts";
 import { OrderInvalidError } from "./order-errors.ts";
 import type { OrderStory, PlacedOrder } from "./order-story.ts";
 import { pollUntilDecided } from "./poll.ts";
 import { ACME_ERROR } from "./problem.ts";
-import { ProblemError } from "./problem-errors.ts";
+import { ProblemError, RateLimitedError } from "./problem-errors.ts";
 import { proveControl } from "./proof.ts";
 import { createSigningRequest, type SigningRequest } from "./signing-request.ts";
 
@@ -28,11 +29,52 @@ export async function completeOrder(
   const signingRequest = await createSigningRequest(request, key);
   // RFC 9773 §5: what the CA shows in its order counts, not what we have sent.
   const isReplacement = request.replaces !== undefined && order.replaces === request.replaces;
-  await request.beforeFinalize?.({ isReplacement });
+  await request.beforeFinalize?.({ url: order.url, privateKeyPem: signingRequest.privateKeyPem, isReplacement });
   const finished = await finalize(story, order, signingRequest);
   log.info("order.finalized", { lineage: request.lineage, order: order.url });
   const chain = await downloadCertificate(story, finished);
   return { privateKeyPem: signingRequest.privateKeyPem, ...chain, isReplacement };
+}
+
+/**
+ * Sees an order through whose CSR may have been sent by an earlier try, with the same key. Gives undefined when it comes to
+ * nothing: the CA doesn't know it any more, or gives it up, or we do. Throws as {@link completeOrder}.
+ */
+export async function resumeOrder(
+  story: OrderStory,
+  open: OpenOrder,
+  { mayWait }: Pick<CollectRequest, "mayWait">,
+): Promise<Omit<IssuedCertificate, "accountId"> | undefined> {
+  const { request, log } = story;
+  const { privateKeyPem, isReplacement } = open;
+  const about = { lineage: request.lineage, order: open.url };
+  let status: Order["status"] | undefined;
+  try {
+    const order = await showOrder(story, open.url);
+    ({ status } = order);
+    const isHopeful = status === "valid" || status === "ready" || (status === "processing" && mayWait);
+    log.info(isHopeful ? "order.resumed" : "order.given-up", { ...about, status });
+    if (!isHopeful) return undefined;
+    const finished = status === "ready" ? await finalizeAgain(story, order, open) : await decided(story, order, order);
+    return { privateKeyPem, ...(await downloadCertificate(story, finished)), isReplacement };
+  } catch (error) {
+    const { origin, message } = asOperatorError(error);
+    const isRefused = origin === "ca-refused" && !(error instanceof RateLimitedError);
+    // A CA that shows the order but fails at what is next would fail at a new one too, and that one would count.
+    const isLost = origin === "ca-failing" && status === undefined && !mayWait;
+    if (!isRefused && !isLost) throw error;
+    log.info("order.given-up", { ...about, reason: message });
+    return undefined;
+  }
+}
+
+// The CA has not seen the CSR: a death came before the request, or an error in answer to it.
+async function finalizeAgain(
+  story: OrderStory,
+  order: PlacedOrder,
+  { privateKeyPem }: OpenOrder,
+): Promise<PlacedOrder> {
+  return finalize(story, order, await createSigningRequest(story.request, createPrivateKey(privateKeyPem)));
 }
 
 async function finalize(story: OrderStory, order: PlacedOrder, { csr }: SigningRequest): Promise<PlacedOrder> {
@@ -68,9 +110,13 @@ function untilNot(story: OrderStory, order: PlacedOrder, pending: readonly Order
     what: `the order ${order.url}`,
     patience: story.patience,
     look: async () => {
-      const answer = await story.connection.post(`show the order ${order.url}`, order.url, null);
-      const current = { ...readOrder(order.url, answer.data), url: order.url };
-      return { value: current, isPending: pending.includes(current.status), retryAfter: answer.retryAfter };
+      const { retryAfter, ...current } = await showOrder(story, order.url);
+      return { value: current, isPending: pending.includes(current.status), retryAfter };
     },
   });
+}
+
+async function showOrder({ connection }: OrderStory, url: string): Promise<PlacedOrder & Pick<Answer, "retryAfter">> {
+  const { data, retryAfter } = await connection.post(`show the order ${url}`, url, null);
+  return { ...readOrder(url, data), url, retryAfter };
 }

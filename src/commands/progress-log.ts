@@ -21,6 +21,7 @@ const LINES: Partial<Record<LogEvent, Line>> = {
     `${text(f["lineage"])}: the CA doesn't offer the chain ${text(f["chain"])}, its default is used`,
   "storage.ephemeral": (f) => `warning: ${text(f["message"])}\n  what to do: ${text(f["remedy"])}`,
   "order.created": (f) => `${text(f["lineage"])}: order placed`,
+  "order.resumed": (f) => `${text(f["lineage"])}: going on with the order of an earlier try`,
   "authorization.reused": (f) => `${nameIn(f)}: already proven to the CA`,
   "challenge.presented": (f) => `${nameIn(f)}: proof is in place`,
   "self-check.failed": (f) => `${nameIn(f)}: warning: ${text(f["message"])}\n  what to do: ${text(f["remedy"])}`,

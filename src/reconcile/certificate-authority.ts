@@ -33,10 +33,20 @@ export type IssueRequest = {
    */
   readonly replaces?: string | undefined;
   /**
-   * Awaited before the CSR is sent: from then on the CA may have signed, whatever we hear of it. It is told whether the CA has
-   * taken the order for the renewal of `replaces`. What it throws ends the order.
+   * Awaited before the CSR is sent: from then on the CA may have signed, whatever we hear of it. Whoever keeps what it is told
+   * can {@link CertificateAuthority.collect} the certificate later. What it throws ends the order.
    */
-  readonly beforeFinalize?: ((order: { readonly isReplacement: boolean }) => Promise<void>) | undefined;
+  readonly beforeFinalize?: ((order: OpenOrder) => Promise<void>) | undefined;
+};
+
+/** An order whose CSR is about to be sent, or has been. */
+export type OpenOrder = {
+  /** The order's own URL (RFC 8555 §7.1.3). */
+  readonly url: string;
+  /** The certificate's key, PKCS #8 in PEM. */
+  readonly privateKeyPem: string;
+  /** The CA has taken the order for the renewal of `replaces`. */
+  readonly isReplacement: boolean;
 };
 
 /** Credentials for an external account binding; the key is base64url, as CAs hand it out. */
@@ -58,6 +68,12 @@ export type IssuedCertificate = {
   readonly isReplacement: boolean;
 };
 
+/** What is asked of an {@link OpenOrder}. */
+export type CollectRequest = IssueRequest & {
+  /** Whether to wait for a CA that is still at it, or can't show the order; else the order is given up then. */
+  readonly mayWait: boolean;
+};
+
 /** A CA that speaks ACME (RFC 8555). */
 export interface CertificateAuthority {
   /**
@@ -67,6 +83,17 @@ export interface CertificateAuthority {
    * Parallel calls are safe.
    */
   issue(request: IssueRequest, log: Log, signal: AbortSignal): Promise<IssuedCertificate>;
+  /**
+   * Fetches the certificate of an order that an earlier call of `issue` with this request left behind: a death came in between,
+   * the CA took too long, or the certificate could not be put on disk. Costs no order. Gives undefined when there is none to be
+   * had: the CA doesn't know the order, or has given it up, or has not finished it and the caller won't wait. Throws as `issue`.
+   */
+  collect(
+    order: OpenOrder,
+    request: CollectRequest,
+    log: Log,
+    signal: AbortSignal,
+  ): Promise<IssuedCertificate | undefined>;
   /**
    * Asks when a certificate should be renewed (RFC 9773 §4), with one unsigned request that counts against no limit. What is
    * no answer is one of its kinds; throws only the signal's reason.

@@ -13,6 +13,7 @@ import type { DesiredCertificate } from "./desired-certificate.ts";
 import { decideIssue, directoriesOf, type IssueDecision, type IssueFacts } from "./issue-decision.ts";
 import { issueVersion, rehearse } from "./issue-step.ts";
 import type { LineageState } from "./lineage-state.ts";
+import { findOpenOrder } from "./open-order.ts";
 import { refreshRenewalInfo } from "./renewal-info-step.ts";
 import { automaticMode } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";
@@ -85,7 +86,7 @@ function withOldNames(desired: DesiredCertificate): DesiredCertificate {
 
 /** What a decision on one certificate looks at, read from disk. Throws OperatorError. */
 export async function gatherFacts(
-  parts: Pick<StepParts, "ledgers" | "storage" | "policy" | "clock">,
+  parts: Pick<StepParts, "store" | "ledgers" | "storage" | "policy" | "clock">,
   { mode, signal }: Pick<Run, "mode" | "signal">,
   { desired, state }: { readonly desired: DesiredCertificate; readonly state: LineageState },
 ): Promise<IssueFacts> {
@@ -99,7 +100,10 @@ export async function gatherFacts(
     return ledger;
   };
   const storage = await parts.storage.look(signal);
-  return { desired, attempts, renewalInfo: state.renewalInfo, ledgerOf, storage, policy, mode, now: parts.clock.now() };
+  // Only a try that was not seen through leaves one.
+  const openOrder = attempts.failures > 0 ? await findOpenOrder(parts, desired) : undefined;
+  const { renewalInfo } = state;
+  return { desired, attempts, renewalInfo, ledgerOf, openOrder, storage, policy, mode, now: parts.clock.now() };
 }
 
 // While a CA is failing a look at it may be worth more than waiting: it costs no limit, and an outage may be over.

@@ -7,7 +7,9 @@ export type {
   ChallengeProof,
   ChallengeSolver,
   ExternalAccount,
+  CollectRequest,
   IssuedCertificate,
+  OpenOrder,
   IssueRequest,
   ProfileChoice,
   SelfCheckFinding,
@@ -45,6 +47,7 @@ export type {
   NewVersion,
   Recovery,
   StoredLineage,
+  StoredOrder,
 } from "./lineage-store.ts";
 export { LOG_EVENTS, LOG_LEVELS, teeLog } from "./log.ts";
 export type { Log, LogEvent, LogFields, LogLevel } from "./log.ts";

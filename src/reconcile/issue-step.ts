@@ -1,12 +1,13 @@
 import { asOperatorError, identifierKey, toFailure } from "../certificate/index.ts";
 import { recordFailure, recordStart, recordSuccess } from "./attempt-record.ts";
-import { recordRefusal, spendOrder, type CountIssued } from "./ca-record.ts";
+import { recordRefusal, spendOrder } from "./ca-record.ts";
 import { activeHold } from "./ca-hold.ts";
-import type { IssuedCertificate, IssueRequest } from "./certificate-authority.ts";
+import type { IssuedCertificate, IssueRequest, OpenOrder } from "./certificate-authority.ts";
 import type { DesiredCertificate } from "./desired-certificate.ts";
 import { BudgetExceededError, MayNotActError } from "./errors.ts";
 import type { LineageVersion } from "./lineage-store.ts";
 import type { Log } from "./log.ts";
+import { collectOpenOrder, findOpenOrder, forgetOrder, keepOrder } from "./open-order.ts";
 import type { OrderPlan } from "./order-plan.ts";
 import type { StepParts } from "./run.ts";
 import type { CertificateReport } from "./run-report.ts";
@@ -31,17 +32,35 @@ export async function issueVersion(parts: StepParts, task: IssueTask): Promise<C
   const startedAt = parts.clock.now();
   try {
     if (!(await parts.mayAct())) throw new MayNotActError(`nothing was ordered for ${desired.lineage}`);
-    tellExceptions(parts, task);
-    const beforeFinalize = await spendOrder(parts, task);
-    await recordStart(parts, task, startedAt);
-    const issued = await parts.ca.issue(await toRequest(parts, task, beforeFinalize), log, signal);
+    const issued = await getCertificate(parts, task, startedAt);
     const version = await install(parts, task, issued);
+    await forgetOrder(parts, task);
     return await installed(parts, task, { version, startedAt });
   } catch (thrown) {
     if (!signal.aborted) return failed(parts, task, thrown);
     log.warn("attempt.interrupted", { lineage: desired.lineage });
     throw thrown;
   }
+}
+
+// What an earlier try has left at the CA is fetched before anything new is ordered: it has been paid for.
+async function getCertificate(parts: StepParts, task: IssueTask, startedAt: Date): Promise<IssuedCertificate> {
+  const { desired, order, log, signal } = task;
+  const open = await findOpenOrder(parts, desired);
+  const request = await toRequest(parts, task);
+  if (open?.directoryUrl === order.directoryUrl) {
+    await recordStart(parts, task, startedAt);
+    const issued = await collectOpenOrder(parts, task, { order: open, request });
+    if (issued) return issued;
+  }
+  tellExceptions(parts, task);
+  const countIssued = await spendOrder(parts, task);
+  if (open?.directoryUrl !== order.directoryUrl) await recordStart(parts, task, startedAt);
+  const beforeFinalize = async (placed: OpenOrder) => {
+    await countIssued(placed);
+    await keepOrder(parts, task, placed);
+  };
+  return parts.ca.issue({ ...request, beforeFinalize }, log, signal);
 }
 
 type Installed = { readonly version: LineageVersion; readonly startedAt: Date };
@@ -75,7 +94,10 @@ async function failed(parts: StepParts, task: IssueTask, thrown: unknown): Promi
     log.error("lineage.failed", { lineage, ...toFailure(thrown) });
     return { ...common, outcome: "failed", failure: toFailure(thrown) };
   }
-  if (asOperatorError(thrown).origin === "ca-unreachable") parts.looks.noteUnreachable(order.directoryUrl, thrown);
+  const { origin, code } = asOperatorError(thrown);
+  // Fetched again it would be the same.
+  if (code === "ISSUED_CERTIFICATE_UNUSABLE" || code === "CLOCK_WRONG") await forgetOrder(parts, task);
+  if (origin === "ca-unreachable") parts.looks.noteUnreachable(order.directoryUrl, thrown);
   await recordRefusal(parts, task, thrown);
   return { ...common, outcome: "failed", ...(await recordFailure(parts, task, thrown)) };
 }
@@ -107,16 +129,11 @@ export async function rehearse(parts: StepParts, task: Omit<IssueTask, "order">)
   }
 }
 
-async function toRequest(
-  parts: StepParts,
-  { desired, order }: IssueTask,
-  beforeFinalize: CountIssued,
-): Promise<IssueRequest> {
+async function toRequest(parts: StepParts, { desired, order }: IssueTask): Promise<IssueRequest> {
   return {
     ...requestFor(parts, desired, order.directoryUrl),
     privateKeyPem: await keyToReuse(parts, desired),
     replaces: predecessorAt(desired, order.directoryUrl),
-    beforeFinalize,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Identifier, KeyType, Leaf, OperatorError } from "../certificate/index.ts";
 import type { CaLedger } from "./ca-ledger.ts";
-import type { IssuedCertificate, ProfileChoice } from "./certificate-authority.ts";
+import type { IssuedCertificate, OpenOrder, ProfileChoice } from "./certificate-authority.ts";
 import type { LineageState } from "./lineage-state.ts";
 
 /** How a lineage is renewed: the part of certbot's `renewal/<name>.conf` that we act on. */
@@ -48,6 +48,18 @@ export type NewVersion = {
   readonly settings: LineageSettings;
 };
 
+/** An order whose certificate may be waiting at the CA, and what it was for. */
+export type StoredOrder = OpenOrder & {
+  readonly schema: 1;
+  readonly directoryUrl: string;
+  /** Its names, as `exactSetKey` writes them. */
+  readonly names: string;
+  readonly keyType: KeyType;
+  readonly profile?: string | undefined;
+  /** When its CSR was about to be sent, in ISO form. */
+  readonly sentAt: string;
+};
+
 /**
  * `/etc/letsencrypt` as certbot 5 keeps it. One process writes at a time (the lock is the caller's); readers are never
  * shown a half-written version: exactly one `rename` publishes it.
@@ -76,6 +88,12 @@ export interface LineageStore {
   loadState(lineage: string): Promise<LineageState>;
   /** Replaces the state durably and atomically. Throws OperatorError. */
   saveState(lineage: string, state: LineageState): Promise<void>;
+  /** The order that was not seen through, with its key; undefined when there is none. Throws as {@link loadState}. */
+  loadOrder(lineage: string): Promise<StoredOrder | undefined>;
+  /** Keeps an order durably, in the place of the one before. Throws OperatorError. */
+  saveOrder(lineage: string, order: StoredOrder): Promise<void>;
+  /** Forgets it. May run twice. Throws OperatorError. */
+  removeOrder(lineage: string): Promise<void>;
   /** What we remember of a CA; as {@link loadState}. */
   loadLedger(directoryUrl: string): Promise<CaLedger>;
   /** Replaces a CA's ledger durably and atomically. Throws OperatorError. */

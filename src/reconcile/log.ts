@@ -39,6 +39,8 @@ export const LOG_EVENTS = [
   "limit.overridden",
   "order.created",
   "order.finalized",
+  "order.given-up",
+  "order.resumed",
   "profile.not-offered",
   "renewal-info.changed",
   "renewal-info.failed",

@@ -81,15 +81,16 @@ function turnOfFallback(facts: CaFacts): Date | undefined {
 }
 
 function planAt(facts: IssueFacts, because: IssueReason, directoryUrl: string): OrderPlan {
-  const { desired, ledgerOf, now } = facts;
+  const { desired, ledgerOf, openOrder, now } = facts;
   const asked = activeHold(ledgerOf(directoryUrl), desired.identifiers, now);
   // What the CA asks for holds for everybody, an explicit command included; another CA has asked nothing.
   if (asked) return { kind: "hold", because, until: new Date(asked.until), problem: asked.failure };
   const isExempt = isExemptAt(facts, because, directoryUrl);
-  const budget = budgetAt(facts, directoryUrl, isExempt);
+  const isPaid = openOrder?.directoryUrl === directoryUrl;
+  const budget = isPaid ? undefined : budgetAt(facts, directoryUrl, isExempt);
   if (budget && "until" in budget) {
     const problem = toFailure(new BudgetExceededError(desired.lineage, directoryUrl, budget));
-    return { kind: "hold", because, until: budget.until, problem };
+    return { kind: "hold", because, until: budget.until, problem, recheckAt: lastResortOf(facts) };
   }
   const overridden = budget?.overridden;
   return heldByUs(facts, because, directoryUrl) ?? { kind: "issue", because, directoryUrl, isExempt, overridden };
@@ -118,6 +119,13 @@ function isExemptAt(facts: IssueFacts, because: IssueReason, directoryUrl: strin
   if (attempts.failures > 0) return false;
   if (because !== "renewal-info" || desired.currentDirectoryUrl !== directoryUrl || !window) return false;
   return now >= new Date(window.startAt) && now < new Date(window.endAt);
+}
+
+/** When a count of ours will hold the order up no longer; undefined when that moment has been. */
+function lastResortOf({ desired, now }: IssueFacts): Date | undefined {
+  const validity = desired.current?.leaf.validity;
+  const at = validity && lastResortAt(validity);
+  return at && at > now ? at : undefined;
 }
 
 /** Whether the certificate is about to lapse; one that has is no reason any more. */

@@ -9,6 +9,7 @@ import type {
   NewVersion,
   Recovery,
   StoredLineage,
+  StoredOrder,
 } from "../reconcile/index.ts";
 import { REAL_FILES, type FileSystem } from "./durable-files.ts";
 import { fromSystemError, StoreError, translated } from "./errors.ts";
@@ -112,6 +113,21 @@ class CertbotTree implements LineageStore {
     return translated(`save the state of ${lineage}`, sidecar, () => this.#state.save(lineage, state));
   }
 
+  loadOrder(lineage: string): Promise<StoredOrder | undefined> {
+    const path = this.#tree.paths.order(lineage);
+    return translated(`read the open order of ${lineage}`, path, () => this.#state.loadOrder(lineage));
+  }
+
+  saveOrder(lineage: string, order: StoredOrder): Promise<void> {
+    const { orders } = this.#tree.paths;
+    return translated(`save the open order of ${lineage}`, orders, () => this.#state.saveOrder(lineage, order));
+  }
+
+  removeOrder(lineage: string): Promise<void> {
+    const { orders } = this.#tree.paths;
+    return translated(`forget the open order of ${lineage}`, orders, () => this.#state.removeOrder(lineage));
+  }
+
   loadLedger(directoryUrl: string): Promise<CaLedger> {
     const path = this.#tree.paths.ledger(directoryUrl);
     return translated(`read what was asked of ${directoryUrl}`, path, () => this.#state.loadLedger(directoryUrl));
@@ -153,8 +169,8 @@ class CertbotTree implements LineageStore {
   }
 
   async #removeTemporaryFiles(): Promise<void> {
-    const { renewal, sidecar, ledgers } = this.#tree.paths;
-    for (const folder of [renewal, sidecar, ledgers]) {
+    const { renewal, sidecar, ledgers, orders } = this.#tree.paths;
+    for (const folder of [renewal, sidecar, ledgers, orders]) {
       const entries = await listFolder(folder, this.#tree.fs);
       const left = entries.filter((entry) => /^\..+\.new$/.test(entry));
       for (const entry of left) await this.#tree.fs.rm(`${folder}/${entry}`, { force: true });

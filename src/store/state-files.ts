@@ -1,9 +1,17 @@
 import { identifierKey, type Identifier } from "../certificate/index.ts";
-import { FRESH_STATE, freshLedger, type CaLedger, type LineageState, type Log } from "../reconcile/index.ts";
+import {
+  FRESH_STATE,
+  freshLedger,
+  type CaLedger,
+  type LineageState,
+  type Log,
+  type StoredOrder,
+} from "../reconcile/index.ts";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
 import { parseLedger } from "./ledger-text.ts";
 import type { LeftOut } from "./loose-record.ts";
 import { readTextOf } from "./optional-reads.ts";
+import { parseOrder } from "./order-text.ts";
 import { parseState } from "./state-text.ts";
 import { safeName, type TreePaths } from "./tree-paths.ts";
 
@@ -12,6 +20,8 @@ const STATE_MODE = 0o600;
 // nginx's certificate step reads the list through a read-only mount, as whatever user it has.
 const LIST_MODE = 0o644;
 const SIDECAR_FOLDER_MODE = 0o755;
+// Keys are in it.
+const ORDERS_FOLDER_MODE = 0o700;
 
 /** One line of the certificate list. */
 export type ListedCertificate = { readonly lineage: string; readonly identifiers: readonly Identifier[] };
@@ -55,6 +65,25 @@ export class StateFiles {
   async save(lineage: string, state: LineageState): Promise<void> {
     await this.#ensureFolder();
     await this.#files.replace(this.#paths.state(safeName(lineage)), toText(state), { mode: STATE_MODE });
+  }
+
+  /** The order that was not seen through; as {@link load}. */
+  loadOrder(lineage: string): Promise<StoredOrder | undefined> {
+    const path = this.#paths.order(safeName(lineage));
+    return this.#load({ path, parse: parseOrder, fresh: undefined, about: { lineage } });
+  }
+
+  /** Throws system errors. */
+  async saveOrder(lineage: string, order: StoredOrder): Promise<void> {
+    await this.#ensureFolder();
+    await this.#files.ensureFolder(this.#paths.orders, ORDERS_FOLDER_MODE);
+    const text = toText(order);
+    await this.#files.replace(this.#paths.order(safeName(lineage)), text, { mode: STATE_MODE });
+  }
+
+  /** Throws system errors. */
+  async removeOrder(lineage: string): Promise<void> {
+    await this.#fs.rm(this.#paths.order(safeName(lineage)), { force: true });
   }
 
   /** A CA's ledger; as {@link load}. */
@@ -119,6 +148,6 @@ export class StateFiles {
   }
 }
 
-function toText(content: LineageState | CaLedger): string {
+function toText(content: { readonly schema: 1 }): string {
   return `${JSON.stringify(content, undefined, 2)}\n`;
 }

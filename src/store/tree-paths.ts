@@ -42,6 +42,7 @@ export class TreePaths {
   readonly hooks: string;
   readonly sidecar: string;
   readonly ledgers: string;
+  readonly orders: string;
 
   constructor(root: string) {
     this.root = root;
@@ -51,6 +52,7 @@ export class TreePaths {
     this.hooks = join(root, "renewal-hooks");
     this.sidecar = join(root, "sidecar");
     this.ledgers = join(this.sidecar, "cas");
+    this.orders = join(this.sidecar, "orders");
   }
 
   conf(lineage: string): string {
@@ -91,6 +93,11 @@ export class TreePaths {
 
   state(lineage: string): string {
     return join(this.sidecar, `${lineage}.json`);
+  }
+
+  /** The order of a lineage that was not seen through. */
+  order(lineage: string): string {
+    return join(this.orders, `${lineage}.json`);
   }
 
   /** Named for people after the URL, and for sure after its digest: no two URLs share a file. */

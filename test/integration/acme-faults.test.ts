@@ -1,8 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
-import { OperatorError, readLeaf } from "../../src/certificate/index.ts";
-import type { IssuedCertificate } from "../../src/reconcile/index.ts";
+import { UnexpectedAnswerError } from "../../src/acme/index.ts";
+import { isKeyOf, OperatorError, readLeaf } from "../../src/certificate/index.ts";
+import type { IssuedCertificate, OpenOrder } from "../../src/reconcile/index.ts";
 import { type AcmeSidecar, acmeStage, dns, freshName, makeSidecar } from "../support/acme-stage.ts";
+import { collectLog } from "../support/collected-log.ts";
 import { type Fault, type FaultProxy, startFaultProxy, type Step, STEPS } from "../support/fault-proxy.ts";
 import {
   answering,
@@ -195,6 +197,56 @@ describe("a fault that stays, at whatever step of an order", () => {
       (words) => !words.includes(`redirect to ${new URL(elsewhere.directoryUrl).origin}`),
     );
     expect(untold).toEqual([]);
+  });
+});
+
+describe("an order that breaks off when the CA has its CSR", () => {
+  const { signal } = new AbortController();
+  const log = collectLog();
+  const BREAKS = { ...NO_ANSWER, ...FAILING, ...PATIENCE };
+
+  /** Places an order that fails at a step, and gives what was kept of it. */
+  async function breakOff(step: Step, fault: Fault) {
+    const client = await connect(step, fault);
+    const { proxy, sidecar } = client;
+    const kept: OpenOrder[] = [];
+    const request = stage.request(dns(freshName()), {
+      directoryUrl: proxy.directoryUrl,
+      beforeFinalize: async (open) => void kept.push(open),
+    });
+    await expect(sidecar.issue(request)).rejects.toBeInstanceOf(OperatorError);
+    const [open] = kept;
+    if (open === undefined) throw new Error("the order didn't get that far");
+    proxy.heal();
+    proxy.forget();
+    return { ...client, open, request };
+  }
+
+  test.each(["finalize", "certificate"] as const)(
+    "at %s, is gone on with, and no other one is placed",
+    async (step) => {
+      for (const fault of Object.values(BREAKS)) {
+        const { sidecar, proxy, open, request } = await breakOff(step, fault);
+        const issued = await sidecar.authority.collect(open, { ...request, mayWait: true }, log, signal);
+        expect(issued?.privateKeyPem).toBe(open.privateKeyPem);
+        expect(isKeyOf(issued?.certificatePem ?? "", open.privateKeyPem)).toBe(true);
+        expect(proxy.passed.filter(({ path }) => path.startsWith("/order-plz"))).toEqual([]);
+      }
+    },
+  );
+
+  test("is given up when it is another account's, or the CA has forgotten it", async () => {
+    const { sidecar, open, request } = await breakOff("certificate", cutting);
+    const other = await breakOff("certificate", cutting);
+    const asked = { ...request, mayWait: true };
+    expect(await sidecar.authority.collect({ ...open, url: other.open.url }, asked, log, signal)).toBeUndefined();
+    // Pebble says so with an empty 404, which may be a proxy's: that is believed after an hour.
+    const forgotten = { ...open, url: `${open.url}-not` };
+    await expect(sidecar.authority.collect(forgotten, asked, log, signal)).rejects.toBeInstanceOf(
+      UnexpectedAnswerError,
+    );
+    expect(await sidecar.authority.collect(forgotten, { ...asked, mayWait: false }, log, signal)).toBeUndefined();
+    expect(await sidecar.authority.collect(open, asked, log, signal)).toBeDefined();
   });
 });
 

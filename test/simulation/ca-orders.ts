@@ -2,7 +2,7 @@ import type { CaReply } from "../../src/acme/transport.ts";
 import { type CaLimits, type LimitName, limitWords } from "./ca-limits.ts";
 import type { CaRegistry, KnownLeaf } from "./ca-registry.ts";
 import { type CaProblem, jsonReply, refuse, Refusal } from "./ca-replies.ts";
-import { readSigningRequest } from "./read-csr.ts";
+import { readSigningRequest } from "../support/read-csr.ts";
 
 /** An account as far as orders need it. */
 export type CaAccount = { readonly url: string; readonly thumbprint: string };

@@ -123,6 +123,7 @@ export class SidecarProcess implements Mortal {
         onTry(call[0]);
         return time.flow(this, () => ca.issue(...call), { isAtDesk: true });
       },
+      collect: (...call) => time.flow(this, () => ca.collect(...call), { isAtDesk: true }),
       renewalInfo: (...call) => time.flow(this, () => ca.renewalInfo(...call)),
       isAnswering: (...call) => time.flow(this, () => ca.isAnswering(...call)),
       changeAccountKey: (...call) => time.flow(this, () => ca.changeAccountKey(...call)),

@@ -1,5 +1,5 @@
-import { createHash, X509Certificate } from "node:crypto";
-import { readFile, readlink } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   OperatorError,
@@ -11,14 +11,13 @@ import {
 } from "../../src/certificate/index.ts";
 import {
   automaticMode,
-  ConfigurationRejectedError,
   createLoop,
   mendTree,
   reconcile,
   type CertificateAuthority,
-  type DeployTarget,
   type IssuedCertificate,
   type IssueRequest,
+  type OpenOrder,
   type Policy,
   type ReconcileParts,
   type Run,
@@ -32,6 +31,7 @@ import { issueForTest } from "./issued-certificate.ts";
 import { listTree, SETTINGS } from "./lineage-tree.ts";
 import { steppedFiles } from "./stepped-files.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
+import { TestTarget } from "./test-target.ts";
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
@@ -74,6 +74,12 @@ class TestAuthority implements CertificateAuthority {
   /** Whether it answers a look. */
   isUp: (directoryUrl: string) => boolean = () => true;
   looks = 0;
+  /** Whether an order whose CSR it has got can be collected later, and what it has for those. */
+  keepsOrders = false;
+  readonly open = new Map<string, IssuedCertificate>();
+  readonly collected: string[] = [];
+  /** Called when an order is to be collected; what it throws is the CA's answer. */
+  answerToCollect: (url: string) => void = () => undefined;
   /** Whether it takes an order for the renewal that it says it is. */
   takesReplacements = true;
   aheadMs: number | undefined;
@@ -91,10 +97,18 @@ class TestAuthority implements CertificateAuthority {
     this.orders.push(order);
     this.answer(order);
     const isReplacement = request.replaces !== undefined && this.takesReplacements;
-    await request.beforeFinalize?.({ isReplacement });
-    this.sign(order);
     const issued = issueForTest({ names, ...this.life(at), accountId: "0123456789abcdef0123456789abcdef" });
+    const url = `${request.directoryUrl}/order/${this.orders.length}`;
+    await request.beforeFinalize?.({ url, privateKeyPem: issued.privateKeyPem, isReplacement });
+    if (this.keepsOrders) this.open.set(url, { ...issued, isReplacement });
+    this.sign(order);
     return { ...issued, isReplacement };
+  }
+
+  async collect({ url }: OpenOrder): Promise<IssuedCertificate | undefined> {
+    this.collected.push(url);
+    this.answerToCollect(url);
+    return this.open.get(url);
   }
 
   async renewalInfo(directoryUrl: string, certificateId: string): Promise<RenewalInfoAnswer> {
@@ -113,63 +127,6 @@ class TestAuthority implements CertificateAuthority {
 
   async changeAccountKey(): Promise<never> {
     throw new Error("no test of reconcile changes an account's key");
-  }
-}
-
-/** What a server has taken, or is asked to take, into its configuration: a line per name, first come first served. */
-type Configuration = ReadonlyMap<string, { readonly lineage: string; readonly fingerprint: string; version: number }>;
-
-/** An nginx in miniature: what it serves is what the list and `live/` showed at its last reload. */
-export class TestTarget implements DeployTarget {
-  readonly name: string;
-  reloads = 0;
-  tests = 0;
-  /** Whether its test refuses a version of a lineage. */
-  refuses: (lineage: string, version: number) => boolean = () => false;
-  #serves: Configuration = new Map();
-  readonly #root: string;
-
-  constructor(root: string, name = "nginx-1") {
-    this.#root = root;
-    this.name = name;
-  }
-
-  /** `name=lineage/version` of each name that is served with a certificate. */
-  served(): string[] {
-    return [...this.#serves].map(([name, { lineage, version }]) => `${name}=${lineage}/${version}`).sort();
-  }
-
-  async observe({ identifiers, fingerprint }: Parameters<DeployTarget["observe"]>[0]) {
-    const other = identifiers.find(({ value }) => this.#serves.get(value)?.fingerprint !== fingerprint);
-    if (!other) return { kind: "served" } as const;
-    return { kind: "not-served", message: `another one for ${other.value}`, remedy: "Look." } as const;
-  }
-
-  async test(): Promise<void> {
-    this.tests += 1;
-    for (const { lineage, version } of (await this.#read()).values()) {
-      if (this.refuses(lineage, version)) throw new ConfigurationRejectedError(this.name, `emerg: ${lineage}`);
-    }
-  }
-
-  async reload(): Promise<void> {
-    this.reloads += 1;
-    this.#serves = await this.#read();
-  }
-
-  async #read(): Promise<Configuration> {
-    const list = await readFile(join(this.#root, "sidecar", "certificates"), "utf8").catch(() => "");
-    const serves = new Map<string, { lineage: string; fingerprint: string; version: number }>();
-    for (const line of list.split("\n").filter(Boolean)) {
-      const [lineage = "", ...names] = line.split(" ");
-      const live = join(this.#root, "live", lineage);
-      const pem = await readFile(join(live, "fullchain.pem"), "utf8").catch(() => undefined);
-      if (pem === undefined) continue;
-      const version = Number(/(\d+)\.pem$/.exec(await readlink(join(live, "cert.pem")))?.[1]);
-      const { fingerprint256: fingerprint } = new X509Certificate(pem);
-      for (const name of names) if (!serves.has(name)) serves.set(name, { lineage, fingerprint, version });
-    }
-    return serves;
   }
 }
 

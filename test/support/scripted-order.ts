@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { accountId, createCertificateAuthority } from "../../src/acme/index.ts";
 import { createWebrootSolver } from "../../src/challenge/index.ts";
-import type { CertificateAuthority, IssuedCertificate, IssueRequest } from "../../src/reconcile/index.ts";
+import type { CertificateAuthority, IssuedCertificate, IssueRequest, Log } from "../../src/reconcile/index.ts";
 import { createAccountStore } from "../../src/store/index.ts";
 import { type CollectedLine, collectLog } from "./collected-log.ts";
 import { instantClock } from "./instant-clock.ts";
@@ -46,11 +46,25 @@ export type Ending = {
 };
 
 /** Runs one order whose names are proven already. */
-export async function runOrder(
+export function runOrder(server: ScriptedCa, answers: Answers, more: Partial<IssueRequest> = {}): Promise<Ending> {
+  const request = scriptedRequest(server, more);
+  return runWith(server, answers, (authority, ...rest) => authority.issue(request, ...rest));
+}
+
+/** Collects the certificate of an order that was left behind. */
+export function runCollection(
   server: ScriptedCa,
   answers: Answers,
-  more: Partial<IssueRequest> = {},
+  { privateKeyPem, mayWait = true }: { readonly privateKeyPem: string; readonly mayWait?: boolean },
 ): Promise<Ending> {
+  const request = { ...scriptedRequest(server), mayWait };
+  const open = { url: `${server.origin}/order`, privateKeyPem, isReplacement: true };
+  return runWith(server, answers, (authority, ...rest) => authority.collect(open, request, ...rest));
+}
+
+type Work = (authority: CertificateAuthority, log: Log, signal: AbortSignal) => Promise<IssuedCertificate | undefined>;
+
+async function runWith(server: ScriptedCa, answers: Answers, work: Work): Promise<Ending> {
   const counts = new Map<string, number>();
   server.answerPosts(({ path }) => {
     const count = counts.get(path) ?? 0;
@@ -61,7 +75,7 @@ export async function runOrder(
   const { authority, clock } = await scriptedAuthority(server);
   const log = collectLog();
   try {
-    const issued = await authority.issue(scriptedRequest(server, more), log, new AbortController().signal);
+    const issued = await work(authority, log, new AbortController().signal);
     return { outcome: issued, issued, clock, lines: log.lines };
   } catch (outcome) {
     return { outcome, issued: undefined, clock, lines: log.lines };

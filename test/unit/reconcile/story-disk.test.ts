@@ -2,7 +2,8 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isReached } from "../../../src/reconcile/index.ts";
-import { DAY, deploys, HOUR, MINUTE, outcomes, reconcileStage, TestTarget } from "../../support/reconcile-stage.ts";
+import { DAY, deploys, HOUR, MINUTE, outcomes, reconcileStage } from "../../support/reconcile-stage.ts";
+import { TestTarget } from "../../support/test-target.ts";
 
 const failing = (code: string) => Object.assign(new Error(`${code}: simulated`), { code });
 

@@ -177,3 +177,22 @@ test("a renewal that the CA suggests and never signs in time counts from the sec
   // One that the CA exempts, the five of its limit, and one more that the limit gives back in this time.
   expect(stage.ca.orders.length - 1).toBe(7);
 });
+
+test("a hold by the budget ends by itself when a twentieth of the life is left, however rare the checks", async () => {
+  const stage = await reconcileStage({ lifeMs: 6 * DAY });
+  stage.set("a.test", { directoryUrl: LETS_ENCRYPT });
+  await stage.run();
+  const startedAt = stage.now().getTime();
+  stage.pass(5.2 * DAY);
+  stage.ca.sign = () => {
+    throw new CaFailure();
+  };
+  for (let round = 0; round < 6; round += 1) await stage.command();
+  expect(outcomes(await stage.command())).toEqual(["a.test held BUDGET_EXCEEDED"]);
+  stage.ca.sign = () => undefined;
+  await stage.live(0.7 * DAY, { everyMs: 30 * DAY });
+  const lastAt = stage.ca.orders.at(-1)?.at.getTime() ?? 0;
+  expect((lastAt - startedAt) / DAY).toBeCloseTo(5.7, 2);
+  expect(stage.told("limit.overridden")).toHaveLength(1);
+  expect(stage.told("lineage.renewed")).toHaveLength(1);
+});

@@ -1,16 +1,8 @@
 import { expect, test } from "vitest";
 import { isReached } from "../../../src/reconcile/index.ts";
 import { isServable } from "../../support/lineage-tree.ts";
-import {
-  DAY,
-  deploys,
-  HOUR,
-  last,
-  MINUTE,
-  outcomes,
-  reconcileStage,
-  TestTarget,
-} from "../../support/reconcile-stage.ts";
+import { DAY, deploys, HOUR, last, MINUTE, outcomes, reconcileStage } from "../../support/reconcile-stage.ts";
+import { TestTarget } from "../../support/test-target.ts";
 
 const A_DAY = 24 * 60;
 

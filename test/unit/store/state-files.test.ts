@@ -1,11 +1,25 @@
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, test } from "vitest";
-import { FRESH_STATE } from "../../../src/reconcile/index.ts";
+import { FRESH_STATE, type StoredOrder } from "../../../src/reconcile/index.ts";
 import { newVersion } from "../../support/lineage-tree.ts";
 import { steppedFiles } from "../../support/stepped-files.ts";
 import { openTestStore, thrownBy, type TestStore } from "../../support/test-store.ts";
 
 const NAME = "a.test";
+
+const { issued } = newVersion(NAME);
+
+const openOrder = (): StoredOrder => ({
+  schema: 1,
+  url: "https://acme.test/order/1",
+  privateKeyPem: issued.privateKeyPem,
+  isReplacement: true,
+  directoryUrl: "https://acme.test/directory",
+  names: NAME,
+  keyType: "ecdsa-p256",
+  profile: undefined,
+  sentAt: "2026-01-01T00:00:00.000Z",
+});
 
 let tree: TestStore;
 
@@ -49,6 +63,40 @@ describe("our own files", () => {
     expect(await thrownBy(store.loadState(NAME))).toMatchObject({ code, path: tree.at("sidecar", `${NAME}.json`) });
     expect(await tree.store.loadState(NAME)).toEqual(state);
     expect(tree.lines).toEqual([]);
+  });
+
+  test("keep an open order with its key, which no one else may read, until it is forgotten", async () => {
+    expect(await tree.store.loadOrder(NAME)).toBeUndefined();
+    await tree.store.removeOrder(NAME);
+    const order = openOrder();
+    await tree.store.saveOrder(NAME, order);
+    expect(await tree.store.loadOrder(NAME)).toEqual(order);
+    expect((await stat(tree.at("sidecar", "orders"))).mode & 0o777).toBe(0o700);
+    expect((await stat(tree.at("sidecar", "orders", `${NAME}.json`))).mode & 0o777).toBe(0o600);
+    await tree.store.removeOrder(NAME);
+    await tree.store.removeOrder(NAME);
+    expect(await tree.store.loadOrder(NAME)).toBeUndefined();
+  });
+
+  test.each(["", "{}", "url", "privateKeyPem", "directoryUrl", "names", "keyType", "sentAt"])(
+    "put an open order aside that lacks what it needs: %j",
+    async (missing) => {
+      const path = tree.at("sidecar", "orders", `${NAME}.json`);
+      await tree.store.saveOrder(NAME, openOrder());
+      const text = JSON.stringify({ ...openOrder(), [missing]: undefined });
+      await writeFile(path, /^\w/.test(missing) ? text : missing);
+      expect(await tree.store.loadOrder(NAME)).toBeUndefined();
+      expect(await readdir(tree.at("sidecar", "orders"))).toEqual([
+        expect.stringMatching(/^a\.test\.json\.corrupt-\d+$/),
+      ]);
+      expect(tree.lines).toMatchObject([{ level: "warn", event: "state.repaired", fields: { lineage: NAME } }]);
+    },
+  );
+
+  test("take no open order whose key can't be read", async () => {
+    await tree.store.saveOrder(NAME, { ...openOrder(), privateKeyPem: "-----BEGIN PRIVATE KEY-----" });
+    expect(await tree.store.loadOrder(NAME)).toBeUndefined();
+    expect(tree.lines).toMatchObject([{ event: "state.repaired" }]);
   });
 
   test("hold the list for nginx, written only when it changes", async () => {
