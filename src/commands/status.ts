@@ -47,6 +47,10 @@ function toDocument(parts: StatusParts, { certificates, unreadable, found, stora
       identifiers: desired.identifiers,
       fingerprint: desired.current?.leaf.fingerprint,
       validity: desired.current?.leaf.validity,
+      issuer: desired.current?.leaf.issuer,
+      directoryUrl: desired.currentDirectoryUrl,
+      nextDirectoryUrl: desired.settings.directoryUrl,
+      profile: desired.settings.profile,
       next: decision,
       attempts,
       renewalInfo,
@@ -78,13 +82,24 @@ function certificateText(one: InspectedCertificate, now: Date): string {
       ? `  on disk: version ${current.version}, ${validUntil(current.leaf.validity, now)}`
       : "  on disk: nothing yet",
   );
-  lines.push(`  next: ${nextText(decision)}`, ...reasonLines(one), ...failureTexts(one));
+  lines.push(...originLines(desired), `  next: ${nextText(decision)}`, ...reasonLines(one), ...failureTexts(one));
   for (const { name, finding } of targets) {
     const served = finding.kind === "served" ? "serves this version" : `does NOT serve it: ${finding.message}`;
     lines.push(`  ${name}: ${served}`);
     if (finding.kind === "not-served") lines.push(`    what to do: ${finding.remedy}`);
   }
   return lines.join("\n");
+}
+
+// Who signed what is on disk; and what the next renewal asks for, where that isn't the same.
+function originLines({ current, currentDirectoryUrl, settings }: InspectedCertificate["desired"]): string[] {
+  const { directoryUrl, profile } = settings;
+  const isOther = currentDirectoryUrl !== undefined && currentDirectoryUrl !== directoryUrl;
+  return [
+    ...(current ? [`  from: ${current.leaf.issuer} at ${currentDirectoryUrl ?? "an unknown CA"}`] : []),
+    ...(isOther ? [`  next CA: ${directoryUrl}`] : []),
+    ...(profile ? [`  profile: ${profile.name}${profile.isRequired ? ", required" : ""}`] : []),
+  ];
 }
 
 function reasonLines({ renewalInfo }: InspectedCertificate): string[] {

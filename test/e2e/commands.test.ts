@@ -73,6 +73,7 @@ describe("once it is served", () => {
     const { code, stdout, stderr } = await stack.certbot("status");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^demo\.test\n {2}names: demo\.test\n {2}on disk: version 1, valid until /);
+    expect(stdout).toMatch(/^ {2}from: Pebble Intermediate CA .+ at https:\/\/pebble:14000\/dir$/m);
     expect(stdout).toMatch(/^ {2}next: renewal .+ UTC, as the CA suggests$/m);
     expect(stdout).toContain("\n  nginx-1: serves this version\n");
     expect(stdout).toMatch(/^daemon: next check .+ UTC; healthy$/m);
