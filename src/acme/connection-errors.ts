@@ -72,8 +72,12 @@ export class UnexpectedAnswerError extends OperatorError {
   override readonly origin: FailureOrigin = "ca-failing";
   readonly remedy = "Wait for the next try; if it stays, ask whoever runs the CA, and look for a proxy in between.";
 
-  constructor(url: string, words: string, cause?: unknown) {
+  /** There is nothing at this URL (404, 410), and no problem document that says so. */
+  readonly isGone: boolean;
+
+  constructor(url: string, words: string, { cause, isGone = false }: { cause?: unknown; isGone?: boolean } = {}) {
     super(`The CA's answer at ${url} makes no sense: ${words}`, { cause });
+    this.isGone = isGone;
   }
 }
 
@@ -124,10 +128,11 @@ const NODE_ADVICE = /; if the root CA is installed locally.*$/;
 /** Makes what the operator sees of a failed exchange with `url`. */
 export function connectionError(url: URL, cause: unknown): OperatorError {
   if (cause instanceof OperatorError) return cause;
-  if (cause instanceof AnswerTooLong) return new UnexpectedAnswerError(url.href, cause.message, cause);
+  if (cause instanceof AnswerTooLong) return new UnexpectedAnswerError(url.href, cause.message, { cause });
   const code = codeOf(cause);
   if (DISTRUST.has(code)) return new CaUntrustedError(url.origin, whyUntrusted(code, cause), cause);
-  if (code.startsWith("HPE_")) return new UnexpectedAnswerError(url.href, `it is not HTTP (${wordsOf(cause)})`, cause);
+  if (code.startsWith("HPE_"))
+    return new UnexpectedAnswerError(url.href, `it is not HTTP (${wordsOf(cause)})`, { cause });
   return new CaUnreachableError(url.origin, whyUnreachable(url, code, cause), cause);
 }
 

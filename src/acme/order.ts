@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject } from "node:crypto";
 import { asOperatorError, type OperatorError } from "../certificate/index.ts";
 import type { CollectRequest, IssuedCertificate, OpenOrder } from "../reconcile/index.ts";
 import type { Answer } from "./connection.ts";
+import { UnexpectedAnswerError } from "./connection-errors.ts";
 import { downloadCertificate } from "./download.ts";
 import { type Order, readOrder } from "./objects.ts";
 import { OrderInvalidError } from "./order-errors.ts";
@@ -58,23 +59,28 @@ export async function resumeOrder(
     const finished = status === "ready" ? await finalizeAgain(story, order, open) : await decided(story, order, order);
     return { privateKeyPem, ...(await downloadCertificate(story, finished)), isReplacement };
   } catch (error) {
-    const { origin, message } = asOperatorError(error);
-    const isRefused = origin === "ca-refused" && !(error instanceof RateLimitedError);
-    // A CA that shows the order but fails at what is next would fail at a new one too, and that one would count.
-    const isLost = origin === "ca-failing" && status === undefined && !mayWait;
-    if (!isRefused && !isLost) throw error;
-    log.info("order.given-up", { ...about, reason: message });
+    // A CA that shows the order but fails at what is next may well fail at a new one too, and that one would count.
+    const mayFail = mayWait || status !== undefined;
+    if (!isHopeless(error, mayFail)) throw error;
+    log.info("order.given-up", { ...about, reason: asOperatorError(error).message });
     return undefined;
   }
 }
 
+function isHopeless(error: unknown, mayFail: boolean): boolean {
+  if (error instanceof RateLimitedError) return false;
+  if (error instanceof UnexpectedAnswerError && error.isGone) return true;
+  const { origin } = asOperatorError(error);
+  return origin === "ca-refused" || (origin === "ca-failing" && !mayFail);
+}
+
 // The CA has not seen the CSR: a death came before the request, or an error in answer to it.
-async function finalizeAgain(
-  story: OrderStory,
-  order: PlacedOrder,
-  { privateKeyPem }: OpenOrder,
-): Promise<PlacedOrder> {
-  return finalize(story, order, await createSigningRequest(story.request, createPrivateKey(privateKeyPem)));
+async function finalizeAgain(story: OrderStory, order: PlacedOrder, open: OpenOrder): Promise<PlacedOrder> {
+  const { request, log } = story;
+  const key = createPrivateKey(open.privateKeyPem);
+  const finished = await finalize(story, order, await createSigningRequest(request, key));
+  log.info("order.finalized", { lineage: request.lineage, order: order.url });
+  return finished;
 }
 
 async function finalize(story: OrderStory, order: PlacedOrder, { csr }: SigningRequest): Promise<PlacedOrder> {

@@ -149,7 +149,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
     "orderNotReady",
     {
       code: "ACME_ORDER_NOT_READY",
-      remedy: "Leave the daemon running: it places a new order by itself; tell whoever runs the CA if it lasts.",
+      remedy: "Leave the daemon running: it goes on by itself; tell whoever runs the CA if it lasts.",
     },
   ],
   [

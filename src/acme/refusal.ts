@@ -37,7 +37,7 @@ export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: CaRepl
   if (problem !== undefined && status >= 400) return new ProblemError(doing, problem);
   const redirect = reply.headers["location"];
   const target = status >= 300 && status < 400 && redirect !== undefined ? `, a redirect to ${redirect}` : "";
-  return new UnexpectedAnswerError(url, `${words}${target}`);
+  return new UnexpectedAnswerError(url, `${words}${target}`, { isGone: status === 404 || status === 410 });
 }
 
 // The header first: CAs make the text of the same number, and seconds hold even where our clock is wrong.

@@ -21,7 +21,7 @@ const FAILURE_DELAYS_MS = [250, 1000];
 // its servers disagree, gets five seconds to come to its senses.
 const NONCE_DELAYS_MS = [...Array<number>(9).fill(0), ...Array<number>(10).fill(500)];
 
-// An order given up for half a minute's patience begins anew, and what the CA has signed already is lost.
+// An order given up for half a minute's patience would wait for the back-off.
 const LONGEST_PATIENCE_MS = 30_000;
 const TIMES_PATIENT = 2;
 

@@ -100,10 +100,17 @@ export async function gatherFacts(
     return ledger;
   };
   const storage = await parts.storage.look(signal);
-  // Only a try that was not seen through leaves one.
-  const openOrder = attempts.failures > 0 ? await findOpenOrder(parts, desired) : undefined;
   const { renewalInfo } = state;
-  return { desired, attempts, renewalInfo, ledgerOf, openOrder, storage, policy, mode, now: parts.clock.now() };
+  const paidAt = await whereOpen(parts, { desired, attempts, isForced: mode.forceRenewal });
+  return { desired, attempts, renewalInfo, ledgerOf, paidAt, storage, policy, mode, now: parts.clock.now() };
+}
+
+type Open = Pick<IssueFacts, "desired" | "attempts"> & { readonly isForced: boolean };
+
+// Only a try that has not succeeded leaves one that is worth looking for.
+async function whereOpen(parts: Pick<StepParts, "store" | "clock">, { desired, attempts, isForced }: Open) {
+  if (attempts.failures === 0 || isForced) return undefined;
+  return (await findOpenOrder(parts, desired))?.directoryUrl;
 }
 
 // While a CA is failing a look at it may be worth more than waiting: it costs no limit, and an outage may be over.

@@ -11,7 +11,6 @@ import type { CaLedger } from "./ca-ledger.ts";
 import type { DesiredCertificate } from "./desired-certificate.ts";
 import { EphemeralStorageError, ProductionKeptError, WildcardUnprovableError } from "./errors.ts";
 import type { AttemptState } from "./lineage-state.ts";
-import type { StoredOrder } from "./lineage-store.ts";
 import { candidates, firstDirectory, planOrder, type OrderPlan } from "./order-plan.ts";
 import type { Policy, RunMode } from "./policy.ts";
 import type { StorageFinding } from "./storage.ts";
@@ -40,8 +39,8 @@ export type IssueFacts = {
   readonly renewalInfo?: RenewalInfoState | undefined;
   /** What is remembered of a CA. */
   readonly ledgerOf: (directoryUrl: string) => CaLedger;
-  /** An order that was not seen through: its certificate costs nothing any more. */
-  readonly openOrder?: Pick<StoredOrder, "directoryUrl"> | undefined;
+  /** The directory of the CA where an order was not seen through: its certificate is counted already. */
+  readonly paidAt?: string | undefined;
   readonly storage: StorageFinding;
   readonly policy: Pick<
     Policy,

@@ -7,7 +7,7 @@ import type { DesiredCertificate } from "./desired-certificate.ts";
 import { BudgetExceededError, MayNotActError } from "./errors.ts";
 import type { LineageVersion } from "./lineage-store.ts";
 import type { Log } from "./log.ts";
-import { collectOpenOrder, findOpenOrder, forgetOrder, keepOrder } from "./open-order.ts";
+import { collectOpenOrder, forgetOrder, keepOrder, openOrderFor } from "./open-order.ts";
 import type { OrderPlan } from "./order-plan.ts";
 import type { StepParts } from "./run.ts";
 import type { CertificateReport } from "./run-report.ts";
@@ -45,20 +45,27 @@ export async function issueVersion(parts: StepParts, task: IssueTask): Promise<C
 
 // What an earlier try has left at the CA is fetched before anything new is ordered: it has been paid for.
 async function getCertificate(parts: StepParts, task: IssueTask, startedAt: Date): Promise<IssuedCertificate> {
-  const { desired, order, log, signal } = task;
-  const open = await findOpenOrder(parts, desired);
+  const { log, signal } = task;
   const request = await toRequest(parts, task);
-  if (open?.directoryUrl === order.directoryUrl) {
+  const open = await openOrderFor(parts, task, request);
+  if (open) {
     await recordStart(parts, task, startedAt);
-    const issued = await collectOpenOrder(parts, task, { order: open, request });
-    if (issued) return issued;
+    const collected = await collectOpenOrder(parts, task, { open, request });
+    if (collected) return collected;
   }
   tellExceptions(parts, task);
   const countIssued = await spendOrder(parts, task);
-  if (open?.directoryUrl !== order.directoryUrl) await recordStart(parts, task, startedAt);
+  if (!open) await recordStart(parts, task, startedAt);
+  const isKeyReused = request.privateKeyPem !== undefined;
   const beforeFinalize = async (placed: OpenOrder) => {
-    await countIssued(placed);
-    await keepOrder(parts, task, placed);
+    await keepOrder(parts, task, { placed, isKeyReused });
+    try {
+      await countIssued(placed);
+    } catch (thrown) {
+      // The CSR is not sent then, and what isn't counted must not be later.
+      await forgetOrder(parts, task);
+      throw thrown;
+    }
   };
   return parts.ca.issue({ ...request, beforeFinalize }, log, signal);
 }
@@ -86,7 +93,7 @@ async function failed(parts: StepParts, task: IssueTask, thrown: unknown): Promi
   const { lineage, identifiers } = desired;
   const common = { lineage, identifiers, because: order.because, ...currentVersion(desired) };
   // Another order has spent the last one while this one waited for its turn; nothing has been tried.
-  if (thrown instanceof BudgetExceededError) {
+  if (thrown instanceof BudgetExceededError && !(await hasStarted(parts, task))) {
     return { ...common, outcome: "held", failure: toFailure(thrown), nextAt: thrown.until };
   }
   // Another sidecar acts on this folder: nothing is written down in it.
@@ -96,10 +103,15 @@ async function failed(parts: StepParts, task: IssueTask, thrown: unknown): Promi
   }
   const { origin, code } = asOperatorError(thrown);
   // Fetched again it would be the same.
-  if (code === "ISSUED_CERTIFICATE_UNUSABLE" || code === "CLOCK_WRONG") await forgetOrder(parts, task);
+  if (code === "ISSUED_CERTIFICATE_UNUSABLE") await forgetOrder(parts, task);
   if (origin === "ca-unreachable") parts.looks.noteUnreachable(order.directoryUrl, thrown);
   await recordRefusal(parts, task, thrown);
   return { ...common, outcome: "failed", ...(await recordFailure(parts, task, thrown)) };
+}
+
+// An order of before that came to nothing is a try.
+async function hasStarted({ store }: StepParts, { desired }: IssueTask): Promise<boolean> {
+  return (await store.loadState(desired.lineage)).issue.startedAt !== undefined;
 }
 
 function tellExceptions({ policy }: StepParts, { desired, order, log }: IssueTask): void {

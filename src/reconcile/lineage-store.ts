@@ -56,6 +56,8 @@ export type StoredOrder = OpenOrder & {
   readonly names: string;
   readonly keyType: KeyType;
   readonly profile?: string | undefined;
+  /** The key is the one of the version before (`--reuse-key`). */
+  readonly isKeyReused: boolean;
   /** When its CSR was about to be sent, in ISO form. */
   readonly sentAt: string;
 };

@@ -81,18 +81,17 @@ function turnOfFallback(facts: CaFacts): Date | undefined {
 }
 
 function planAt(facts: IssueFacts, because: IssueReason, directoryUrl: string): OrderPlan {
-  const { desired, ledgerOf, openOrder, now } = facts;
+  const { desired, ledgerOf, paidAt, now } = facts;
   const asked = activeHold(ledgerOf(directoryUrl), desired.identifiers, now);
   // What the CA asks for holds for everybody, an explicit command included; another CA has asked nothing.
   if (asked) return { kind: "hold", because, until: new Date(asked.until), problem: asked.failure };
   const isExempt = isExemptAt(facts, because, directoryUrl);
-  const isPaid = openOrder?.directoryUrl === directoryUrl;
-  const budget = isPaid ? undefined : budgetAt(facts, directoryUrl, isExempt);
-  if (budget && "until" in budget) {
+  const budget = budgetAt(facts, directoryUrl, isExempt);
+  if (budget && "until" in budget && paidAt !== directoryUrl) {
     const problem = toFailure(new BudgetExceededError(desired.lineage, directoryUrl, budget));
     return { kind: "hold", because, until: budget.until, problem, recheckAt: lastResortOf(facts) };
   }
-  const overridden = budget?.overridden;
+  const overridden = budget && "overridden" in budget ? budget.overridden : undefined;
   return heldByUs(facts, because, directoryUrl) ?? { kind: "issue", because, directoryUrl, isExempt, overridden };
 }
 

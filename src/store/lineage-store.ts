@@ -34,6 +34,8 @@ export type LineageStoreOptions = {
 // Open files are limited; the thread pool that serves them has four threads anyway.
 const LINEAGES_AT_ONCE = 16;
 
+const ORDERS_KEPT_FOR_MS = 24 * 3600_000;
+
 /** The lineages under `root`, as certbot 5 keeps them: see {@link LineageStore} for what each call promises. */
 export function createLineageStore({ root, log, fs = REAL_FILES }: LineageStoreOptions): LineageStore {
   return new CertbotTree(root, log, fs);
@@ -60,6 +62,7 @@ class CertbotTree implements LineageStore {
     const { root } = this.#tree.paths;
     const recoveries = await translated("look for interrupted work", root, async () => {
       await this.#removeTemporaryFiles();
+      await this.#removeOldOrders();
       return inBatches(await findTraces(this.#tree), (traces) => this.#recoverOne(traces));
     });
     return recoveries.flat();
@@ -165,6 +168,16 @@ class CertbotTree implements LineageStore {
       return { name, settings: await confs.read(name), current, problem };
     } catch (thrown) {
       return { name, current, problem: unreadableConf(paths.conf(name), thrown) };
+    }
+  }
+
+  // Keys are in there: what nobody has come back for in a day goes.
+  async #removeOldOrders(): Promise<void> {
+    const { orders } = this.#tree.paths;
+    for (const entry of await listFolder(orders, this.#tree.fs)) {
+      const path = `${orders}/${entry}`;
+      const { mtimeMs } = await this.#tree.fs.stat(path);
+      if (Date.now() - mtimeMs > ORDERS_KEPT_FOR_MS) await this.#tree.fs.rm(path, { force: true });
     }
   }
 

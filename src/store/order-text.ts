@@ -11,6 +11,7 @@ export function parseOrder(text: string, leftOut: LeftOut): StoredOrder {
     url: wanted("url", record.text("url")),
     privateKeyPem: wanted("privateKeyPem", record.text("privateKeyPem")),
     isReplacement: record.flag("isReplacement") ?? false,
+    isKeyReused: record.flag("isKeyReused") ?? false,
     directoryUrl: wanted("directoryUrl", record.text("directoryUrl")),
     names: wanted("names", record.text("names")),
     keyType: wanted("keyType", record.oneOf("keyType", KEY_TYPES)),

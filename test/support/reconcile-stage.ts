@@ -55,6 +55,11 @@ export class CaFailure extends OperatorError {
   }
 }
 
+/** What a CA that is down says. */
+export function failing(): never {
+  throw new CaFailure(undefined, { origin: "ca-failing" });
+}
+
 /** An order that the CA has been asked for. */
 export type PlacedOrder = IssueRequest & { readonly at: Date; readonly names: string };
 

@@ -62,6 +62,7 @@ describe("an order that was left behind", () => {
     ["pending", () => order("pending")],
     ["invalid", () => order("invalid", { error: { type: `${ERROR}caa`, detail: "no" } })],
     ["unknown", () => problemAnswer(404, "malformed", "no such order")],
+    ["gone without a word", () => ({ status: 404 })],
     ["another account's", () => problemAnswer(403, "unauthorized", "not yours")],
     ["an account's that is unknown", () => problemAnswer(400, "accountDoesNotExist", "who?")],
   ])("is given up when it is %s", async (_, answer) => {

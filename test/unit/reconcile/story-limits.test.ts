@@ -91,6 +91,8 @@ test("with a twentieth of the life left a spent budget warns and the order goes 
     throw new CaFailure();
   };
   for (let round = 0; round < 5; round += 1) await stage.command();
+  // This one finds that the order of the fifth has come to nothing.
+  expect(outcomes(await stage.command())).toEqual(["a.test failed BUDGET_EXCEEDED"]);
   expect(outcomes(await stage.command())).toEqual(["a.test held BUDGET_EXCEEDED"]);
   stage.pass(13 * HOUR);
   stage.ca.sign = () => undefined;

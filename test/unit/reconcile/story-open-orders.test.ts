@@ -2,27 +2,37 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CaFailure, DAY, HOUR, LETS_ENCRYPT, MINUTE, reconcileStage } from "../../support/reconcile-stage.ts";
+import {
+  CaFailure,
+  DAY,
+  failing,
+  HOUR,
+  MINUTE,
+  reconcileStage,
+  type StageOptions,
+} from "../../support/reconcile-stage.ts";
 
 const DEATH = new Error("dead");
-const START_MS = Date.parse("2026-06-01T00:00:00Z");
 const FALLBACK = "https://fallback.test/directory";
 
 /** A stage whose first order got as far as its CSR, and no further. */
-async function stageWithOpenOrder(trouble: () => void, more: { directoryUrl?: string; lifeMs?: number } = {}) {
-  const { directoryUrl, lifeMs } = more;
-  const stage = await reconcileStage({ ...(lifeMs !== undefined && { lifeMs }) });
-  if (directoryUrl !== undefined) stage.set("a.test", { directoryUrl });
+async function stageWithOpenOrder(options: StageOptions = {}) {
+  const stage = await reconcileStage(options);
   stage.ca.keepsOrders = true;
-  stage.ca.sign = trouble;
-  await stage.run().catch(() => undefined);
+  stage.ca.sign = failing;
+  await stage.run();
   stage.ca.sign = () => undefined;
   return stage;
 }
 
-const fails = () => {
-  throw new CaFailure(undefined, { origin: "ca-failing" });
-};
+/** A stage with a certificate that is due, and a CA that keeps orders. */
+async function dueStage() {
+  const stage = await reconcileStage();
+  await stage.run();
+  stage.pass(61 * DAY);
+  stage.ca.keepsOrders = true;
+  return stage;
+}
 
 test("a death after the CSR costs no second order: its certificate is fetched, key and all", async () => {
   const stage = await reconcileStage();
@@ -71,19 +81,30 @@ test("a certificate that the disk has no room for is fetched again, not ordered 
 });
 
 test("a CA that takes its time is asked for the same order at each try, as the back-off has it", async () => {
-  const stage = await stageWithOpenOrder(fails);
-  stage.ca.answerToCollect = fails;
-  await stage.live(20 * MINUTE);
-  expect(stage.ca.collected.length).toBeGreaterThan(1);
+  const stage = await dueStage();
+  stage.ca.sign = failing;
+  stage.ca.answerToCollect = failing;
+  await stage.live(3 * HOUR);
+  expect(stage.ca.collected.length).toBeGreaterThan(3);
   expect(new Set(stage.ca.collected).size).toBe(1);
   stage.ca.answerToCollect = () => undefined;
-  await stage.live(3 * HOUR);
-  expect(stage.told("lineage.issued")).toHaveLength(1);
+  await stage.live(HOUR);
+  expect(stage.told("lineage.renewed")).toHaveLength(1);
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
+test("where there is no certificate yet, another order is placed after an hour", async () => {
+  const stage = await stageWithOpenOrder();
+  stage.ca.answerToCollect = failing;
+  stage.pass(50 * MINUTE);
+  await stage.command();
   expect(stage.ca.orders).toHaveLength(1);
+  stage.pass(11 * MINUTE);
+  expect((await stage.command()).certificates).toMatchObject([{ outcome: "issued" }]);
 });
 
 test("an order that the CA has given up is followed by another one in the same try", async () => {
-  const stage = await stageWithOpenOrder(fails);
+  const stage = await stageWithOpenOrder();
   stage.ca.open.clear();
   stage.pass(2 * MINUTE);
   expect((await stage.run()).certificates).toMatchObject([{ outcome: "issued" }]);
@@ -99,7 +120,7 @@ test("an order is for what was wanted then: other names, another key type, profi
     (stage) => stage.pass(25 * HOUR),
   ];
   for (const change of changes) {
-    const stage = await stageWithOpenOrder(fails);
+    const stage = await stageWithOpenOrder();
     stage.pass(2 * MINUTE);
     change(stage);
     await stage.run();
@@ -108,38 +129,106 @@ test("an order is for what was wanted then: other names, another key type, profi
   }
 });
 
-test("the CA's limits say nothing against a certificate that it has made already", async () => {
+test("a forced renewal takes no order of before: its key may be the reason", async () => {
   const stage = await reconcileStage();
-  stage.set("a.test", { directoryUrl: LETS_ENCRYPT });
+  await stage.run();
   stage.ca.keepsOrders = true;
-  for (let order = 0; order < 4; order += 1) {
-    await stage.command({ forceRenewal: true });
-    stage.pass(MINUTE);
-  }
-  stage.ca.sign = fails;
+  stage.ca.sign = failing;
   await stage.command({ forceRenewal: true });
   stage.ca.sign = () => undefined;
-  stage.pass(2 * MINUTE);
   expect((await stage.command({ forceRenewal: true })).certificates).toMatchObject([{ outcome: "renewed" }]);
-  expect(stage.ca.orders).toHaveLength(5);
-  // The next one is a sixth, and has to wait.
-  expect((await stage.command({ forceRenewal: true })).certificates).toMatchObject([{ outcome: "held" }]);
-  expect(stage.ca.orders).toHaveLength(5);
+  expect(stage.ca.collected).toEqual([]);
+  expect(stage.ca.orders).toHaveLength(3);
+});
+
+test("an order whose key is not the one that is wanted now is left", async () => {
+  for (const [before, after] of [
+    [true, false],
+    [false, true],
+  ]) {
+    const stage = await reconcileStage();
+    stage.set("a.test", { reuseKey: before });
+    await stage.run();
+    stage.pass(61 * DAY);
+    stage.ca.keepsOrders = true;
+    stage.ca.sign = failing;
+    await stage.run();
+    stage.ca.sign = () => undefined;
+    stage.set("a.test", { reuseKey: after });
+    stage.pass(2 * MINUTE);
+    expect((await stage.run()).certificates).toMatchObject([{ outcome: "renewed" }]);
+    expect({ before, collected: stage.ca.collected }).toEqual({ before, collected: [] });
+  }
+});
+
+test("an order of a short life is not gone on with for long, nor is a certificate taken that is due by then", async () => {
+  const stage = await reconcileStage({ lifeMs: HOUR });
+  await stage.run();
+  stage.ca.keepsOrders = true;
+  stage.pass(31 * MINUTE);
+  stage.ca.sign = failing;
+  stage.ca.answerToCollect = failing;
+  await stage.run();
+  stage.ca.sign = () => undefined;
+  stage.pass(4 * MINUTE);
+  expect((await stage.run()).certificates).toMatchObject([{ outcome: "renewed" }]);
+  expect(stage.ca.orders).toHaveLength(3);
+
+  const late = await stageWithOpenOrder({ lifeMs: HOUR });
+  late.pass(45 * MINUTE);
+  expect((await late.run()).certificates).toMatchObject([{ outcome: "issued" }]);
+  expect(late.ca.collected).toHaveLength(1);
+  expect(late.ca.orders).toHaveLength(2);
+});
+
+test("the order of the certificate that is on disk gives no other one", async () => {
+  const stage = await reconcileStage();
+  stage.ca.keepsOrders = true;
+  let isDead = false;
+  stage.onDisk = (call) => {
+    isDead ||= call.startsWith("rm ") && call.endsWith("/orders/a.test.json");
+    if (isDead) throw DEATH;
+  };
+  await stage.run();
+  isDead = false;
+  stage.onDisk = () => undefined;
+  expect(await stage.parts().store.loadOrder("a.test")).toBeDefined();
+  stage.pass(HOUR);
+  const minutes = (count: number) => new Date(stage.now().getTime() + count * MINUTE);
+  stage.ca.suggestion = () => ({ kind: "window", startAt: minutes(-20), endAt: minutes(-10) });
+  expect((await stage.run()).certificates).toMatchObject([{ outcome: "renewed", version: 2 }]);
+  expect(stage.ca.collected).toHaveLength(1);
+  expect(stage.ca.orders).toHaveLength(2);
 });
 
 test("what the CA asks for holds for an open order, too", async () => {
-  const stage = await stageWithOpenOrder(() => {
-    throw new CaFailure(new Date(START_MS + 2 * HOUR));
-  });
+  const stage = await dueStage();
+  stage.ca.sign = () => {
+    throw new CaFailure(new Date(stage.now().getTime() + 2 * HOUR));
+  };
+  await stage.run();
   stage.pass(HOUR);
   expect((await stage.command()).certificates).toMatchObject([{ outcome: "held" }]);
   expect(stage.ca.collected).toEqual([]);
   stage.pass(61 * MINUTE);
-  expect((await stage.run()).certificates).toMatchObject([{ outcome: "issued" }]);
+  expect((await stage.run()).certificates).toMatchObject([{ outcome: "renewed" }]);
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
+test("a clock that is behind costs one order: its certificate is installed once that is right", async () => {
+  const stage = await reconcileStage();
+  stage.ca.keepsOrders = true;
+  const { life } = stage.ca;
+  stage.ca.life = (now) => life(new Date(now.getTime() + 40 * MINUTE));
+  expect((await stage.run()).certificates).toMatchObject([{ failure: { code: "CLOCK_WRONG" } }]);
+  stage.pass(20 * MINUTE);
+  expect((await stage.run()).certificates).toMatchObject([{ failure: { code: "CLOCK_WRONG" } }]);
+  stage.pass(20 * MINUTE);
+  expect((await stage.command()).certificates).toMatchObject([{ outcome: "issued" }]);
   expect(stage.ca.orders).toHaveLength(1);
 });
 
-test("a certificate that can't be used is not fetched again", async () => {
+test("a certificate that has come to its end is not fetched again and again", async () => {
   const stage = await reconcileStage();
   stage.ca.keepsOrders = true;
   const { life } = stage.ca;
@@ -148,11 +237,11 @@ test("a certificate that can't be used is not fetched again", async () => {
   stage.ca.life = life;
   stage.pass(2 * MINUTE);
   expect((await stage.run()).certificates).toMatchObject([{ outcome: "issued" }]);
-  expect(stage.ca.collected).toEqual([]);
+  expect(stage.ca.orders).toHaveLength(2);
 });
 
 test("a clock that is set back leaves the order where it is", async () => {
-  const stage = await stageWithOpenOrder(fails);
+  const stage = await stageWithOpenOrder();
   stage.pass(-2 * MINUTE);
   expect((await stage.command()).certificates).toMatchObject([{ outcome: "issued" }]);
   expect(stage.ca.orders).toHaveLength(1);

@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { FRESH_STATE, type StoredOrder } from "../../../src/reconcile/index.ts";
 import { newVersion } from "../../support/lineage-tree.ts";
@@ -14,6 +14,7 @@ const openOrder = (): StoredOrder => ({
   url: "https://acme.test/order/1",
   privateKeyPem: issued.privateKeyPem,
   isReplacement: true,
+  isKeyReused: true,
   directoryUrl: "https://acme.test/directory",
   names: NAME,
   keyType: "ecdsa-p256",
@@ -92,6 +93,17 @@ describe("our own files", () => {
       expect(tree.lines).toMatchObject([{ level: "warn", event: "state.repaired", fields: { lineage: NAME } }]);
     },
   );
+
+  test("lose at the start the orders of more than a day ago, broken ones too, with their keys", async () => {
+    const at = (entry: string) => tree.at("sidecar", "orders", entry);
+    await tree.store.saveOrder(NAME, openOrder());
+    await tree.store.saveOrder("old.test", openOrder());
+    await writeFile(at("old.test.json.corrupt-1"), "{");
+    const before = new Date(Date.now() - 25 * 3600_000);
+    for (const entry of ["old.test.json", "old.test.json.corrupt-1"]) await utimes(at(entry), before, before);
+    await tree.store.recover();
+    expect(await readdir(tree.at("sidecar", "orders"))).toEqual([`${NAME}.json`]);
+  });
 
   test("take no open order whose key can't be read", async () => {
     await tree.store.saveOrder(NAME, { ...openOrder(), privateKeyPem: "-----BEGIN PRIVATE KEY-----" });
