@@ -158,7 +158,7 @@ function drawReach(draws: Draws) {
 
 // One trouble after the other, with an hour and a bit in between: what must be enough.
 function drawSiege(draws: Draws, frame: PlanFrame, fromMs: number): Episode[] {
-  const endMs = Math.min(frame.endMs, fromMs + draws.spread(frame.lifeMs / 6, frame.lifeMs));
+  const endMs = Math.min(frame.endMs, fromMs + draws.spread(frame.lifeMs / 6, frame.lifeMs / 2));
   const kinds = draws.pick<readonly [Fault["kind"], ...Fault["kind"][]]>([
     ["outage"],
     ["failing"],

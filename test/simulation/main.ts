@@ -33,7 +33,7 @@ async function watchOne(seed: number): Promise<LifeResult[]> {
   return results;
 }
 
-/** Two processes a core, as each waits for Node's thread pool now and then; each has one life at a time. */
+/** One process more than there are cores, as each waits for Node's thread pool now and then; each has one life at a time. */
 async function simulateAll(seeds: number): Promise<LifeResult[]> {
   const startedAt = performance.now();
   const lives = Array.from({ length: seeds }, (_, index) => index + 1).flatMap((seed) =>
@@ -52,7 +52,7 @@ async function simulateAll(seeds: number): Promise<LifeResult[]> {
     }
     worker.disconnect();
   };
-  await Promise.all(Array.from({ length: Math.min(2 * availableParallelism(), lives.length) }, work));
+  await Promise.all(Array.from({ length: Math.min(availableParallelism() + 1, lives.length) }, work));
   return results;
 }
 

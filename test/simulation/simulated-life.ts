@@ -44,7 +44,7 @@ export async function simulateLife(options: LifeOptions): Promise<LifeResult> {
     lifeMs: lifetimeDays * DAY,
     startMs,
     endMs: startMs + years * 365 * DAY,
-    lineages: shape.pick([1, 1, 1, 1, 1, 1, 1, 1, 2, 3]),
+    lineages: shape.pick([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 3]),
     hasFallback: shape.chance(0.25),
     watch: options.watch,
   });
