@@ -43,7 +43,7 @@ export function openLine(parts: LineParts, owner: Mortal): Transport {
   return async (request) => {
     request.signal.throwIfAborted();
     await parts.onRequest(owner, request);
-    const ca = parts.cas.find(({ directoryUrl }) => new URL(directoryUrl).origin === new URL(request.url).origin);
+    const ca = parts.cas.find(({ base }) => request.url.startsWith(`${base}/`));
     if (!ca) return lose(parts, owner, { request, how: "no-dns" });
     await time.sleep(draws.between(20, 200), owner, request.signal);
     const isOrder = orderedNames(request) !== undefined;

@@ -28,7 +28,7 @@ export type OrderWatchParts = {
   readonly canRemember: () => boolean;
 };
 
-type Told = Patience & { readonly names: string | undefined; readonly owner: Mortal };
+type Told = Patience & { readonly names: string | undefined; readonly owner: Mortal; readonly atMs: number };
 
 /** Watches what is ordered: how often, whether the CA had asked for patience, and whether a limit of the CA's was broken. */
 export class OrderWatch {
@@ -38,6 +38,7 @@ export class OrderWatch {
   overrides = 0;
   readonly #parts: OrderWatchParts;
   readonly #overriddenAt = new Map<string, number>();
+  readonly #begunAt = new Map<string, number>();
   #told: Told[] = [];
   #breaches = 0;
 
@@ -50,6 +51,7 @@ export class OrderWatch {
     if (account === "throw-away") return;
     const { time, timeline, trouble } = this.#parts;
     const cause = trouble();
+    this.#begunAt.set(lineage, time.nowMs());
     const triesToday = this.tries.add(time.nowMs(), lineage);
     if (triesToday > MOST_TRIES_A_DAY) this.#parts.judge.report(`${lineage} was tried ${triesToday} times in a day`);
     this.triesDuring[cause] = (this.triesDuring[cause] ?? 0) + 1;
@@ -63,8 +65,13 @@ export class OrderWatch {
     const nowMs = this.#parts.time.nowMs();
     const set = setOf(names);
     this.#told = this.#told.filter(({ untilMs }) => untilMs > nowMs);
+    const begunAt = this.#begunAt.get(lineageOf(numberOf(names[0] ?? ""))) ?? 0;
+    // One that was under way when another one was refused is on its way already.
     const held = this.#told.find(
-      (told) => told.owner === owner && isAt(request, told.url) && (told.isForAll || told.names === set),
+      (told) =>
+        told.owner === owner &&
+        isAt(request, told.url) &&
+        (told.names === set || (told.isForAll && told.atMs <= begunAt)),
     );
     if (!held) return;
     this.#parts.judge.report(
@@ -82,7 +89,7 @@ export class OrderWatch {
       hindrances.add({ fromMs: time.nowMs(), toMs: patience.untilMs, why: "told to wait", ...scope });
     }
     if (request.method !== "POST" || !canRemember()) return;
-    this.#told.push({ ...patience, isForAll, names: names && setOf(names), owner });
+    this.#told.push({ ...patience, isForAll, names: names && setOf(names), owner, atMs: time.nowMs() });
     this.#judgeBreaches();
   }
 

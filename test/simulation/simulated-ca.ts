@@ -1,4 +1,4 @@
-import { createHash, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import type { CaReply, CaRequest } from "../../src/acme/transport.ts";
 import { CaLimits } from "./ca-limits.ts";
 import { CaOrderDesk, type CaConditions, type OrderCall } from "./ca-orders.ts";
@@ -35,7 +35,8 @@ export class SimulatedCa {
   readonly directoryUrl: string;
   readonly registry: CaRegistry;
   readonly orders: CaOrderDesk;
-  readonly #base: string;
+  /** Scheme and host of all its URLs. */
+  readonly base: string;
   readonly #nonces = new Set<string>();
   readonly #accounts = new Map<string, Account>();
   readonly #askAgainMs: number;
@@ -46,11 +47,11 @@ export class SimulatedCa {
 
   constructor({ directoryUrl, kind, startMs, lifeMs, conditions, draws }: SimulatedCaOptions) {
     this.directoryUrl = directoryUrl;
-    this.#base = new URL(directoryUrl).origin;
+    this.base = new URL(directoryUrl).origin;
     this.#askAgainMs = draws.chance(0.05) ? 6 * HOUR : DAY;
     this.registry = new CaRegistry(lifeMs, startMs, draws);
     this.orders = new CaOrderDesk({
-      base: this.#base,
+      base: this.base,
       registry: this.registry,
       limits: new CaLimits(kind),
       conditions,
@@ -97,7 +98,7 @@ export class SimulatedCa {
   }
 
   #get(url: string, nowMs: number): CaReply {
-    const base = this.#base;
+    const base = this.base;
     if (url === this.directoryUrl) return jsonReply(200, this.#directory());
     if (url === `${base}/new-nonce`) return { status: 200, headers: {}, text: "" };
     if (!this.hasRenewalInfo || !url.startsWith(`${base}/renewal-info/`))
@@ -114,7 +115,7 @@ export class SimulatedCa {
     const request = readBody(body);
     if (request.url !== url) refuse("malformed", "the signed url is another one");
     if (!this.#nonces.delete(request.nonce)) refuse("badNonce", "the nonce is not known, or was used before");
-    if (url === `${this.#base}/new-account`) return this.#newAccount(request);
+    if (url === `${this.base}/new-account`) return this.#newAccount(request);
     const account = this.#accounts.get(request.kid ?? "");
     if (!account) return refuse("accountDoesNotExist", `no account ${request.kid ?? ""}`);
     const isChecked = this.#serial % VERIFIED_EACH === 0;
@@ -135,13 +136,13 @@ export class SimulatedCa {
     if (known) return jsonReply(200, { status: known.status }, { location: known.url });
     if (payload?.["onlyReturnExisting"]) refuse("accountDoesNotExist", "no account with this key");
     if (payload?.["termsOfServiceAgreed"] !== true) refuse("userActionRequired", "agree first", 403);
-    const url = `${this.#base}/account/${(this.#serial += 1)}`;
+    const url = `${this.base}/account/${(this.#serial += 1)}`;
     this.#accounts.set(url, { url, key, thumbprint, status: "valid" });
     return jsonReply(201, { status: "valid" }, { location: url });
   }
 
   #directory() {
-    const at = (path: string) => `${this.#base}/${path}`;
+    const at = (path: string) => `${this.base}/${path}`;
     return {
       newNonce: at("new-nonce"),
       newAccount: at("new-account"),
@@ -155,7 +156,7 @@ export class SimulatedCa {
 
   #mintNonce(): string {
     this.#serial += 1;
-    const nonce = createHash("sha256").update(`nonce ${this.#serial}`).digest("base64url");
+    const nonce = `nonce-${this.#serial}`;
     this.#nonces.add(nonce);
     const [oldest] = this.#nonces;
     if (this.#nonces.size > MOST_NONCES && oldest !== undefined) this.#nonces.delete(oldest);
