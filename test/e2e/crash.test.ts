@@ -105,9 +105,11 @@ async function killRenewal(landmark: string, delayMs: number): Promise<KilledRen
   return { code, said };
 }
 
+// A sidecar that comes back publishes what was complete when it died: the version on disk may change meanwhile.
 async function restartNginx(): Promise<void> {
-  const onDisk = await soundPair(stack);
   await stack.composeOk("restart", "-t", "2", "nginx");
-  const served = await until("nginx serves HTTPS", () => servedLeaf(stack));
-  expect(served.fingerprint256).toBe(onDisk.fingerprint256);
+  await until("nginx serves what is on disk", async () => {
+    const { fingerprint256 } = await servedLeaf(stack);
+    return fingerprint256 === (await soundPair(stack)).fingerprint256 ? true : undefined;
+  });
 }
