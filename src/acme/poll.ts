@@ -2,7 +2,7 @@ import type { Clock } from "../reconcile/index.ts";
 import { OrderTimedOutError } from "./order-errors.ts";
 
 // Most proofs are checked in well under a second, so the first look comes early; from then on the CA says how often. Where it says
-// nothing, what has taken long takes longer: a tenth of the time so far is added.
+// nothing, what has taken long takes longer: the wait is a tenth of the time so far.
 const FIRST_MS = 100;
 const SHORTEST_MS = 250;
 const UNASKED_SHARE = 1 / 10;

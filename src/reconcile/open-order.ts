@@ -60,10 +60,14 @@ export async function collectOpenOrder(
   return undefined;
 }
 
-// A death after the certificate was installed leaves the order of the one that is there.
+// A death after the certificate was installed leaves the order of the one that is there. What can't be read is of no use at all.
 function isOfUse({ certificatePem }: IssuedCertificate, { current }: DesiredCertificate, now: Date): boolean {
-  const { fingerprint, validity } = readLeaf(certificatePem);
-  return fingerprint !== current?.leaf.fingerprint && planRenewal({ validity }, now).kind === "wait";
+  try {
+    const { fingerprint, validity } = readLeaf(certificatePem);
+    return fingerprint !== current?.leaf.fingerprint && planRenewal({ validity }, now).kind === "wait";
+  } catch {
+    return false;
+  }
 }
 
 /** Keeps an order whose CSR is about to be sent. Throws OperatorError. */

@@ -62,8 +62,9 @@ class CertbotTree implements LineageStore {
     const { root } = this.#tree.paths;
     const recoveries = await translated("look for interrupted work", root, async () => {
       await this.#removeTemporaryFiles();
+      const mended = await inBatches(await findTraces(this.#tree), (traces) => this.#recoverOne(traces));
       await this.#removeOldOrders();
-      return inBatches(await findTraces(this.#tree), (traces) => this.#recoverOne(traces));
+      return mended;
     });
     return recoveries.flat();
   }
@@ -176,8 +177,9 @@ class CertbotTree implements LineageStore {
     const { orders } = this.#tree.paths;
     for (const entry of await listFolder(orders, this.#tree.fs)) {
       const path = `${orders}/${entry}`;
-      const { mtimeMs } = await this.#tree.fs.stat(path);
-      if (Date.now() - mtimeMs > ORDERS_KEPT_FOR_MS) await this.#tree.fs.rm(path, { force: true });
+      const found = await this.#tree.fs.lstat(path);
+      if (found.isFile() && Date.now() - found.mtimeMs > ORDERS_KEPT_FOR_MS)
+        await this.#tree.fs.rm(path, { force: true });
     }
   }
 

@@ -240,6 +240,16 @@ test("a certificate that has come to its end is not fetched again and again", as
   expect(stage.ca.orders).toHaveLength(2);
 });
 
+test("what is no certificate at all is not fetched again and again", async () => {
+  const stage = await stageWithOpenOrder();
+  const certificatePem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  for (const [url, issued] of stage.ca.open) stage.ca.open.set(url, { ...issued, certificatePem });
+  stage.pass(2 * MINUTE);
+  expect((await stage.run()).certificates).toMatchObject([{ outcome: "issued" }]);
+  expect(stage.ca.collected).toHaveLength(1);
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
 test("a clock that is set back leaves the order where it is", async () => {
   const stage = await stageWithOpenOrder();
   stage.pass(-2 * MINUTE);

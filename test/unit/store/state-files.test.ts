@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { FRESH_STATE, type StoredOrder } from "../../../src/reconcile/index.ts";
 import { newVersion } from "../../support/lineage-tree.ts";
@@ -100,9 +100,12 @@ describe("our own files", () => {
     await tree.store.saveOrder("old.test", openOrder());
     await writeFile(at("old.test.json.corrupt-1"), "{");
     const before = new Date(Date.now() - 25 * 3600_000);
-    for (const entry of ["old.test.json", "old.test.json.corrupt-1"]) await utimes(at(entry), before, before);
+    await mkdir(at("somebody's"));
+    await symlink("nowhere", at("stray"));
+    for (const entry of ["old.test.json", "old.test.json.corrupt-1", "somebody's"])
+      await utimes(at(entry), before, before);
     await tree.store.recover();
-    expect(await readdir(tree.at("sidecar", "orders"))).toEqual([`${NAME}.json`]);
+    expect((await readdir(tree.at("sidecar", "orders"))).sort()).toEqual([`${NAME}.json`, "somebody's", "stray"]);
   });
 
   test("take no open order whose key can't be read", async () => {
