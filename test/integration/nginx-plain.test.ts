@@ -135,7 +135,7 @@ describe("in front of an app", () => {
     await folders.remove();
   });
 
-  test("passes the request on with what the app has to know about it", async () => {
+  test("passes the request on with what the app has to know about it, and of other protocols WebSocket alone", async () => {
     const { port } = app.address() as AddressInfo; // a TCP server has no other kind of address
     const nginx = await NginxContainer.start(folders, {
       env: {
@@ -154,7 +154,12 @@ describe("in front of an app", () => {
       expect(seen).toMatchObject({ host: "shop.test", "x-forwarded-proto": "https", "x-forwarded-port": "8443" });
       expect(seen["x-forwarded-for"]).toMatch(/^192\.0\.2\.1, [\d.]+$/);
       expect(seen["x-real-ip"]).toMatch(/^[\d.]+$/);
-      expect(await nginx.upgradeProtocol("/socket")).toBe("websocket");
+      expect(await nginx.upgradeProtocol("/socket", "websocket")).toBe("websocket");
+      expect(await nginx.upgradeProtocol("/socket", "WebSocket")).toBe("WebSocket");
+      for (const other of ["h2c", "TLS/1.0", "websocket, h2c", "h2c, websocket", "websocket/2"]) {
+        await expect(nginx.upgradeProtocol("/tunnel", other)).rejects.toThrow("answered 200");
+        expect([other, seen["upgrade"], seen["connection"]]).toEqual([other, undefined, "close"]);
+      }
     } finally {
       await nginx.remove();
     }

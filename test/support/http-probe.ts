@@ -38,10 +38,10 @@ function serverName(host: string | undefined): { readonly servername?: string } 
   return host === undefined || isIP(host.replace(/^\[(.*)\]$/, "$1")) !== 0 ? {} : { servername: host };
 }
 
-/** Asks `url` (plain HTTP) for a WebSocket; gives the protocol that was switched to. Throws when it was not, within 10 s. */
-export async function probeUpgrade(url: string): Promise<string> {
+/** Asks `url` (plain HTTP) for another protocol; gives what was switched to. Throws when nothing was, within 10 s. */
+export async function probeUpgrade(url: string, upgrade: string): Promise<string> {
   return await new Promise<string>((resolve, reject) => {
-    const headers = { connection: "Upgrade", upgrade: "websocket" };
+    const headers = { connection: "Upgrade", upgrade };
     httpRequest(url, { agent: false, headers, signal: AbortSignal.timeout(10_000) })
       .on("upgrade", (message, socket) => {
         socket.destroy();

@@ -107,9 +107,9 @@ export class NginxContainer {
     return await probe(`https://${await this.address()}:${options.port ?? 443}${path}`, options);
   }
 
-  /** Asks port 80 for a WebSocket; gives the protocol that was switched to. */
-  async upgradeProtocol(path: string): Promise<string> {
-    return await probeUpgrade(`http://${await this.address()}:80${path}`);
+  /** Asks port 80 for another protocol; gives what was switched to. */
+  async upgradeProtocol(path: string, wanted: string): Promise<string> {
+    return await probeUpgrade(`http://${await this.address()}:80${path}`, wanted);
   }
 
   /** Runs a command in it; gives the standard output. Throws when it fails. */
