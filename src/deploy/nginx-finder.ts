@@ -2,10 +2,11 @@ import { toFailure } from "../certificate/index.ts";
 import type { Clock, DeployTarget, FoundTargets, FrontDoor, TargetFinder } from "../reconcile/index.ts";
 import { chooseAddress, urlHost, type Vantage } from "./container-address.ts";
 import type { Container } from "./container.ts";
-import { httpPort, PORT_LABEL, tlsPort, whyHttpsIsOff } from "./nginx-settings.ts";
-import { createNginxTarget } from "./nginx-target.ts";
+import { httpPort, PORT_LABEL, tlsPort, whyHttpsMayBeOff } from "./nginx-settings.ts";
+import { createNginxTarget, type NginxTargetParts } from "./nginx-target.ts";
 import { surveyService, type Replica, type SurveyParts } from "./service-survey.ts";
 import { TargetNotRunningError, TargetUnreachableError } from "./target-errors.ts";
+import { shakeHands } from "./tls-handshake.ts";
 
 /** What the finder needs besides what the survey does. */
 export type FinderParts = SurveyParts & {
@@ -52,42 +53,43 @@ type Surveyed = { readonly replicas: readonly Replica[]; readonly vantage: Vanta
 
 async function sortReplicas(parts: FinderParts, { replicas, vantage, signal }: Surveyed): Promise<FoundTargets> {
   const off: FoundTargets["off"][number][] = [];
-  const wanted: Replica[] = [];
-  for (const replica of replicas) {
-    const reason = whyHttpsIsOff(replica.container);
-    if (reason === undefined) wanted.push(replica);
-    else off.push({ name: replica.name, reason });
-  }
-  const running = wanted.filter(isRunning);
   const targets: DeployTarget[] = [];
-  // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
-  let obstacle: unknown = wanted.length > 0 && running.length === 0 ? notRunning(parts.service, wanted) : undefined;
-  for (const replica of running) {
+  const down: Replica[] = [];
+  let obstacle: unknown;
+  for (const replica of replicas) {
+    const reason = whyHttpsMayBeOff(replica.container);
     try {
-      targets.push(await makeTarget(parts, { replica, vantage, signal }));
+      const place = isRunning(replica) ? await findPlace(parts, { replica, vantage, signal }) : undefined;
+      const isOff = reason !== undefined && (place === undefined || (await isRefused(place, signal)));
+      if (isOff) off.push({ name: replica.name, reason });
+      else if (place === undefined) down.push(replica);
+      else targets.push(createNginxTarget(place));
     } catch (thrown) {
       signal.throwIfAborted();
       obstacle ??= thrown;
     }
   }
+  // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
+  if (targets.length === 0 && down.length > 0) obstacle ??= notRunning(parts.service, down);
   return { targets, off, ...(obstacle === undefined ? {} : { unavailable: toFailure(obstacle) }) };
 }
 
 type Placed = { readonly replica: Replica; readonly vantage: Vantage; readonly signal: AbortSignal };
 
-async function makeTarget(parts: FinderParts, { replica, vantage, signal }: Placed): Promise<DeployTarget> {
-  const { engine, service } = parts;
+async function findPlace(parts: FinderParts, { replica, vantage, signal }: Placed): Promise<NginxTargetParts> {
   const { name, container } = replica;
   const reach = chooseAddress(vantage, container);
-  if (reach.kind === "no-common-network") throw new TargetUnreachableError(name, service, reach);
+  if (reach.kind === "no-common-network") throw new TargetUnreachableError(name, parts.service, reach);
   const isLabelled = container.labels[PORT_LABEL] !== undefined;
-  const imageLabels = isLabelled ? await engine.imageLabels(container.imageId, signal) : {};
-  return createNginxTarget({
-    ...parts,
-    replica,
-    address: reach.address,
-    tlsPort: tlsPort(name, container, imageLabels),
-  });
+  const imageLabels = isLabelled ? await parts.engine.imageLabels(container.imageId, signal) : {};
+  return { ...parts, replica, address: reach.address, tlsPort: tlsPort(name, container, imageLabels) };
+}
+
+// The words alone turn nothing off: to nginx's own step "False" is a slip, and a server of the operator's reads no words.
+async function isRefused(place: NginxTargetParts, signal: AbortSignal): Promise<boolean> {
+  const { address, tlsPort: port, clock, handshakeMs: ms } = place;
+  const handshake = await shakeHands({ address, port, serverName: undefined, clock, ms }, signal);
+  return handshake.kind === "no-connection" && handshake.because === "refused";
 }
 
 function isRunning({ container }: Replica): boolean {
@@ -97,11 +99,8 @@ function isRunning({ container }: Replica): boolean {
 function notRunning(service: string, replicas: readonly Replica[]): TargetNotRunningError {
   const states = replicas.map(({ container }) => container.status);
   const stuck = (["restarting", "paused"] as const).find((state) => states.includes(state));
-  return new TargetNotRunningError(
-    service,
-    replicas.map(({ name, container }) => `${name} is ${describeState(container)}`),
-    { stuck },
-  );
+  const words = replicas.map(({ name, container }) => `${name} is ${describeState(container)}`);
+  return new TargetNotRunningError(service, words, { stuck });
 }
 
 function describeState({ status, exitCode }: Container): string {

@@ -7,8 +7,8 @@ export const PORT_LABEL = "cert-sidecar.port";
 const TLS_PORT = 443;
 const HTTP_PORT = 80;
 
-/** Why nothing is deployed to this nginx; undefined where HTTPS is not turned off. */
-export function whyHttpsIsOff(container: Container): string | undefined {
+/** Why HTTPS may be off in this nginx; undefined where no word says so. Whether it is shows only a look at its port. */
+export function whyHttpsMayBeOff(container: Container): string | undefined {
   const value = container.env["NGINX_HTTPS_ENABLED"]?.trim() ?? "";
   return value.toLowerCase() === "false" ? `NGINX_HTTPS_ENABLED is ${value} there` : undefined;
 }

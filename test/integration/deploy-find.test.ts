@@ -49,15 +49,24 @@ describe("finding nginx in the compose project", () => {
     await project.start({ number: 3, isOneOff: true, argv: SLEEP });
     await project.start({ number: 4, isOnlyCreated: true });
     await project.start({ number: 5, argv: SLEEP, env: { NGINX_HTTPS_ENABLED: "False" } });
+    await project.start({ number: 6, env: { NGINX_HTTPS_ENABLED: "False" } });
+    await project.start({ number: 7, isOnlyCreated: true, env: { NGINX_HTTPS_ENABLED: "false" } });
     await project.start({ service: "nginx-exporter", argv: SLEEP });
     await foreign.start();
   });
   afterAll(() => Promise.all([project.remove(), foreign.remove()]));
 
-  test("takes every running replica, in the order of their numbers, and nothing else", async () => {
-    const { targets, off, unavailable } = await deployment({ project: project.name }).finder.find(NEVER);
-    expect(targets.map(({ name }) => name)).toEqual(["nginx-1", "nginx-2", "nginx-10"]);
-    expect(off).toEqual([{ name: "nginx-5", reason: "NGINX_HTTPS_ENABLED is False there" }]);
+  test("takes every running replica that has HTTPS, whatever its words, in the order of their numbers, and nothing else", async () => {
+    const { finder } = deployment({ project: project.name });
+    const { targets, off, unavailable } = await poll("nginx-6 listens", async () => {
+      const found = await finder.find(NEVER);
+      return found.off.some(({ name }) => name === "nginx-6") ? undefined : found;
+    });
+    expect(targets.map(({ name }) => name)).toEqual(["nginx-1", "nginx-2", "nginx-6", "nginx-10"]);
+    expect(off).toEqual([
+      { name: "nginx-5", reason: "NGINX_HTTPS_ENABLED is False there" },
+      { name: "nginx-7", reason: "NGINX_HTTPS_ENABLED is false there" },
+    ]);
     expect(unavailable).toBeUndefined();
   });
 

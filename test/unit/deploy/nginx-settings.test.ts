@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { composeProject, composeService, replicaName } from "../../../src/deploy/compose-labels.ts";
 import { readContainer, type Container, type Labels } from "../../../src/deploy/container.ts";
-import { httpPort, tlsPort, whyHttpsIsOff } from "../../../src/deploy/nginx-settings.ts";
+import { httpPort, tlsPort, whyHttpsMayBeOff } from "../../../src/deploy/nginx-settings.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 
 function nginx(env: readonly string[], labels: Labels = {}): Container {
@@ -30,12 +30,12 @@ describe("what an nginx container says of itself", () => {
     expect(() => tlsPort("nginx-1", container, {})).toThrow(/nginx-1 has the label cert-sidecar\.port="https"/);
   });
 
-  test("HTTPS is off only when NGINX_HTTPS_ENABLED is false, in any case", () => {
-    expect(whyHttpsIsOff(nginx(["NGINX_HTTPS_ENABLED=False"]))).toBe("NGINX_HTTPS_ENABLED is False there");
+  test("HTTPS may be off only when NGINX_HTTPS_ENABLED is false, in any case", () => {
+    expect(whyHttpsMayBeOff(nginx(["NGINX_HTTPS_ENABLED=False"]))).toBe("NGINX_HTTPS_ENABLED is False there");
     for (const value of ["", "true", "auto", "falsely"]) {
-      expect(whyHttpsIsOff(nginx([`NGINX_HTTPS_ENABLED=${value}`]))).toBeUndefined();
+      expect(whyHttpsMayBeOff(nginx([`NGINX_HTTPS_ENABLED=${value}`]))).toBeUndefined();
     }
-    expect(whyHttpsIsOff(nginx([]))).toBeUndefined();
+    expect(whyHttpsMayBeOff(nginx([]))).toBeUndefined();
   });
 
   test("compose's labels give project, service and name; a one-off container is no service's", () => {

@@ -63,6 +63,7 @@ test.each([
   ["NGINX_WORKER_PROCESSES", "many", "auto"],
   ["NGINX_HSTS_MAX_AGE", "1 year", "0"],
   ["NGINX_HTTPS_ENABLED", "on", "auto"],
+  ["NGINX_HTTPS_ENABLED", "False", "auto"],
   ["NGINX_UPSTREAM", "http://app:8080/base", ""],
   ["NGINX_UPSTREAM", "app:8080;", ""],
   ["NGINX_PROXY_READ_TIMEOUT", "1 h", "3600s"],
