@@ -4,9 +4,6 @@ import { TargetLabelError } from "./target-errors.ts";
 /** The label by which an operator says on which port a target speaks TLS. */
 export const PORT_LABEL = "cert-sidecar.port";
 
-const TLS_PORT = 443;
-const HTTP_PORT = 80;
-
 /** Why HTTPS may be off in this nginx; undefined where no word says so. Whether it is shows only a look at its port. */
 export function whyHttpsMayBeOff(container: Container): string | undefined {
   const value = container.env["NGINX_HTTPS_ENABLED"]?.trim() ?? "";
@@ -18,9 +15,9 @@ export function whyHttpsMayBeOff(container: Container): string | undefined {
  * brings does not count: an operator has not written it. Throws TargetLabelError when the label is no port.
  */
 export function tlsPort(target: string, container: Container, imageLabels: Labels): number {
-  const label = ownLabel(container, imageLabels, PORT_LABEL);
-  if (label === undefined) return readPort(container.env["NGINX_SSL_PORT"]) ?? TLS_PORT;
-  const port = readPort(label);
+  const label = container.labels[PORT_LABEL];
+  if (label === undefined || label === imageLabels[PORT_LABEL]) return readPorts(container).tls;
+  const port = readPort(label.trim());
   if (port === undefined)
     throw new TargetLabelError(target, { name: PORT_LABEL, value: label, allowed: "a port from 1 to 65535" });
   return port;
@@ -28,15 +25,15 @@ export function tlsPort(target: string, container: Container, imageLabels: Label
 
 /** The port on which nginx answers HTTP inside its container: NGINX_PORT, else 80. */
 export function httpPort(container: Container): number {
-  return readPort(container.env["NGINX_PORT"]) ?? HTTP_PORT;
+  return readPorts(container).http;
 }
 
-function ownLabel(container: Container, imageLabels: Labels, name: string): string | undefined {
-  const value = container.labels[name];
-  return value === imageLabels[name] ? undefined : value;
+// As nginx's own step reads them, to whom one port for both is a slip, too.
+function readPorts({ env }: Container): { readonly http: number; readonly tls: number } {
+  const [http, tls] = [readPort(env["NGINX_PORT"]) ?? 80, readPort(env["NGINX_SSL_PORT"]) ?? 443];
+  return http === tls ? { http: http === 443 ? 80 : http, tls: 443 } : { http, tls };
 }
 
-function readPort(text: string | undefined): number | undefined {
-  const port = /^\d{1,5}$/.test(text?.trim() ?? "") ? Number(text) : 0;
-  return port >= 1 && port <= 65_535 ? port : undefined;
+function readPort(text = ""): number | undefined {
+  return /^[1-9]\d{0,4}\r?$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
 }

@@ -4,6 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { readContainer } from "../../../src/deploy/container.ts";
+import { httpPort, tlsPort } from "../../../src/deploy/nginx-settings.ts";
+import { inspectedContainer } from "../../support/fake-engine.ts";
 
 const LIBRARY = fileURLToPath(new URL("../../../nginx/lib", import.meta.url));
 let stubs = "";
@@ -97,6 +100,26 @@ test("one port for HTTP and HTTPS is a mistake", async () => {
   const { value, complaints } = await settings("$NGINX_PORT $NGINX_SSL_PORT", { NGINX_PORT: "443" });
   expect(value).toBe("80 443");
   expect(complaints).toContain("NGINX_SSL_PORT");
+});
+
+test.each([
+  ["8080", "8443"],
+  ["8080\r", "8443\r"],
+  ["", "08443"],
+  [" 8080", "8443 "],
+  ["0x50", "8443\r\r"],
+  ["65536", "65535"],
+  ["8080", "8080"],
+  ["443", "443"],
+  ["443", ""],
+  ["", "80"],
+])("the sidecar looks at the ports that nginx takes from NGINX_PORT=%j and NGINX_SSL_PORT=%j", async (http, tls) => {
+  const env = { NGINX_PORT: http, NGINX_SSL_PORT: tls };
+  const container = readContainer(
+    inspectedContainer({ id: "a", env: Object.entries(env).map(([name, value]) => `${name}=${value}`) }),
+  );
+  const { value } = await settings("$NGINX_PORT $NGINX_SSL_PORT", env);
+  expect(`${httpPort(container)} ${tlsPort("nginx-1", container, {})}`).toBe(value);
 });
 
 test("a carriage return at the end, from a file with CRLF, is not part of the value", async () => {
