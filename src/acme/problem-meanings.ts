@@ -66,9 +66,9 @@ const OTHER_KIND_OF_ORDER: Meaning = {
   remedy: "Name another CA in CERTBOT_SERVER: this one speaks of a kind of order that the sidecar never places.",
 };
 
-// Keyed by the type's name after ACME_ERROR: IANA's registry "ACME Error Types", with what its entries of a
-// validation (caa, connection, dns, incorrectResponse, tls) share with failed proofs left out; then what CAs use beside it.
-// A map, since the CA chooses the key: an object would know "constructor" too.
+// Keyed by the type's name after ACME_ERROR: IANA's registry "ACME Error Types" without its entries of a validation (caa,
+// connection, dns, incorrectResponse, tls: as in failed proofs) and of a revocation, which we never ask for; then what CAs
+// use beside it. A map, since the CA chooses the key: an object would know "constructor" too.
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "accountDoesNotExist",
@@ -82,13 +82,6 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
     {
       code: "ACME_ALREADY_REPLACED",
       remedy: "Leave the daemon running: it orders again without naming the certificate that is to be replaced.",
-    },
-  ],
-  [
-    "alreadyRevoked",
-    {
-      code: "ACME_ALREADY_REVOKED",
-      remedy: "Run update-cert --force-renewal if the certificate is still in use: the CA has revoked it already.",
     },
   ],
   ["autoRenewalCanceled", OTHER_KIND_OF_ORDER],
@@ -113,13 +106,6 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
     },
   ],
   ["badPublicKey", BAD_ACCOUNT_KEY],
-  [
-    "badRevocationReason",
-    {
-      code: "ACME_BAD_REVOCATION_REASON",
-      remedy: "Give a reason that the CA takes for a revocation, or none.",
-    },
-  ],
   ["badSignatureAlgorithm", BAD_ACCOUNT_KEY],
   [
     "externalAccountRequired",

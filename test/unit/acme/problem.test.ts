@@ -39,11 +39,10 @@ describe("a problem document", () => {
   });
 });
 
-// IANA's registry "ACME Error Types" and what CAs use beside it.
+// IANA's registry "ACME Error Types" without what answers a revocation, and what CAs use beside it.
 const REGISTERED: readonly (readonly [string, string])[] = [
   ["accountDoesNotExist", "ACME_ACCOUNT_REFUSED"],
   ["alreadyReplaced", "ACME_ALREADY_REPLACED"],
-  ["alreadyRevoked", "ACME_ALREADY_REVOKED"],
   ["autoRenewalCanceled", "ACME_PROBLEM"],
   ["autoRenewalCancellationInvalid", "ACME_PROBLEM"],
   ["autoRenewalExpired", "ACME_PROBLEM"],
@@ -52,7 +51,6 @@ const REGISTERED: readonly (readonly [string, string])[] = [
   ["badCSR", "ACME_BAD_CSR"],
   ["badNonce", "ACME_BAD_NONCE"],
   ["badPublicKey", "ACME_BAD_ACCOUNT_KEY"],
-  ["badRevocationReason", "ACME_BAD_REVOCATION_REASON"],
   ["badSignatureAlgorithm", "ACME_BAD_ACCOUNT_KEY"],
   ["caa", "ACME_CAA"],
   ["connection", "ACME_CHALLENGE_UNREACHABLE"],
