@@ -1,6 +1,6 @@
 import { type FailureOrigin, OperatorError } from "../certificate/index.ts";
 
-/** The CA registers nobody without an external account binding (RFC 8555 §7.3.4), and none is set. It was not asked. */
+/** This CA wants an external account binding (RFC 8555 §7.3.4), and none is set. Get one from its website. */
 export class ExternalAccountRequiredError extends OperatorError {
   readonly code = "ACME_EXTERNAL_ACCOUNT_REQUIRED";
   override readonly origin: FailureOrigin = "ca-refused";
@@ -14,7 +14,7 @@ export class ExternalAccountRequiredError extends OperatorError {
   }
 }
 
-/** The CA doesn't take the external account binding that is set: wrong, unknown, or used for another account already. */
+/** The CA doesn't take the external account binding: wrong, unknown or used up. Get a fresh one from its website. */
 export class ExternalAccountRefusedError extends OperatorError {
   readonly code = "ACME_EXTERNAL_ACCOUNT_REFUSED";
   override readonly origin: FailureOrigin = "ca-refused";
@@ -28,7 +28,7 @@ export class ExternalAccountRefusedError extends OperatorError {
   }
 }
 
-/** A rehearsal would need an account of its own, and bind it with a key that most CAs take only once. Nothing was asked for. */
+/** `--dry-run` would use up the external account binding at this CA: nothing was ordered. Run `update-cert` itself. */
 export class RehearsalAccountError extends OperatorError {
   readonly code = "ACME_REHEARSAL_NEEDS_ACCOUNT";
   override readonly origin: FailureOrigin = "ca-refused";
@@ -43,7 +43,7 @@ export class RehearsalAccountError extends OperatorError {
   }
 }
 
-/** The HMAC key of an external account binding isn't one. It is never shown. */
+/** `CERTBOT_EAB_HMAC_KEY` is no base64url text. Copy it as the CA shows it; it is never shown here. */
 export class ExternalAccountKeyError extends OperatorError {
   readonly code = "ACME_EXTERNAL_ACCOUNT_KEY";
   readonly remedy = "Copy the HMAC key into CERTBOT_EAB_HMAC_KEY as the CA shows it; then run update-cert.";
@@ -53,7 +53,7 @@ export class ExternalAccountKeyError extends OperatorError {
   }
 }
 
-/** There is no account whose key could be changed. */
+/** `rotate-account-key` found no account at the CA of the settings. `update-cert` registers one. */
 export class NoAccountError extends OperatorError {
   readonly code = "ACME_NO_ACCOUNT";
   readonly remedy =
@@ -64,7 +64,7 @@ export class NoAccountError extends OperatorError {
   }
 }
 
-/** The CA's directory has no place to ask for a new key (RFC 8555 §7.3.5). */
+/** The CA's directory has no place to ask for a new account key (RFC 8555 §7.3.5). The old one stays in use. */
 export class KeyChangeNotOfferedError extends OperatorError {
   readonly code = "ACME_KEY_CHANGE_NOT_OFFERED";
   override readonly origin: FailureOrigin = "ca-refused";

@@ -2,8 +2,8 @@ import { OperatorError, type RetryRule } from "../certificate/index.ts";
 import { oneLine, type Problem, problemName, problemWords } from "./problem.ts";
 
 /**
- * The CA takes no more orders of this account for some names, until a person asks it to: they have failed for months. Every
- * further order would be refused the same way.
+ * The CA takes no more orders of this account for some names, which have failed for months. Mend why they fail, then end
+ * the pause at the CA's own link.
  */
 export class AccountPausedError extends OperatorError {
   readonly code = "ACME_ACCOUNT_PAUSED";

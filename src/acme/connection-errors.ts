@@ -1,6 +1,6 @@
 import { type FailureOrigin, OperatorError } from "../certificate/index.ts";
 
-/** No answer came from the CA: its name doesn't resolve, nothing listens, the line broke, or time ran out. */
+/** No answer came from the CA: its name doesn't resolve, nothing listens, the line broke, or it is down. */
 export class CaUnreachableError extends OperatorError {
   readonly code = "ACME_UNREACHABLE";
   override readonly origin: FailureOrigin = "ca-unreachable";
@@ -17,7 +17,7 @@ export class CaUnreachableError extends OperatorError {
   }
 }
 
-/** The CA's own HTTPS certificate can't be trusted, so nothing was sent to it. */
+/** The CA's own HTTPS certificate isn't trusted. Set `CERTBOT_CA_BUNDLE` for a private CA, or this machine's clock. */
 export class CaUntrustedError extends OperatorError {
   readonly code = "ACME_UNTRUSTED";
   override readonly origin: FailureOrigin = "ca-unreachable";
@@ -29,7 +29,7 @@ export class CaUntrustedError extends OperatorError {
   }
 }
 
-/** `CERTBOT_CA_BUNDLE` holds no certificate that can be read. */
+/** `CERTBOT_CA_BUNDLE` names a file without PEM certificates. */
 export class CaBundleUnreadableError extends OperatorError {
   readonly code = "ACME_CA_BUNDLE_UNREADABLE";
   readonly remedy = "Put the CA's root into the file named by CERTBOT_CA_BUNDLE, as PEM (-----BEGIN CERTIFICATE-----).";
@@ -39,7 +39,7 @@ export class CaBundleUnreadableError extends OperatorError {
   }
 }
 
-/** An ACME URL that isn't https; RFC 8555 §6.1 knows no other. */
+/** The CA's URL, or one that the CA names, is http; ACME is spoken over https alone (RFC 8555 §6.1). */
 export class PlainHttpError extends OperatorError {
   readonly code = "ACME_PLAIN_HTTP";
   override readonly origin: FailureOrigin = "ca-failing";
@@ -55,7 +55,7 @@ export class PlainHttpError extends OperatorError {
   }
 }
 
-/** Whatever answers at the directory URL, it is no ACME directory (RFC 8555 §7.1.1). */
+/** `CERTBOT_SERVER` is not the URL of an ACME directory (RFC 8555 §7.1.1). */
 export class NotAnAcmeDirectoryError extends OperatorError {
   readonly code = "ACME_NOT_A_DIRECTORY";
   override readonly origin: FailureOrigin = "ca-unreachable";
@@ -66,7 +66,7 @@ export class NotAnAcmeDirectoryError extends OperatorError {
   }
 }
 
-/** The CA answered with something that no ACME server answers. */
+/** The CA answered something that isn't ACME. */
 export class UnexpectedAnswerError extends OperatorError {
   readonly code = "ACME_UNEXPECTED_ANSWER";
   override readonly origin: FailureOrigin = "ca-failing";
@@ -81,7 +81,7 @@ export class UnexpectedAnswerError extends OperatorError {
   }
 }
 
-/** The CA answered 5xx, again and again, without saying for how long. */
+/** The CA answers with errors of its own (5xx), again and again. Waiting is right. */
 export class CaFailingError extends OperatorError {
   readonly code = "ACME_CA_FAILING";
   override readonly origin: FailureOrigin = "ca-failing";

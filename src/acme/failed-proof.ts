@@ -68,11 +68,12 @@ const PRIVATE_REMEDY =
   "run update-cert.";
 
 const UNKNOWN: Meaning = {
-  code: "ACME_CHALLENGE_FAILED",
+  code: "ACME_CHALLENGE_FAILED", // The CA could not verify one or more names, for different reasons: read its words.
   remedy: "Read what the CA says of each name and mend it; then run update-cert.",
 };
 
 const WRONG_ANSWER: Meaning = {
+  // Something else than nginx with our webroot answers port 80; the message says at which address, by which redirects.
   code: "ACME_CHALLENGE_WRONG_ANSWER",
   remedy:
     "Check that the name's A and AAAA records point to this machine and that nginx serves " +
@@ -80,7 +81,7 @@ const WRONG_ANSWER: Meaning = {
 };
 
 const TLS: Meaning = {
-  code: "ACME_CHALLENGE_TLS",
+  code: "ACME_CHALLENGE_TLS", // The CA was redirected to HTTPS that it can't use. Answer the challenge over plain http.
   remedy: "Answer /.well-known/acme-challenge/ over plain http on port 80, without a redirect; then run update-cert.",
 };
 
@@ -89,6 +90,7 @@ const GENERAL: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "connection",
     {
+      // The CA can't connect to port 80 at the address in the message: closed port, firewall, stale AAAA record.
       code: "ACME_CHALLENGE_UNREACHABLE",
       remedy:
         "Open port 80 of this machine to the internet (firewall, router, cloud security group) and check that the name's " +
@@ -98,6 +100,7 @@ const GENERAL: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "dns",
     {
+      // The CA can't resolve a name: no such name, no address, or name servers that fail. The remedy says which.
       code: "ACME_CHALLENGE_DNS",
       remedy:
         "Give the name an A or AAAA record that points to this machine, and wait until it is seen; then run update-cert.",
@@ -106,6 +109,7 @@ const GENERAL: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "caa",
     {
+      // The domain's CAA records don't allow this CA; the message shows them. Allow it there, or remove them.
       code: "ACME_CAA",
       remedy: "Allow this CA in the domain's CAA records, or remove them; then run update-cert.",
     },

@@ -1,7 +1,7 @@
 import { type FailureOrigin, type Identifier, OperatorError } from "../certificate/index.ts";
 import { oneLine } from "./problem.ts";
 
-/** The CA offers no challenge of the kind we can answer for a name. */
+/** The CA offers no HTTP-01 challenge for a name, as for wildcards. */
 export class ChallengeNotOfferedError extends OperatorError {
   readonly code = "ACME_CHALLENGE_NOT_OFFERED";
   override readonly origin: FailureOrigin = "ca-refused";
@@ -14,7 +14,7 @@ export class ChallengeNotOfferedError extends OperatorError {
   }
 }
 
-/** The CA did not come to a decision in the time that one order has. */
+/** The CA did not decide in time. It is tried again by itself. */
 export class OrderTimedOutError extends OperatorError {
   readonly code = "ACME_ORDER_TIMED_OUT";
   override readonly origin: FailureOrigin = "ca-failing";
@@ -26,7 +26,7 @@ export class OrderTimedOutError extends OperatorError {
   }
 }
 
-/** The CA gave up an order without saying why (RFC 8555 §7.1.6). */
+/** The CA gave up the order and did not say why (RFC 8555 §7.1.6). A new one is placed by itself. */
 export class OrderInvalidError extends OperatorError {
   readonly code = "ACME_ORDER_INVALID";
   override readonly origin: FailureOrigin = "ca-refused";
@@ -37,7 +37,7 @@ export class OrderInvalidError extends OperatorError {
   }
 }
 
-/** The CA doesn't offer the certificate profile that is required (draft-ietf-acme-profiles). Nothing was ordered. */
+/** The CA doesn't offer the profile that is required; the message says which it does. Nothing was ordered. */
 export class ProfileNotOfferedError extends OperatorError {
   readonly code = "ACME_PROFILE_NOT_OFFERED";
   override readonly origin: FailureOrigin = "ca-refused";
@@ -54,7 +54,7 @@ export class ProfileNotOfferedError extends OperatorError {
   }
 }
 
-/** The key that `--reuse-key` keeps can't be used for another certificate. Nothing was ordered. */
+/** The key that `--reuse-key` keeps can't be used for a new certificate. Leave the option out once. */
 export class KeyNotReusableError extends OperatorError {
   readonly code = "ACME_KEY_NOT_REUSABLE";
   readonly remedy = "Leave --reuse-key out of CERTBOT_OPTIONS, so that a new key is made; then run update-cert.";

@@ -31,10 +31,10 @@ export class ProblemError extends OperatorError {
   }
 }
 
-/** How long a CA wants to be left alone, and with which orders. */
+/** How long a CA wants to be left alone (429, or 503 with a time: RFC 8555 §6.6), and with which orders. */
 export type RateLimit = { readonly notBefore?: Date | undefined; readonly scope: HoldScope };
 
-/** The CA asks for patience: 429, or 503 with a time (RFC 8555 §6.6). */
+/** A limit of the CA is reached; the message says for which orders and until when. The daemon waits that long. */
 export class RateLimitedError extends OperatorError {
   readonly code = "ACME_RATE_LIMITED";
   readonly remedy = "Leave the daemon running, it waits as long as the CA asks; use the staging CA while testing.";

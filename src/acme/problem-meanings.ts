@@ -39,22 +39,24 @@ export function isCaFailing(problem: Problem): boolean {
 }
 
 const UNKNOWN: Meaning = {
-  code: "ACME_PROBLEM",
+  code: "ACME_PROBLEM", // The CA refused for a reason that has no entry of its own here: read its words.
   remedy:
     "Read what the CA says; if it is no fault of the settings, leave the daemon running: it tries again by itself.",
 };
 
 const MALFORMED: Meaning = {
+  // The CA doesn't understand a request: a name or a setting that it points at is wrong, or we are.
   code: "ACME_MALFORMED",
   remedy: "Correct the names or settings that the CA points at; if it points at none, report this with its words.",
 };
 
 const BAD_CONTACT: Meaning = {
-  code: "ACME_BAD_CONTACT",
+  code: "ACME_BAD_CONTACT", // The CA doesn't take `CERTBOT_EMAIL`. Correct it, or leave it empty.
   remedy: "Set CERTBOT_EMAIL to an address that exists, or leave it empty; then run update-cert.",
 };
 
 const BAD_ACCOUNT_KEY: Meaning = {
+  // The CA doesn't take the key of a very old account. Move its folder away: a new one is registered.
   code: "ACME_BAD_ACCOUNT_KEY",
   remedy:
     "Move this account's folder out of /etc/letsencrypt/accounts, and run update-cert: an account with a key that every " +
@@ -73,6 +75,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "accountDoesNotExist",
     {
+      // The CA no longer knows our account. Run `update-cert` again: a new one is registered.
       code: "ACME_ACCOUNT_REFUSED",
       remedy: "Run update-cert again: a new account is registered when the CA no longer knows the old one.",
     },
@@ -80,6 +83,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "alreadyReplaced",
     {
+      // The CA has seen a renewal of this certificate already. It is ordered again without naming the old one.
       code: "ACME_ALREADY_REPLACED",
       remedy: "Leave the daemon running: it orders again without naming the certificate that is to be replaced.",
     },
@@ -92,6 +96,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "badCSR",
     {
+      // The CA doesn't take the key or the names. Choose another `CERTBOT_KEY_TYPE`, or correct the names.
       code: "ACME_BAD_CSR",
       remedy:
         "Choose another CERTBOT_KEY_TYPE, and no reused key, if the CA dislikes the key; else correct the names in " +
@@ -101,7 +106,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "badNonce",
     {
-      code: "ACME_BAD_NONCE",
+      code: "ACME_BAD_NONCE", // The CA refused our nonces again and again. It is tried again by itself.
       remedy: "Leave the daemon running, it tries again by itself; if it stays, tell whoever runs the CA.",
     },
   ],
@@ -127,13 +132,14 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "onionCAARequired",
     {
-      code: "ACME_REJECTED_IDENTIFIER",
+      code: "ACME_REJECTED_IDENTIFIER", // The CA signs no certificate for this name.
       remedy: "Take the .onion name out of CERTBOT_DOMAIN, or ask another CA: this one wants its CAA set in the order.",
     },
   ],
   [
     "orderNotReady",
     {
+      // The CA lost track of an order. It is gone on with, or a new one is placed, by itself.
       code: "ACME_ORDER_NOT_READY",
       remedy: "Leave the daemon running: it goes on by itself; tell whoever runs the CA if it lasts.",
     },
@@ -162,6 +168,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "unauthorized",
     {
+      // The CA says that this account may not do that. Run `update-cert` again; ask the CA if it stays.
       code: "ACME_UNAUTHORIZED",
       remedy:
         "Run update-cert again; if the CA still says so, ask it whether this account may have certificates for these names.",
@@ -185,7 +192,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "userActionRequired",
     {
-      code: "ACME_USER_ACTION_REQUIRED",
+      code: "ACME_USER_ACTION_REQUIRED", // The CA wants you to do something at the address it names.
       remedy: "Open the address that the CA names and do what it asks there; then run update-cert.",
     },
   ],

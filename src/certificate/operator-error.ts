@@ -21,7 +21,7 @@ export type FailureOrigin = "here" | "proof" | "ca-refused" | "ca-failing" | "ca
 
 /** A failure an operator can act on. Everything thrown past an adapter is one. */
 export abstract class OperatorError extends Error {
-  /** Stable, listed in docs/errors.md, e.g. `ACME_RATE_LIMITED`. */
+  /** Stable, e.g. `ACME_RATE_LIMITED`; in docs/errors.md with the doc comment of the class, or the `//` of the row. */
   abstract readonly code: string;
   /** One imperative sentence: what to do, or that waiting is right. */
   abstract readonly remedy: string;
@@ -35,7 +35,7 @@ export abstract class OperatorError extends Error {
 /** What is kept of a failure on disk, in reports and in `--json` output. */
 export type Failure = { readonly code: string; readonly message: string; readonly remedy: string };
 
-/** Thrown by nobody: what a defect of ours looks like to the operator once it has been caught at a boundary. */
+/** A defect of ours, caught at a boundary. Please report it with the log lines around it. */
 export class UnexpectedError extends OperatorError {
   readonly code = "UNEXPECTED";
   readonly remedy = "Report this with the log lines around it; the next scheduled check tries again.";

@@ -1,6 +1,6 @@
 import { OperatorError } from "../certificate/index.ts";
 
-/** The file that proves a challenge can't be put where nginx would serve it. */
+/** The file that proves a challenge can't be put into the webroot. */
 export class WebrootError extends OperatorError {
   readonly code = "CHALLENGE_WEBROOT";
   readonly remedy: string;
@@ -11,7 +11,7 @@ export class WebrootError extends OperatorError {
   }
 }
 
-/** The CA sent a token that isn't base64url (RFC 8555 §8.3); as a file name it could lead anywhere. */
+/** The CA sent a token that is no file name (RFC 8555 §8.3): it could lead anywhere. Nothing was written. */
 export class UnsafeTokenError extends OperatorError {
   readonly code = "CHALLENGE_UNSAFE_TOKEN";
   readonly remedy = "Ask whoever runs the CA: its challenge tokens break RFC 8555 §8.3.";

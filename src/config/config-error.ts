@@ -1,7 +1,7 @@
 import { OperatorError, type RetryRule } from "../certificate/index.ts";
 import { formatMistake, type Mistake } from "./mistake.ts";
 
-/** The settings can't be used. Nothing is ordered until they are right: a guess could spend a CA's limits. */
+/** One or more settings are wrong; each is named, with what is allowed. Nothing is ordered until they are right. */
 export class ConfigError extends OperatorError {
   readonly code = "SETTINGS_INVALID";
   // A container keeps the environment it was created with, so an edited .env needs a new container, not a restart. Forced,
@@ -18,7 +18,7 @@ export class ConfigError extends OperatorError {
   }
 }
 
-/** A command line can't be used; nothing was done. */
+/** A command was typed wrongly; nothing was done. */
 export class UsageError extends OperatorError {
   readonly code = "USAGE_INVALID";
   readonly remedy =

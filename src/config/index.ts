@@ -13,6 +13,6 @@ export { mergeCommandOptions } from "./run-options.ts";
 export type { RunOptions } from "./run-options.ts";
 export { Secret } from "./secret.ts";
 export { isLetsEncrypt, isPublicCa, isStaging, stagingOf } from "./servers.ts";
-export { OPTIONS } from "./options-table.ts";
-export { HOOK_VARIABLES, PLANNED_SETTINGS, SETTINGS } from "./settings-table.ts";
+export { OPTIONS, type OptionRow } from "./options-table.ts";
+export { HOOK_VARIABLES, PLANNED_SETTINGS, type Setting, SETTINGS } from "./settings-table.ts";
 export { splitWords, UnterminatedQuoteError } from "./split-words.ts";

@@ -1,4 +1,4 @@
-/** One setting as an operator sees it; docs/settings.md and .env.example are checked against these. */
+/** One setting as an operator sees it; docs/settings.md and .env.example are written from these. */
 export type Setting = {
   readonly name: string;
   /** The text that stands for an unset variable; absent where unset has its own meaning, which `doc` gives. */
@@ -12,12 +12,12 @@ export type Setting = {
 export const SETTINGS = [
   {
     name: "CERTBOT_DOMAIN",
-    doc: "The names of one certificate, separated by commas or blanks; `;` or a new line starts the next certificate. The first name is the certificate's name. Required unless `/etc/letsencrypt` already holds certificates to renew.",
+    doc: "The names of one certificate, separated by commas or blanks; the next certificate starts after `;` or a new line. The first name is the certificate's name. Required unless `/etc/letsencrypt` already holds certificates to renew.",
   },
   { name: "CERTBOT_EMAIL", doc: "Contact address that the CA gets with a new account. Optional." },
   {
     name: "CERTBOT_OPTIONS",
-    doc: "certbot command-line options, split into words as a shell does and never evaluated by one. They beat the other settings.",
+    doc: "certbot command-line options, like `--staging` or `--key-type rsa`, split into words as a shell does and never evaluated by one. They beat the other settings.",
   },
   {
     name: "CERTBOT_SERVER",
@@ -43,7 +43,7 @@ export const SETTINGS = [
   },
   {
     name: "CERTBOT_PROFILE",
-    doc: "Certificate profile of the CA, like `tlsserver` or `shortlived`; nothing is ordered from a CA that doesn't offer it. Unset: one that is there keeps its own, a new one gets the CA's default.",
+    doc: "Certificate profile of the CA, like `tlsserver` or `shortlived` (which Let's Encrypt wants for an IP address); nothing is ordered from a CA that doesn't offer it. Unset: one that is there keeps its own, a new one gets the CA's default.",
   },
   {
     name: "CERTBOT_CHALLENGE",

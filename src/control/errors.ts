@@ -1,7 +1,7 @@
 import { OperatorError } from "../certificate/index.ts";
 import { codeOf } from "./files.ts";
 
-/** Another process holds the lock, and the caller doesn't want to wait. */
+/** Another sidecar acts on this folder. */
 export class LockHeldError extends OperatorError {
   readonly code = "LOCK_HELD";
   readonly remedy = "Wait until it has finished, or stop the other sidecar that uses this folder.";
@@ -11,7 +11,7 @@ export class LockHeldError extends OperatorError {
   }
 }
 
-/** The lock was held and is ours no more; whoever acts under it must stop. */
+/** The lock on `/etc/letsencrypt/sidecar` was taken away while we held it; whatever acts under it stops. */
 export class LockLostError extends OperatorError {
   readonly code = "LOCK_LOST";
   readonly remedy = "Leave the sidecar's folder alone while it runs; it takes the lock again when it can.";
@@ -21,7 +21,7 @@ export class LockLostError extends OperatorError {
   }
 }
 
-/** The lock can't be taken, whoever else is there: the folder doesn't allow it. */
+/** The lock in `/etc/letsencrypt/sidecar` can't be made: disk full, not writable, or the mounted folder is gone. */
 export class LockUnavailableError extends OperatorError {
   readonly code = "LOCK_UNAVAILABLE";
   readonly remedy: string;
@@ -36,7 +36,7 @@ export class LockUnavailableError extends OperatorError {
   }
 }
 
-/** A path is too long for a unix socket (`sun_path`, 108 bytes with the final zero). */
+/** The path of the control socket is too long for a unix socket (`sun_path`, 108 bytes with the final zero). */
 export class SocketPathTooLongError extends OperatorError {
   readonly code = "CONTROL_PATH_TOO_LONG";
   readonly remedy = "Mount the folder at a shorter path.";
@@ -46,7 +46,7 @@ export class SocketPathTooLongError extends OperatorError {
   }
 }
 
-/** The daemon took a command and went away without saying how it ended. */
+/** The daemon ended while it did a command, without saying how that ended. */
 export class DaemonLostError extends OperatorError {
   readonly code = "DAEMON_LOST";
   readonly remedy = "Read the container's log (`docker compose logs certbot`), then run the command again.";
@@ -57,7 +57,7 @@ export class DaemonLostError extends OperatorError {
   }
 }
 
-/** The daemon's socket takes connections, but nobody answers on it. */
+/** The daemon doesn't answer on its socket, though that takes connections. */
 export class DaemonSilentError extends OperatorError {
   readonly code = "DAEMON_SILENT";
   readonly remedy = "Restart the container (`docker compose restart certbot`); its log may say what holds it.";
@@ -67,7 +67,7 @@ export class DaemonSilentError extends OperatorError {
   }
 }
 
-/** The daemon's socket is there, and may not be used. */
+/** The daemon's socket is there, and may not be used by whoever asks. */
 export class DaemonRefusedError extends OperatorError {
   readonly code = "DAEMON_REFUSED";
   readonly remedy = "Run the command as root inside the sidecar's container.";
@@ -77,7 +77,7 @@ export class DaemonRefusedError extends OperatorError {
   }
 }
 
-/** Why a command under way is aborted when the daemon ends. */
+/** The daemon is stopping; ask again when it has started. */
 export class DaemonStoppingError extends OperatorError {
   readonly code = "DAEMON_STOPPING";
   readonly remedy = "Run the command again when the daemon is back; what is under way on disk is taken up by itself.";
@@ -87,7 +87,7 @@ export class DaemonStoppingError extends OperatorError {
   }
 }
 
-/** Why a command's signal aborts when its client is gone. */
+/** The one who asked for a command has gone; a run that had begun goes on. */
 export class ClientGoneError extends OperatorError {
   readonly code = "CLIENT_GONE";
   readonly remedy = "Ask `status` how the command ended; the daemon goes on by itself.";

@@ -7,7 +7,7 @@ export type EngineRequest = {
   readonly doing: string;
 };
 
-/** The engine can't be reached: no socket, nobody listens, no answer in time. */
+/** The Docker engine doesn't answer. Mount its socket, or set `DOCKER_HOST`. */
 export class DockerUnreachableError extends OperatorError {
   readonly code = "DOCKER_UNREACHABLE";
   readonly remedy: string;
@@ -20,7 +20,7 @@ export class DockerUnreachableError extends OperatorError {
   }
 }
 
-/** The engine, or a socket proxy before it, does not let us do this. */
+/** Docker, or a proxy before it, doesn't allow a call. The message says which. */
 export class DockerDeniedError extends OperatorError {
   readonly code = "DOCKER_DENIED";
   readonly remedy: string;
@@ -33,11 +33,11 @@ export class DockerDeniedError extends OperatorError {
   }
 }
 
-/** The engine answered with an error. `status` is the HTTP status, absent where the answer was cut off. */
+/** The Docker engine failed a request: read its words. */
 export class DockerRequestError extends OperatorError {
   readonly code = "DOCKER_REQUEST_FAILED";
   readonly remedy = "Wait for the next check, which asks again; if it stays, read the Docker engine's own log.";
-  readonly status: number | undefined;
+  readonly status: number | undefined; // HTTP's; undefined where the answer was cut off
 
   constructor(
     request: EngineRequest,
@@ -49,7 +49,7 @@ export class DockerRequestError extends OperatorError {
   }
 }
 
-/** `DOCKER_HOST` or what belongs to it can't be used as it is. */
+/** `DOCKER_HOST`, or the certificates for it, can't be used. */
 export class DockerHostError extends OperatorError {
   readonly code = "DOCKER_HOST_UNUSABLE";
   readonly remedy: string;

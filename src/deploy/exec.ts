@@ -13,7 +13,7 @@ export type ExecResult = {
   readonly stderr: string;
 };
 
-/** A command in a container did not end in time; it may still go on there. */
+/** A command in nginx's container took too long; it may still go on there. */
 export class ExecTimeoutError extends OperatorError {
   readonly code = "TARGET_COMMAND_TIMED_OUT";
   readonly remedy: string;

@@ -1,6 +1,6 @@
 import { OperatorError } from "../certificate/index.ts";
 
-/** We don't know which compose project is ours, so we can't tell which nginx is. */
+/** The sidecar doesn't run in a compose project, so it can't tell which nginx is its own. */
 export class ComposeProjectUnknownError extends OperatorError {
   readonly code = "COMPOSE_PROJECT_UNKNOWN";
   readonly remedy: string;
@@ -25,7 +25,7 @@ export class TargetNotFoundError extends OperatorError {
   }
 }
 
-/** All containers of the service are there, but none runs; or the one that we acted on has stopped. */
+/** nginx isn't running. The certificate is deployed when it starts. */
 export class TargetNotRunningError extends OperatorError {
   readonly code = "TARGET_NOT_RUNNING";
   readonly remedy: string;
@@ -47,7 +47,7 @@ function wayBack(service: string, stuck: "restarting" | "paused" | undefined): s
   return stuck === "paused" ? `Run docker compose unpause ${service}` : `Run docker compose up -d ${service}`;
 }
 
-/** We have no network in common with a target, so nobody can check what it serves. */
+/** The sidecar and nginx share no network, so nobody can check what nginx serves. */
 export class TargetUnreachableError extends OperatorError {
   readonly code = "TARGET_UNREACHABLE";
   readonly remedy: string;
@@ -64,7 +64,7 @@ export class TargetUnreachableError extends OperatorError {
   }
 }
 
-/** A label that an operator put on a target has a value that can't be used. */
+/** A label of a container can't be understood. */
 export class TargetLabelError extends OperatorError {
   readonly code = "TARGET_LABEL_INVALID";
   readonly remedy: string;
@@ -75,7 +75,7 @@ export class TargetLabelError extends OperatorError {
   }
 }
 
-/** nginx's own certificate step, which takes the files on disk into its configuration, failed; nginx was not reloaded. */
+/** The step that writes nginx's server blocks failed in nginx's container; nginx was not reloaded. */
 export class CertificateStepError extends OperatorError {
   readonly code = "TARGET_CERTIFICATE_STEP_FAILED";
   readonly remedy: string;
@@ -86,7 +86,7 @@ export class CertificateStepError extends OperatorError {
   }
 }
 
-/** A command that a target must have could not be started there. */
+/** A command that nginx's container must have could not be started there. */
 export class TargetCommandMissingError extends OperatorError {
   readonly code = "TARGET_COMMAND_MISSING";
   readonly remedy: string;
@@ -97,7 +97,7 @@ export class TargetCommandMissingError extends OperatorError {
   }
 }
 
-/** A command was killed in a target, most often because its container was stopped: it says nothing of the configuration. */
+/** A command in nginx's container was killed before it ended, most often because the container was stopped. */
 export class TargetCommandKilledError extends OperatorError {
   readonly code = "TARGET_COMMAND_KILLED";
   readonly remedy: string;
@@ -114,7 +114,7 @@ export class TargetCommandKilledError extends OperatorError {
   }
 }
 
-/** nginx did not take the command to reload. */
+/** `nginx -s reload` failed. */
 export class ReloadFailedError extends OperatorError {
   readonly code = "TARGET_RELOAD_FAILED";
   readonly remedy: string;

@@ -1,7 +1,7 @@
 import { OperatorError, type Validity } from "../certificate/index.ts";
 import type { StorageFinding } from "./storage.ts";
 
-/** The target's own test of its configuration failed (`nginx -t`); it was not reloaded. */
+/** `nginx -t` fails for a reason that isn't ours; nginx goes on with what it has. */
 export class ConfigurationRejectedError extends OperatorError {
   readonly code = "TARGET_CONFIGURATION_REJECTED";
   readonly remedy: string;
@@ -13,7 +13,7 @@ export class ConfigurationRejectedError extends OperatorError {
   }
 }
 
-/** A target's test fails with our new version and passes with the one before, which has been put back. */
+/** nginx refused a new version of a certificate and takes the one before, which was put back. */
 export class CertificateRejectedError extends OperatorError {
   readonly code = "TARGET_CERTIFICATE_REJECTED";
   readonly remedy =
@@ -24,7 +24,7 @@ export class CertificateRejectedError extends OperatorError {
   }
 }
 
-/** A target was reloaded and still doesn't present the certificate that is on disk. */
+/** nginx was reloaded and still serves something else. */
 export class NotServedError extends OperatorError {
   readonly code = "TARGET_NOT_SERVED";
   readonly remedy: string;
@@ -35,7 +35,7 @@ export class NotServedError extends OperatorError {
   }
 }
 
-/** A staging certificate was asked for in the place of a real one. */
+/** A staging certificate was asked for in the place of a real one; nothing was ordered. Use `--dry-run`. */
 export class ProductionKeptError extends OperatorError {
   readonly code = "STAGING_REFUSED";
   readonly remedy = "Rehearse with update-cert --dry-run, which changes nothing; or take --staging out.";
@@ -47,7 +47,7 @@ export class ProductionKeptError extends OperatorError {
   }
 }
 
-/** HTTP-01 can't prove a wildcard (RFC 8555 §8.3 proves one host). */
+/** A wildcard can't be proven by HTTP-01 (RFC 8555 §8.3), the only way here. Renew it by certbot's DNS plugin. */
 export class WildcardUnprovableError extends OperatorError {
   readonly code = "CHALLENGE_IMPOSSIBLE";
   readonly remedy = "Renew it with certbot and its DNS plugin as before: this version proves names by HTTP-01 alone.";
@@ -57,7 +57,7 @@ export class WildcardUnprovableError extends OperatorError {
   }
 }
 
-/** An order would go beyond a limit that the CA documents; it was not placed. */
+/** An order would go beyond a limit that the CA documents ([renewal.md](renewal.md)). It goes out when it can. */
 export class BudgetExceededError extends OperatorError {
   readonly code = "BUDGET_EXCEEDED";
   readonly remedy: string;
@@ -78,7 +78,7 @@ export class BudgetExceededError extends OperatorError {
   }
 }
 
-/** The CA wants certificates renewed that it has only just given. */
+/** The CA suggests to renew a certificate that it has only just given. The next order waits a while; nothing to do. */
 export class HastyRenewalInfoError extends OperatorError {
   readonly code = "RENEWAL_INFO_HASTY";
   readonly remedy = "Wait, it is renewed after a pause; if it goes on for days, tell whoever runs the CA.";
@@ -88,7 +88,7 @@ export class HastyRenewalInfoError extends OperatorError {
   }
 }
 
-/** What we remember would go with the container, and with it what keeps a restart loop from spending a CA's limits. */
+/** Nothing is ordered at a public CA without a volume at `/etc/letsencrypt`: a restart loop would spend its limits. */
 export class EphemeralStorageError extends OperatorError {
   readonly code = "STORAGE_EPHEMERAL";
   readonly remedy: string;
@@ -99,7 +99,7 @@ export class EphemeralStorageError extends OperatorError {
   }
 }
 
-/** The sidecar, or its machine, stopped in the middle of an order. */
+/** The sidecar, or its machine, stopped in the middle of an order. It is tried again later. */
 export class AttemptInterruptedError extends OperatorError {
   readonly code = "ATTEMPT_INTERRUPTED";
   readonly remedy = "Run update-cert to try at once; else it is tried again by itself.";
@@ -109,7 +109,7 @@ export class AttemptInterruptedError extends OperatorError {
   }
 }
 
-/** A certificate arrived that is due for renewal already. */
+/** A certificate isn't valid at this machine's time, or is due for renewal when it arrives. Set the clock (NTP). */
 export class AlreadyDueError extends OperatorError {
   readonly code = "CLOCK_WRONG";
   readonly remedy = "Set this machine's clock (NTP); if it is right, the CA gives certificates that are too old.";
@@ -122,12 +122,12 @@ export class AlreadyDueError extends OperatorError {
   }
 }
 
-/** Another sidecar has taken the lock since this run began. */
+/** The lock on `/etc/letsencrypt/sidecar` was taken away while we held it; whatever acts under it stops. */
 export class MayNotActError extends OperatorError {
   readonly code = "LOCK_LOST";
   readonly remedy = "Leave one sidecar running for this folder; this one waits for the lock.";
 
-  /** `undone` is the sentence's beginning: what was not done. */
+  /** For a run whose lock another sidecar has taken. `undone` is the sentence's beginning: what was not done. */
   constructor(undone: string) {
     super(`${undone}: the lock on the folder is no longer ours`);
   }
@@ -136,7 +136,7 @@ export class MayNotActError extends OperatorError {
 /** A command asks for something that there isn't; nothing was done. */
 export abstract class UsageProblem extends OperatorError {}
 
-/** `--cert-name` names no certificate of ours. */
+/** `--cert-name` names no certificate. */
 export class UnknownLineageError extends UsageProblem {
   readonly code = "CERT_NAME_UNKNOWN";
   readonly remedy: string;
@@ -147,7 +147,7 @@ export class UnknownLineageError extends UsageProblem {
   }
 }
 
-/** `--staging` was asked of a CA that has no staging directory that we know of. */
+/** `--staging` was asked of a CA whose staging isn't known. */
 export class NoStagingError extends UsageProblem {
   readonly code = "STAGING_UNKNOWN";
   readonly remedy = "Use --dry-run to rehearse, or name the staging directory with CERTBOT_SERVER.";

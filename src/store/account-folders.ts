@@ -192,6 +192,7 @@ function accountIdOf(privateKeyPem: string): string {
 
 function unusableAccount(what: string, reason: string, cause?: unknown): StoreError {
   return new StoreError({
+    // An account in `accounts/` can't be read. Mend it or move it away: a new one is registered then.
     code: "ACCOUNT_UNREADABLE",
     message: `can't use the ACME account ${what}: ${reason}`,
     remedy: "Restore that folder from a backup, or move it away: a new account is registered then.",

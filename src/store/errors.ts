@@ -64,13 +64,13 @@ export function fromSystemError(doing: string, fallbackPath: string, cause: unkn
 function explain(path: string, cause: unknown): Pick<StoreFailure, "code" | "remedy"> {
   if (hasErrno(cause, "ENOSPC", "EDQUOT")) {
     return {
-      code: "STORE_DISK_FULL",
+      code: "STORE_DISK_FULL", // The disk with `/etc/letsencrypt` is full. The certificate in use is untouched.
       remedy: `Free space, or inodes, on the disk that holds ${path}; the next check tries again by itself.`,
     };
   }
   if (hasErrno(cause, "EACCES", "EPERM", "EROFS")) {
     return {
-      code: "STORE_NOT_WRITABLE",
+      code: "STORE_NOT_WRITABLE", // `/etc/letsencrypt` can't be written.
       remedy: `Mount the volume that holds ${path} read-write and make it accessible to the sidecar's user.`,
     };
   }
@@ -78,7 +78,7 @@ function explain(path: string, cause: unknown): Pick<StoreFailure, "code" | "rem
     return { code: "STORE_FAILED", remedy: `Mount the folder above ${path} instead of that path itself.` };
   }
   return {
-    code: "STORE_FAILED",
+    code: "STORE_FAILED", // A file below `/etc/letsencrypt` could not be read or written: read the system's words.
     remedy: `Check the disk and the file system that hold ${path}, then run update-cert.`,
   };
 }

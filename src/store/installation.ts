@@ -27,7 +27,7 @@ export async function installVersion(tree: Tree, version: NewVersion, log: Log):
 /** The error for a version in the archive that can't be shown. */
 export function unusableVersion(lineage: string, version: number, reason: string): StoreError {
   return new StoreError({
-    code: "VERSION_UNUSABLE",
+    code: "VERSION_UNUSABLE", // A version in `archive/` can't be shown: its files are missing or don't belong together.
     message: `did not show version ${version} of ${lineage}: ${reason}`,
     remedy: "Run update-cert --force-renewal to order a new version.",
   });

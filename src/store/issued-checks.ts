@@ -51,7 +51,7 @@ function names(identifiers: readonly Identifier[]): string {
 
 function unusable(lineage: string, reason: string, cause?: unknown): StoreError {
   return new StoreError({
-    code: "ISSUED_CERTIFICATE_UNUSABLE",
+    code: "ISSUED_CERTIFICATE_UNUSABLE", // What the CA sent doesn't fit the order (key, names). Nothing was installed.
     message: `did not install the CA's certificate for ${lineage}: ${reason}`,
     remedy: "Look at the CA's order with this message; the version in use stays, and the next check tries again.",
     cause,

@@ -207,7 +207,7 @@ async function inBatches<Item, Result>(
 function problemOf(lineage: string, path: string, { reason, unreadable }: BrokenVersion): StoreError {
   if (unreadable !== undefined) return fromSystemError(`read the certificate ${lineage}`, path, unreadable);
   return new StoreError({
-    code: "LINEAGE_BROKEN",
+    code: "LINEAGE_BROKEN", // A certificate's files are missing, unreadable or don't belong together.
     message: `can't use the certificate in live/${lineage}: ${reason}`,
     remedy: `Restart the sidecar, which shows the newest good version in archive/${lineage} again, or run update-cert to order one.`,
   });
@@ -215,7 +215,7 @@ function problemOf(lineage: string, path: string, { reason, unreadable }: Broken
 
 function unreadableConf(path: string, cause: unknown): StoreError {
   return new StoreError({
-    code: "RENEWAL_CONF_UNREADABLE",
+    code: "RENEWAL_CONF_UNREADABLE", // A `renewal/<name>.conf` can't be read.
     message: `can't read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
     remedy: "Mend that line, or name the certificate in CERTBOT_DOMAIN: its next issue writes the file anew.",
     path,

@@ -24,7 +24,7 @@ export function safeName(lineage: string): string {
 /** The error for a name that isn't safe. */
 export function unsafeName(lineage: string): StoreError {
   return new StoreError({
-    code: "LINEAGE_NAME_UNSAFE",
+    code: "LINEAGE_NAME_UNSAFE", // A certificate's name can't be a folder's name.
     message: `refused the certificate name ${JSON.stringify(lineage)}: it can't be the name of a folder here`,
     remedy: "Name the certificate by letters, digits, dots and dashes, like its first domain.",
   });

@@ -28,7 +28,7 @@ export type ScheduleOptions = {
   readonly log: Log;
 };
 
-/** A cron expression that can't be used. */
+/** `CERTBOT_SCHEDULE` is no cron expression. */
 export class ScheduleInvalidError extends OperatorError {
   readonly code = "SCHEDULE_INVALID";
   readonly remedy = "Correct CERTBOT_SCHEDULE, or remove it to check twice an hour.";

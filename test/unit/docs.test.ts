@@ -1,34 +1,90 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { fillExample, fillTables, findCodes, pages, readSources, sentencesOf } from "../../scripts/docs.ts";
 import { LOG_EVENTS } from "../../src/reconcile/index.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const sources = readSources();
+const codes = findCodes(sources);
 
-const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".ts"))
-  .map((name) => read(join("src", name)));
+// Without imports, lists of exports and comments, in which nothing is used.
+const bare = new Map(
+  sources.map(({ path, text }) => [
+    path,
+    text.replaceAll(/^(import|export (type )?\{)[^;]*;/gm, "").replaceAll(/^ *(\/\*|\*|\/\/).*$/gm, ""),
+  ]),
+);
+const everything = [...bare.values()].join("\n");
 
-const listed = (path: string) => [...read(path).matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1] ?? "").sort();
-
-test("docs/errors.md lists exactly the error codes of the source", () => {
-  const codes = sources.flatMap((text) =>
-    [...text.matchAll(/\bcode(?:: string)?(?: =|:) "([A-Z_]+)"/g)].map((match) => match[1] ?? ""),
-  );
-  expect(listed("docs/errors.md")).toEqual([...new Set(codes)].sort());
-  expect(codes.length).toBeGreaterThan(40);
+test.each(pages(sources))("$path says what the code says", async ({ path, render }) => {
+  const text = readFileSync(join(ROOT, path), "utf8");
+  expect(text, `${path} is stale: run npm run docs`).toBe(await render(text));
 });
 
-test("docs/events.md lists exactly the events that a log line can carry", () => {
-  expect(listed("docs/events.md")).toEqual([...LOG_EVENTS].sort());
+describe("npm run docs", () => {
+  const from = (...lines: readonly string[]) => findCodes([{ path: "src/a.ts", text: lines.join("\n") }]);
+  const told = (...lines: readonly string[]) => Object.fromEntries(sentencesOf(from(...lines)));
+
+  test("takes a code's sentence from the class's doc comment, or from the comment at the row", () => {
+    expect(
+      told(
+        "/**\n * One\n *\n * and two.\n */\nexport class AError extends OperatorError {",
+        '  readonly code = "A";\n}',
+        'const ROWS = [\n  {\n    // Three\n    // and four.\n    code: "B",\n  },\n  { code: "B", remedy: "r" },',
+        '  {\n    code: "C", // Five.\n  },\n];',
+      ),
+    ).toEqual({ A: "One and two.", B: "Three and four.", C: "Five." });
+  });
+
+  test.each([
+    ["none", 'export class AError {\n  readonly code = "A_B";\n}'],
+    ["none, though the function has one", '/** One. */\nfunction give() {\n  return {\n    code: "A_B",\n  };\n}'],
+    ["two", 'const a = {\n  code: "A_B", // One.\n};\nconst b = {\n  code: "A_B", // Two.\n};'],
+    ["half a one", 'const a = {\n  code: "A_B", // never thrown\n};'],
+  ])("refuses a code with %s", (_, text) => {
+    expect(() => told(text)).toThrow(/^A_B needs one comment of whole sentences, in src\/a\.ts \(\w+\)/);
+  });
+
+  test("refuses a page without a place for what it has to say", async () => {
+    await expect(fillTables("<!-- npm run docs: b -->\n\n<!-- end -->", { a: "| a |" })).rejects.toThrow("table of a");
+    const unended = "<!-- npm run docs: a -->\n\nby hand\n\n<!-- npm run docs: b -->\n\n<!-- end -->";
+    await expect(fillTables(unended, { a: "| a |" })).rejects.toThrow("table of a");
+    expect(() => fillExample("A=\n\n# --- nginx ---\n", [])).toThrow('no section "Certificates"');
+  });
+
+  test("writes a table as often as it likes, and what is around it never", async () => {
+    const page = "above\n\n<!-- npm run docs: a -->\n<!-- end -->\n\nbelow\n";
+    const written = await fillTables(page, { a: "| a |\n| --- |\n| $& `b\\|c` |" });
+    expect(written).toContain("above\n\n<!-- npm run docs: a -->\n\n| a");
+    expect(written).toContain("| $& `b\\|c` |\n\n<!-- end -->\n\nbelow\n");
+    expect(await fillTables(written, { a: "| a |\n| --- |\n| $& `b\\|c` |" })).toBe(written);
+  });
 });
 
-test("every event is logged somewhere", () => {
-  const silent = LOG_EVENTS.filter((event) => {
-    const isNamed = sources.filter((text) => text.includes(`"${event}"`)).length > 1;
+test("every error code belongs to a failure that something makes", () => {
+  const unused = codes.filter(({ holder, path }) => {
+    const isExported = new RegExp(`^export .*\\b${holder}\\b`, "m").test(bare.get(path) ?? "");
+    const uses = (isExported ? everything : (bare.get(path) ?? "")).matchAll(new RegExp(`\\b${holder}\\b`, "g"));
+    return [...uses].length < 2;
+  });
+  expect(unused).toEqual([]);
+  expect(codes.length).toBeGreaterThan(80);
+});
+
+test("every class of errors is made somewhere", () => {
+  const names = [...everything.matchAll(/^(?:export )?class (\w+) extends \w*(?:Error|Problem)\b/gm)];
+  expect(names.length).toBeGreaterThan(60);
+  expect(names.flatMap(([, name = ""]) => (everything.includes(`new ${name}(`) ? [] : [name]))).toEqual([]);
+});
+
+test("every event is logged somewhere, and they are in order", () => {
+  const events = Object.keys(LOG_EVENTS);
+  const silent = events.filter((event) => {
+    const isNamed = sources.filter(({ text }) => text.includes(`"${event}"`)).length > 1;
     const isOutcome = event === "lineage.issued" || event === "lineage.renewed";
     return !isNamed && !isOutcome;
   });
   expect(silent).toEqual([]);
+  expect(events).toEqual(events.toSorted((a, b) => (a < b ? -1 : 1)));
 });
