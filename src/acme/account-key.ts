@@ -1,7 +1,7 @@
 import { createHash, createHmac, createPublicKey, generateKeyPair, sign } from "node:crypto";
 import { promisify } from "node:util";
 import type { Account, AccountKey, ExternalAccount } from "../reconcile/index.ts";
-import { ExternalAccountKeyError } from "./account-errors.ts";
+import { ExternalAccountKeyError } from "./failures/account-errors.ts";
 
 const generate = promisify(generateKeyPair);
 

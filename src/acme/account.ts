@@ -1,11 +1,11 @@
 import type { Account, AccountChoice, AccountKey, AccountStore, IssueRequest, KeyChange } from "../reconcile/index.ts";
-import { NoAccountError } from "./account-errors.ts";
+import { NoAccountError } from "./failures/account-errors.ts";
 import { newAccountKey } from "./account-key.ts";
 import type { Ca } from "./ca.ts";
 import type { Connection, ConnectionOptions } from "./connection.ts";
 import { changeKey, isKeyRefusal, settleKeyChanges } from "./key-change.ts";
-import { isRecord } from "./problem.ts";
-import { ProblemError } from "./problem-errors.ts";
+import { isRecord } from "./failures/problem.ts";
+import { ProblemError } from "./failures/problem-errors.ts";
 import { register, type RegistrationRequest } from "./registration.ts";
 
 /** Whose account is wanted: the parts of an IssueRequest that decide it. */

@@ -1,9 +1,9 @@
 import { OperatorError } from "../certificate/index.ts";
 import type { Clock } from "../reconcile/index.ts";
-import { NotAnAcmeDirectoryError, PlainHttpError, UnexpectedAnswerError } from "./connection-errors.ts";
+import { NotAnAcmeDirectoryError, PlainHttpError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { NoncePool } from "./nonce-pool.ts";
 import { type Directory, readDirectory } from "./objects.ts";
-import { parseJson, refusalOf } from "./refusal.ts";
+import { parseJson, refusalOf } from "./failures/refusal.ts";
 import type { CaReply, Transport } from "./transport.ts";
 
 // A directory changes about once in years. Where it does, a request fails, and a failure forgets it at once.

@@ -1,7 +1,7 @@
 import { Resolver } from "node:dns/promises";
 import type { Identifier, OperatorError } from "../certificate/index.ts";
-import { oneLine, type Problem, problemName } from "./problem.ts";
-import { ChallengeFailedError, ProblemError } from "./problem-errors.ts";
+import { oneLine, type Problem, problemName } from "./failures/problem.ts";
+import { ChallengeFailedError, ProblemError } from "./failures/problem-errors.ts";
 
 /** One CAA record (RFC 8659 §4): `flags` 128 is critical. */
 export type CaaRecord = { readonly flags: number; readonly tag: string; readonly value: string };

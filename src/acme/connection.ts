@@ -3,10 +3,10 @@ import type { Log } from "../reconcile/index.ts";
 import { askNonce, type Ca } from "./ca.ts";
 import type { Directory } from "./objects.ts";
 import { type Patience, throwIfLate } from "./poll.ts";
-import { ACME_ERROR, readProblem } from "./problem.ts";
-import { parseJson, refusalOf } from "./refusal.ts";
+import { ACME_ERROR, readProblem } from "./failures/problem.ts";
+import { parseJson, refusalOf } from "./failures/refusal.ts";
 import { repeatedly } from "./repeat.ts";
-import { parseRetryAfter } from "./retry-after.ts";
+import { parseRetryAfter } from "./failures/retry-after.ts";
 
 /** Who signs: the key, and the account URL once there is one (RFC 8555 §6.2: `kid`, else `jwk`). */
 export type Signer = { readonly privateKeyPem: string; readonly url?: string | undefined };

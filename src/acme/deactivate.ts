@@ -1,7 +1,7 @@
 import type { Connection } from "./connection.ts";
 import type { OrderStory } from "./order-story.ts";
 import { forEachAtOnce } from "./parallel.ts";
-import { ProblemError } from "./problem-errors.ts";
+import { ProblemError } from "./failures/problem-errors.ts";
 
 // A daemon that is told to stop has 2 s for everything.
 const LIMIT_MS = 10_000;

@@ -1,9 +1,9 @@
 import { type CertificateChain, distanceFrom, isSameLeaf, readChain, rootName } from "./certificate-chain.ts";
 import type { Answer, Connection } from "./connection.ts";
-import { UnexpectedAnswerError } from "./connection-errors.ts";
+import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { linkTargets } from "./link-header.ts";
 import type { OrderStory, PlacedOrder } from "./order-story.ts";
-import { ProblemError } from "./problem-errors.ts";
+import { ProblemError } from "./failures/problem-errors.ts";
 
 // Let's Encrypt offers up to three. A CA that names more than this is not worth asking for all of them.
 const MOST_ALTERNATES = 10;

@@ -5,9 +5,9 @@ export {
   KeyChangeNotOfferedError,
   NoAccountError,
   RehearsalAccountError,
-} from "./account-errors.ts";
+} from "./failures/account-errors.ts";
 export { accountId } from "./account-key.ts";
-export { AccountPausedError } from "./account-paused.ts";
+export { AccountPausedError } from "./failures/account-paused.ts";
 export type { CaaLookup, CaaRecord } from "./caa.ts";
 export { createCertificateAuthority } from "./certificate-authority.ts";
 export type { CertificateAuthorityParts } from "./certificate-authority.ts";
@@ -19,14 +19,14 @@ export {
   NotAnAcmeDirectoryError,
   PlainHttpError,
   UnexpectedAnswerError,
-} from "./connection-errors.ts";
+} from "./failures/connection-errors.ts";
 export {
   ChallengeNotOfferedError,
   KeyNotReusableError,
   OrderInvalidError,
   OrderTimedOutError,
   ProfileNotOfferedError,
-} from "./order-errors.ts";
-export type { Problem, Subproblem } from "./problem.ts";
-export { ChallengeFailedError, ProblemError, RateLimitedError } from "./problem-errors.ts";
+} from "./failures/order-errors.ts";
+export type { Problem, Subproblem } from "./failures/problem.ts";
+export { ChallengeFailedError, ProblemError, RateLimitedError } from "./failures/problem-errors.ts";
 export type { CaReply, CaRequest, Transport } from "./transport.ts";

@@ -1,11 +1,11 @@
 import type { Account, AccountStore, KeyChange } from "../reconcile/index.ts";
-import { KeyChangeNotOfferedError } from "./account-errors.ts";
+import { KeyChangeNotOfferedError } from "./failures/account-errors.ts";
 import { newAccountKey, signKeyChange } from "./account-key.ts";
 import type { Ca } from "./ca.ts";
 import { connect, type ConnectionOptions } from "./connection.ts";
-import { problemName } from "./problem.ts";
-import { ProblemError } from "./problem-errors.ts";
-import { isCaFailing } from "./problem-meanings.ts";
+import { problemName } from "./failures/problem.ts";
+import { ProblemError } from "./failures/problem-errors.ts";
+import { isCaFailing } from "./failures/problem-meanings.ts";
 import { repeatedly } from "./repeat.ts";
 
 /** One CA and the accounts we have there. */

@@ -1,11 +1,11 @@
 import type { Identifier, OperatorError } from "../certificate/index.ts";
 import type { LogEvent, LogFields } from "../reconcile/index.ts";
-import { CaFailingError, UnexpectedAnswerError } from "./connection-errors.ts";
+import { CaFailingError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { readOrder } from "./objects.ts";
 import type { OrderExtras } from "./order-extras.ts";
 import type { OrderStory, PlacedOrder } from "./order-story.ts";
-import { problemName } from "./problem.ts";
-import { ProblemError } from "./problem-errors.ts";
+import { problemName } from "./failures/problem.ts";
+import { ProblemError } from "./failures/problem-errors.ts";
 
 /**
  * Asks for the order (RFC 8555 §7.4), and where the CA refuses it for what it asks beside its names, once more without that.

@@ -1,7 +1,7 @@
 import { canonicalIp, type Identifier } from "../certificate/index.ts";
-import { UnexpectedAnswerError } from "./connection-errors.ts";
-import { isRecord, type Problem, readProblem } from "./problem.ts";
-import { readValidationRecords, type ValidationRecord } from "./validation-record.ts";
+import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
+import { isRecord, type Problem, readProblem } from "./failures/problem.ts";
+import { readValidationRecords, type ValidationRecord } from "./failures/validation-record.ts";
 
 /** Where a CA takes which request (RFC 8555 §7.1.1): the resources that we use, and what its `meta` says of them. */
 export type Directory = {

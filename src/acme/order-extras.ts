@@ -2,7 +2,7 @@ import type { IssueRequest, ProfileChoice } from "../reconcile/index.ts";
 import type { Ca } from "./ca.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import type { Directory } from "./objects.ts";
-import { ProfileNotOfferedError } from "./order-errors.ts";
+import { ProfileNotOfferedError } from "./failures/order-errors.ts";
 import { repeatedly } from "./repeat.ts";
 
 /** What an order asks for beside its names, each by its field in newOrder. */

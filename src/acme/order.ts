@@ -2,14 +2,14 @@ import { createPrivateKey, type KeyObject } from "node:crypto";
 import { asOperatorError, type OperatorError } from "../certificate/index.ts";
 import type { CollectRequest, IssuedCertificate, OpenOrder } from "../reconcile/index.ts";
 import type { Answer } from "./connection.ts";
-import { UnexpectedAnswerError } from "./connection-errors.ts";
+import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { downloadCertificate } from "./download.ts";
 import { type Order, readOrder } from "./objects.ts";
-import { OrderInvalidError } from "./order-errors.ts";
+import { OrderInvalidError } from "./failures/order-errors.ts";
 import type { OrderStory, PlacedOrder } from "./order-story.ts";
 import { pollUntilDecided } from "./poll.ts";
-import { ACME_ERROR } from "./problem.ts";
-import { ProblemError, RateLimitedError } from "./problem-errors.ts";
+import { ACME_ERROR } from "./failures/problem.ts";
+import { ProblemError, RateLimitedError } from "./failures/problem-errors.ts";
 import { proveControl } from "./proof.ts";
 import { createSigningRequest, type SigningRequest } from "./signing-request.ts";
 

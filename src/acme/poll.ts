@@ -1,5 +1,5 @@
 import type { Clock } from "../reconcile/index.ts";
-import { OrderTimedOutError } from "./order-errors.ts";
+import { OrderTimedOutError } from "./failures/order-errors.ts";
 
 // Most proofs are checked in well under a second, so the first look comes early; from then on the CA says how often. Where it says
 // nothing, what has taken long takes longer: the wait is a tenth of the time so far.

@@ -1,14 +1,14 @@
 import { asOperatorError, type Identifier } from "../certificate/index.ts";
 import type { ChallengeProof, ChallengeSolver } from "../reconcile/index.ts";
-import { UnexpectedAnswerError } from "./connection-errors.ts";
+import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";
 import { type Authorization, type Challenge, readAuthorization } from "./objects.ts";
-import { ChallengeNotOfferedError } from "./order-errors.ts";
+import { ChallengeNotOfferedError } from "./failures/order-errors.ts";
 import type { OrderStory, PlacedOrder } from "./order-story.ts";
 import { forEachAtOnce } from "./parallel.ts";
 import { pollUntilDecided } from "./poll.ts";
-import type { FailedProof } from "./failed-proof.ts";
-import { ChallengeFailedError, ProblemError } from "./problem-errors.ts";
+import type { FailedProof } from "./failures/failed-proof.ts";
+import { ChallengeFailedError, ProblemError } from "./failures/problem-errors.ts";
 
 /** An authorization to be proven, and how. */
 type Task = {

@@ -1,11 +1,15 @@
 import type { Account, AccountKey, ExternalAccount, IssueRequest } from "../reconcile/index.ts";
-import { ExternalAccountRefusedError, ExternalAccountRequiredError, RehearsalAccountError } from "./account-errors.ts";
+import {
+  ExternalAccountRefusedError,
+  ExternalAccountRequiredError,
+  RehearsalAccountError,
+} from "./failures/account-errors.ts";
 import { signExternalAccount } from "./account-key.ts";
 import type { Ca } from "./ca.ts";
 import { type Answer, connect, type Connection, type ConnectionOptions } from "./connection.ts";
-import { UnexpectedAnswerError } from "./connection-errors.ts";
-import { problemName } from "./problem.ts";
-import { ProblemError } from "./problem-errors.ts";
+import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
+import { problemName } from "./failures/problem.ts";
+import { ProblemError } from "./failures/problem-errors.ts";
 import { repeatedly } from "./repeat.ts";
 
 /** What a registration says of us, and what it is for. */

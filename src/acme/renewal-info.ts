@@ -1,9 +1,9 @@
 import { asOperatorError, type OperatorError, type RenewalInfoAnswer } from "../certificate/index.ts";
 import type { Ca } from "./ca.ts";
-import { CaFailingError, CaUnreachableError, UnexpectedAnswerError } from "./connection-errors.ts";
-import { isRecord, oneLine } from "./problem.ts";
-import { parseJson, refusalOf } from "./refusal.ts";
-import { parseRetryAfter } from "./retry-after.ts";
+import { CaFailingError, CaUnreachableError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
+import { isRecord, oneLine } from "./failures/problem.ts";
+import { parseJson, refusalOf } from "./failures/refusal.ts";
+import { parseRetryAfter } from "./failures/retry-after.ts";
 import type { CaReply } from "./transport.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { asOperatorError } from "../certificate/index.ts";
 import type { Log } from "../reconcile/index.ts";
 import type { Ca } from "./ca.ts";
-import { CaFailingError, CaUnreachableError } from "./connection-errors.ts";
-import { ACME_ERROR } from "./problem.ts";
-import { ProblemError, RateLimitedError } from "./problem-errors.ts";
+import { CaFailingError, CaUnreachableError } from "./failures/connection-errors.ts";
+import { ACME_ERROR } from "./failures/problem.ts";
+import { ProblemError, RateLimitedError } from "./failures/problem-errors.ts";
 
 /** A request that may be sent again. */
 export type Repeatable = {

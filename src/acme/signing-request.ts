@@ -2,7 +2,7 @@ import { createPrivateKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import type { KeyType } from "../certificate/index.ts";
 import type { IssueRequest } from "../reconcile/index.ts";
-import { KeyNotReusableError } from "./order-errors.ts";
+import { KeyNotReusableError } from "./failures/order-errors.ts";
 
 const generate = promisify(generateKeyPair);
 

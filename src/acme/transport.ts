@@ -9,7 +9,7 @@ import {
   PlainHttpError,
   RequestTimedOut,
   UnexpectedAnswerError,
-} from "./connection-errors.ts";
+} from "./failures/connection-errors.ts";
 import { splitPemBlocks } from "./pem.ts";
 
 /** One request to a CA. */

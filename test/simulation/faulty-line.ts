@@ -1,4 +1,4 @@
-import { connectionError, RequestTimedOut } from "../../src/acme/connection-errors.ts";
+import { connectionError, RequestTimedOut } from "../../src/acme/failures/connection-errors.ts";
 import type { CaReply, CaRequest, Transport } from "../../src/acme/transport.ts";
 import type { Draws } from "./draws.ts";
 import type { Episode, Fault, RenewalInfoFault, Told } from "./fault-plan.ts";

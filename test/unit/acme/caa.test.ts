@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CaaLookup, lookUpCaa, showCaa } from "../../../src/acme/caa.ts";
-import { type Problem } from "../../../src/acme/problem.ts";
-import { ChallengeFailedError, ProblemError } from "../../../src/acme/problem-errors.ts";
+import { type Problem } from "../../../src/acme/failures/problem.ts";
+import { ChallengeFailedError, ProblemError } from "../../../src/acme/failures/problem-errors.ts";
 import { type CaaDnsServer, startCaaDnsServer } from "../../support/caa-dns-server.ts";
 
 const URN = "urn:ietf:params:acme:error:";

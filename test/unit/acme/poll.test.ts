@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { OrderTimedOutError } from "../../../src/acme/order-errors.ts";
+import { OrderTimedOutError } from "../../../src/acme/failures/order-errors.ts";
 import { type Look, nextPollDelayMs, pollUntilDecided } from "../../../src/acme/poll.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 

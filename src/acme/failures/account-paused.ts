@@ -1,4 +1,4 @@
-import { OperatorError, type RetryRule } from "../certificate/index.ts";
+import { OperatorError, type RetryRule } from "../../certificate/index.ts";
 import { oneLine, type Problem, problemName, problemWords } from "./problem.ts";
 
 /**

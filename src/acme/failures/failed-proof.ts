@@ -1,4 +1,4 @@
-import type { Identifier } from "../certificate/index.ts";
+import type { Identifier } from "../../certificate/index.ts";
 import { type Problem, problemName, problemWords } from "./problem.ts";
 import { describeValidation, isPrivateOnly, suspectIpv6Address, type ValidationRecord } from "./validation-record.ts";
 

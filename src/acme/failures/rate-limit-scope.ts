@@ -1,4 +1,4 @@
-import type { HoldScope, Identifier } from "../certificate/index.ts";
+import type { HoldScope, Identifier } from "../../certificate/index.ts";
 import type { Problem } from "./problem.ts";
 
 /** What a limit holds for whose words nobody knows: knocking with other names would be counted there. */

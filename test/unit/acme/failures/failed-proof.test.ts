@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { FailedProof } from "../../../src/acme/failed-proof.ts";
-import { ChallengeFailedError } from "../../../src/acme/problem-errors.ts";
-import { readValidationRecords } from "../../../src/acme/validation-record.ts";
+import type { FailedProof } from "../../../../src/acme/failures/failed-proof.ts";
+import { ChallengeFailedError } from "../../../../src/acme/failures/problem-errors.ts";
+import { readValidationRecords } from "../../../../src/acme/failures/validation-record.ts";
 
 const URL_ASKED = "http://a.test/.well-known/acme-challenge/t";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { AccountPausedError } from "../../../src/acme/account-paused.ts";
-import { CaFailingError, ProblemError, RateLimitedError } from "../../../src/acme/index.ts";
-import { refusalOf } from "../../../src/acme/refusal.ts";
+import { AccountPausedError } from "../../../../src/acme/failures/account-paused.ts";
+import { CaFailingError, ProblemError, RateLimitedError } from "../../../../src/acme/index.ts";
+import { refusalOf } from "../../../../src/acme/failures/refusal.ts";
 
 const NOW = new Date("2026-08-05T10:00:00Z");
 const URL_ASKED = "https://acme-v02.api.letsencrypt.org/acme/new-order";

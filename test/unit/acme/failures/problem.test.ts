@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type Problem, problemWords, readProblem } from "../../../src/acme/problem.ts";
-import { ChallengeFailedError, ProblemError } from "../../../src/acme/problem-errors.ts";
+import { type Problem, problemWords, readProblem } from "../../../../src/acme/failures/problem.ts";
+import { ChallengeFailedError, ProblemError } from "../../../../src/acme/failures/problem-errors.ts";
 
 const URN = "urn:ietf:params:acme:error:";
 

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseRetryAfter } from "../../../src/acme/retry-after.ts";
+import { parseRetryAfter } from "../../../../src/acme/failures/retry-after.ts";
 
 const NOW = new Date("2026-11-22T01:00:00Z");
 

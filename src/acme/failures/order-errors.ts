@@ -1,4 +1,4 @@
-import { type FailureOrigin, type Identifier, OperatorError } from "../certificate/index.ts";
+import { type FailureOrigin, type Identifier, OperatorError } from "../../certificate/index.ts";
 import { oneLine } from "./problem.ts";
 
 /** The CA offers no HTTP-01 challenge for a name, as for wildcards. */

@@ -1,4 +1,4 @@
-import { type FailureOrigin, OperatorError } from "../certificate/index.ts";
+import { type FailureOrigin, OperatorError } from "../../certificate/index.ts";
 
 /** No answer came from the CA: its name doesn't resolve, nothing listens, the line broke, or it is down. */
 export class CaUnreachableError extends OperatorError {

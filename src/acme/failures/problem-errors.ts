@@ -4,7 +4,7 @@ import {
   type Identifier,
   OperatorError,
   type RetryRule,
-} from "../certificate/index.ts";
+} from "../../certificate/index.ts";
 import { describeFailedProof, type FailedProof, isUnverified, meaningOfProof } from "./failed-proof.ts";
 import { oneLine, type Problem, problemName, problemWords } from "./problem.ts";
 import { isCaFailing, joinRemedies, meaningOf } from "./problem-meanings.ts";

@@ -1,11 +1,11 @@
-import type { Identifier, OperatorError } from "../certificate/index.ts";
+import type { Identifier, OperatorError } from "../../certificate/index.ts";
 import { AccountPausedError, unpauseLink } from "./account-paused.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./connection-errors.ts";
 import { type Problem, problemName, problemWords, readProblem } from "./problem.ts";
 import { ProblemError, type RateLimit, RateLimitedError } from "./problem-errors.ts";
 import { ACCOUNT, rateLimitScope } from "./rate-limit-scope.ts";
 import { parseRetryAfter, retryTimeInWords } from "./retry-after.ts";
-import type { CaReply } from "./transport.ts";
+import type { CaReply } from "../transport.ts";
 
 /** What a CA was asked. */
 export type Asked = {

@@ -5,7 +5,7 @@ import {
   isPrivateOnly,
   readValidationRecords,
   suspectIpv6Address,
-} from "../../../src/acme/validation-record.ts";
+} from "../../../../src/acme/failures/validation-record.ts";
 
 const URL_ASKED = "http://a.test/.well-known/acme-challenge/t";
 // As Boulder sends them.

@@ -1,4 +1,4 @@
-import { type FailureOrigin, OperatorError } from "../certificate/index.ts";
+import { type FailureOrigin, OperatorError } from "../../certificate/index.ts";
 
 /** This CA wants an external account binding (RFC 8555 §7.3.4), and none is set. Get one from its website. */
 export class ExternalAccountRequiredError extends OperatorError {
