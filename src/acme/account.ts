@@ -14,30 +14,11 @@ export type AccountRequest = RegistrationRequest & Pick<IssueRequest, "accountId
 /** The account in the place of a refused one; one that is new needn't be replaced when it is refused, too. */
 export type Replacement = { readonly account: Account; readonly isNew: boolean };
 
-/** Finds the account for an order, and makes one where there is none. Parallel calls at one CA register once. */
-export type AccountDesk = {
-  /** Throws OperatorError or the signal's reason. A new account is kept durably before it is given. */
-  open(request: AccountRequest, options: ConnectionOptions): Promise<Account>;
-  /** Opens another account in the place of one that the CA no longer takes, which is set aside. Throws as `open`. */
-  replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Replacement>;
-  /** See CertificateAuthority.changeAccountKey. */
-  changeKey(choice: AccountChoice, options: ConnectionOptions): Promise<KeyChange>;
-};
-
-/** Makes the desk of one CA; it lives as long as the process. */
-export function createAccountDesk(ca: Ca, accounts: AccountStore): AccountDesk {
-  const desk = new Desk(ca, accounts);
-  const inTurn = createTurns();
-  return {
-    open: (request, options) => inTurn(() => desk.open(request, options)),
-    replace: (refused, request, options) => inTurn(() => desk.replace(refused, request, options)),
-    changeKey: (choice, options) => inTurn(() => desk.changeKey(choice, options)),
-  };
-}
-
-class Desk implements AccountDesk {
+/** The accounts that we have at one CA: finds the one for an order, and makes one where there is none. Lives as long as the process. */
+export class AccountClient {
   readonly #ca: Ca;
   readonly #accounts: AccountStore;
+  readonly #inTurn = createTurns();
   #throwAway: Account | undefined;
   // By the id it had: orders of a run that began before still ask for that one.
   readonly #successors = new Map<string, string>();
@@ -47,7 +28,22 @@ class Desk implements AccountDesk {
     this.#accounts = accounts;
   }
 
-  async open(request: AccountRequest, options: ConnectionOptions): Promise<Account> {
+  /** Throws OperatorError or the signal's reason. A new account is kept durably before it is given. Parallel calls register once. */
+  open(request: AccountRequest, options: ConnectionOptions): Promise<Account> {
+    return this.#inTurn(() => this.#open(request, options));
+  }
+
+  /** Opens another account in the place of one that the CA no longer takes, which is set aside. Throws as `open`. */
+  replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Replacement> {
+    return this.#inTurn(() => this.#replace(refused, request, options));
+  }
+
+  /** See CertificateAuthority.changeAccountKey. */
+  changeKey(choice: AccountChoice, options: ConnectionOptions): Promise<KeyChange> {
+    return this.#inTurn(() => this.#changeKey(choice, options));
+  }
+
+  async #open(request: AccountRequest, options: ConnectionOptions): Promise<Account> {
     options.signal.throwIfAborted();
     if (request.account === "throw-away") {
       this.#throwAway ??= await register(this.#ca, newAccountKey, { request, ...options });
@@ -57,10 +53,10 @@ class Desk implements AccountDesk {
     return (await this.#find(request.accountId)) ?? (await this.#register(request, options));
   }
 
-  async replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Replacement> {
+  async #replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Replacement> {
     if (request.account === "throw-away") {
       if (this.#throwAway?.id === refused.id) this.#throwAway = undefined;
-      return { account: await this.open(request, options), isNew: true };
+      return { account: await this.#open(request, options), isNew: true };
     }
     const known = await this.#find(refused.id);
     // Another order has met the same refusal while this one waited for its turn.
@@ -76,7 +72,7 @@ class Desk implements AccountDesk {
     return { account, isNew: other === undefined };
   }
 
-  async changeKey({ accountId, directoryUrl }: AccountChoice, options: ConnectionOptions): Promise<KeyChange> {
+  async #changeKey({ accountId, directoryUrl }: AccountChoice, options: ConnectionOptions): Promise<KeyChange> {
     const finished = await this.#settle(options);
     const account = await this.#find(accountId);
     if (account === undefined) throw new NoAccountError(directoryUrl);
@@ -126,7 +122,7 @@ class Desk implements AccountDesk {
 
 /**
  * Whether `error` says that the CA no longer takes this account. CAs have several ways to say so, which can mean other things
- * too; so the account itself is asked for then. Throws what ends that look without an answer.
+ * too; so the account itself is asked for then. Throws what leaves that question without an answer.
  */
 export async function isAccountRefused(error: unknown, account: Account, connection: Connection): Promise<boolean> {
   if (!isKeyRefusal(error)) return false;

@@ -1,7 +1,7 @@
 import type { Clock } from "../reconcile/index.ts";
 import type { CaReply, Transport } from "./transport.ts";
 
-/** A transport that looks at the CA's clock in passing. */
+/** A transport that reads the CA's clock in passing. */
 export type ClockWatch = {
   readonly transport: Transport;
   /** How far the clock of the CA that answered last is ahead of ours, in milliseconds; undefined before the first answer. */

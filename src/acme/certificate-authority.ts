@@ -11,7 +11,7 @@ import type {
   Log,
   OpenOrder,
 } from "../reconcile/index.ts";
-import { type AccountDesk, createAccountDesk, isAccountRefused, type Replacement } from "./account.ts";
+import { AccountClient, isAccountRefused, type Replacement } from "./account.ts";
 import { askNonce, type Ca, createCa } from "./ca.ts";
 import { type CaaLookup, showCaa } from "./caa.ts";
 import { watchCaClock } from "./ca-clock.ts";
@@ -20,8 +20,8 @@ import { deactivateAuthorizations } from "./deactivate.ts";
 import { placeOrder } from "./new-order.ts";
 import { completeOrder, resumeOrder } from "./order.ts";
 import { chooseExtras, type OrderExtras } from "./order-extras.ts";
-import type { OrderStory, PlacedOrder } from "./order-story.ts";
-import type { Patience } from "./poll.ts";
+import type { OrderContext, PlacedOrder } from "./order-context.ts";
+import type { Deadline } from "./poll.ts";
 import { askRenewalInfo } from "./renewal-info.ts";
 import { readReusableKey } from "./signing-request.ts";
 import { createTransport, type Transport, type TransportOptions } from "./transport.ts";
@@ -44,7 +44,7 @@ export type CertificateAuthorityParts = Omit<TransportOptions, "requestTimeoutMs
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const ORDER_TIMEOUT_MS = 5 * 60_000;
-const LOOK_TIMEOUT_MS = 10_000;
+const PROBE_TIMEOUT_MS = 10_000;
 
 /**
  * Makes the way to get certificates over ACME (RFC 8555). Directories, nonces and throw-away accounts are kept for as
@@ -53,32 +53,32 @@ const LOOK_TIMEOUT_MS = 10_000;
 export function createCertificateAuthority(parts: CertificateAuthorityParts): CertificateAuthority {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, clock } = parts;
   const watch = watchCaClock(parts.transport ?? createTransport({ ...parts, requestTimeoutMs }), clock);
-  const offices = new Map<string, Office>();
-  const officeAt = (directoryUrl: string): Office => {
-    const known = offices.get(directoryUrl);
+  const sessions = new Map<string, CaSession>();
+  const sessionAt = (directoryUrl: string): CaSession => {
+    const known = sessions.get(directoryUrl);
     if (known !== undefined) return known;
     const ca = createCa(directoryUrl, watch.transport, clock);
-    const office = { ca, desk: createAccountDesk(ca, parts.accounts) };
-    offices.set(directoryUrl, office);
-    return office;
+    const session = { ca, accounts: new AccountClient(ca, parts.accounts), parts };
+    sessions.set(directoryUrl, session);
+    return session;
   };
   return {
     issue: (request, log, signal) => {
-      const office = officeAt(request.directoryUrl);
-      return explained(office, parts, { request, log, signal }, issue);
+      const session = sessionAt(request.directoryUrl);
+      return explained(session, { request, log, signal }, (call) => issue(session, call));
     },
     collect: (open, request, log, signal) => {
-      const office = officeAt(request.directoryUrl);
-      return explained(office, parts, { request, log, signal }, (...call) => collect(...call, open));
+      const session = sessionAt(request.directoryUrl);
+      return explained(session, { request, log, signal }, (call) => collect(session, call, open));
     },
     renewalInfo: (directoryUrl, certificateId, signal) =>
-      askRenewalInfo(officeAt(directoryUrl).ca, certificateId, signal),
-    isAnswering: (directoryUrl, signal) => isAnswering(officeAt(directoryUrl).ca, signal),
+      askRenewalInfo(sessionAt(directoryUrl).ca, certificateId, signal),
+    isAnswering: (directoryUrl, signal) => isAnswering(sessionAt(directoryUrl).ca, signal),
     clockAheadMs: () => watch.aheadMs(),
     changeAccountKey: async (choice, log, signal) => {
-      const { ca, desk } = officeAt(choice.directoryUrl);
+      const { ca, accounts } = sessionAt(choice.directoryUrl);
       try {
-        return await desk.changeKey(choice, { log, signal });
+        return await accounts.changeKey(choice, { log, signal });
       } catch (error) {
         ca.forgetDirectory();
         signal.throwIfAborted();
@@ -88,26 +88,29 @@ export function createCertificateAuthority(parts: CertificateAuthorityParts): Ce
   };
 }
 
+/** One CA, our accounts there, and what its orders are made with. */
+type CaSession = { readonly ca: Ca; readonly accounts: AccountClient; readonly parts: CertificateAuthorityParts };
+type Call<Request = IssueRequest> = { readonly request: Request; readonly log: Log; readonly signal: AbortSignal };
+type OrderCall = Call & { readonly extras: OrderExtras };
+
 async function explained<Request extends IssueRequest, Result>(
-  office: Office,
-  parts: CertificateAuthorityParts,
+  { ca, parts }: CaSession,
   call: Call<Request>,
-  work: (office: Office, parts: CertificateAuthorityParts, call: Call<Request>) => Promise<Result>,
+  work: (call: Call<Request>) => Promise<Result>,
 ): Promise<Result> {
-  const { request, signal } = call;
   try {
-    return await work(office, parts, call);
+    return await work(call);
   } catch (error) {
     // What went wrong may have been an address that is no longer right.
-    office.ca.forgetDirectory();
-    signal.throwIfAborted();
-    const { identifiers } = request;
-    throw await showCaa(asOperatorError(error), { identifiers, lookUp: parts.lookUpCaa, signal });
+    ca.forgetDirectory();
+    call.signal.throwIfAborted();
+    const { identifiers } = call.request;
+    throw await showCaa(asOperatorError(error), { identifiers, lookUp: parts.lookUpCaa, signal: call.signal });
   }
 }
 
 async function isAnswering(ca: Ca, signal: AbortSignal): Promise<boolean> {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIMEOUT_MS)]);
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
   try {
     await ca.directory(limited, { isAnew: true });
     ca.nonces.put(await askNonce(ca, limited));
@@ -118,68 +121,59 @@ async function isAnswering(ca: Ca, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-type Office = { readonly ca: Ca; readonly desk: AccountDesk };
-type Call<Request = IssueRequest> = { readonly request: Request; readonly log: Log; readonly signal: AbortSignal };
-type OrderCall = Call & { readonly extras: OrderExtras };
-
-async function issue(office: Office, parts: CertificateAuthorityParts, call: Call): Promise<IssuedCertificate> {
+async function issue(session: CaSession, call: Call): Promise<IssuedCertificate> {
   // What makes an order pointless is found out before there is one.
   const key = readReusableKey(call.request);
-  const extras = await chooseExtras(office.ca, call.request, call);
-  const { account, order, story } = await placeWithAccount(office, parts, { ...call, extras });
+  const extras = await chooseExtras(session.ca, call.request, call);
+  const { account, order, context } = await placeWithAccount(session, { ...call, extras });
   try {
-    return { ...(await completeOrder(story, order, key)), accountId: account.id };
+    return { ...(await completeOrder(context, order, key)), accountId: account.id };
   } finally {
     // A rehearsal must prove its names each time; an authorization that stayed valid would spare the next one the trouble.
-    if (call.request.account === "throw-away") await deactivateAuthorizations(story, order.authorizations);
+    if (call.request.account === "throw-away") await deactivateAuthorizations(context, order.authorizations);
   }
 }
 
 async function collect(
-  office: Office,
-  parts: CertificateAuthorityParts,
+  session: CaSession,
   call: Call<CollectRequest>,
   open: OpenOrder,
 ): Promise<IssuedCertificate | undefined> {
-  const account = await office.desk.open(call.request, call);
-  const patience = patienceOf(parts, call.signal);
-  const story = await tellStory(office, parts, { ...call, extras: {}, patience }, account);
-  const collected = await resumeOrder(story, open, call.request);
+  const account = await session.accounts.open(call.request, call);
+  const context = await contextOf(session, { ...call, extras: {}, deadline: deadlineOf(session, call) }, account);
+  const collected = await resumeOrder(context, open, call.request);
   return collected && { ...collected, accountId: account.id };
 }
 
 /** Places the order, with another account when the CA no longer takes the one we have; a new one is the last. */
-async function placeWithAccount(office: Office, parts: CertificateAuthorityParts, call: OrderCall) {
-  let { account, isNew }: Replacement = { account: await office.desk.open(call.request, call), isNew: false };
+async function placeWithAccount(session: CaSession, call: OrderCall) {
+  let { account, isNew }: Replacement = { account: await session.accounts.open(call.request, call), isNew: false };
   // One for the whole order, though it may take another account.
-  const patience = patienceOf(parts, call.signal);
+  const deadline = deadlineOf(session, call);
   for (;;) {
-    const story = await tellStory(office, parts, { ...call, patience }, account);
+    const context = await contextOf(session, { ...call, deadline }, account);
     try {
-      const order: PlacedOrder = await placeOrder(story);
-      return { account, story, order };
+      const order: PlacedOrder = await placeOrder(context);
+      return { account, context, order };
     } catch (error) {
-      if (isNew || !(await isAccountRefused(error, account, story.connection))) throw error;
+      if (isNew || !(await isAccountRefused(error, account, context.connection))) throw error;
     }
-    ({ account, isNew } = await office.desk.replace(account, call.request, call));
+    ({ account, isNew } = await session.accounts.replace(account, call.request, call));
   }
 }
 
-function patienceOf(
-  { clock, orderTimeoutMs: timeoutMs = ORDER_TIMEOUT_MS }: CertificateAuthorityParts,
-  signal: AbortSignal,
-): Patience {
+function deadlineOf({ parts }: CaSession, { signal }: Call): Deadline {
+  const { clock, orderTimeoutMs: timeoutMs = ORDER_TIMEOUT_MS } = parts;
   return { clock, signal, deadlineAt: new Date(clock.now().getTime() + timeoutMs), timeoutMs };
 }
 
-async function tellStory(
-  { ca }: Office,
-  { solverFor }: CertificateAuthorityParts,
-  { request, extras, patience, log, signal }: OrderCall & { readonly patience: Patience },
+async function contextOf(
+  { ca, parts }: CaSession,
+  { request, extras, deadline, log, signal }: OrderCall & { readonly deadline: Deadline },
   account: Account,
-): Promise<OrderStory> {
+): Promise<OrderContext> {
   const options = { log, identifiers: request.identifiers };
   const reconnect = (signal: AbortSignal) => connect(ca, account, { ...options, signal });
-  const connection = await connect(ca, account, { ...options, signal, patience });
-  return { request, extras, connection, reconnect, solverFor, patience, log };
+  const connection = await connect(ca, account, { ...options, signal, deadline });
+  return { request, extras, connection, reconnect, solverFor: parts.solverFor, deadline, log };
 }

@@ -2,7 +2,7 @@ import type { Identifier } from "../certificate/index.ts";
 import type { Log } from "../reconcile/index.ts";
 import { askNonce, type Ca } from "./ca.ts";
 import type { Directory } from "./objects.ts";
-import { type Patience, throwIfLate } from "./poll.ts";
+import { type Deadline, throwIfLate } from "./poll.ts";
 import { ACME_ERROR, readProblem } from "./failures/problem.ts";
 import { parseJson, refusalOf } from "./failures/refusal.ts";
 import { repeatedly } from "./repeat.ts";
@@ -45,18 +45,18 @@ export type ConnectionOptions = {
   readonly log: Log;
   readonly signal: AbortSignal;
   /** No request is begun when its time is up; OrderTimedOutError is thrown instead. */
-  readonly patience?: Patience | undefined;
+  readonly deadline?: Deadline | undefined;
   /** What the order is for; left out outside of orders. */
   readonly identifiers?: readonly Identifier[] | undefined;
 };
 
 /** Opens a connection; nothing is asked yet. The library behind it is loaded at first use: it costs 20 MB and 200 ms. */
 export async function connect(ca: Ca, signer: Signer, options: ConnectionOptions): Promise<Connection> {
-  const { signal, patience, identifiers } = options;
+  const { signal, deadline, identifiers } = options;
   const client = await signingClient(ca, signer, signal);
   const includeJwsKid = signer.url !== undefined;
   const ask = async (doing: string, resource: Resource, payload: object | null): Promise<Answer> => {
-    if (patience !== undefined) throwIfLate(patience);
+    if (deadline !== undefined) throwIfLate(deadline);
     const url = typeof resource === "string" ? resource : resource(await ca.directory(signal));
     const reply = await client.api.apiRequest(url, payload, [], { includeJwsKid });
     const now = ca.clock.now();

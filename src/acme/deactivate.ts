@@ -1,5 +1,5 @@
 import type { Connection } from "./connection.ts";
-import type { OrderStory } from "./order-story.ts";
+import type { OrderContext } from "./order-context.ts";
 import { forEachAtOnce } from "./parallel.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
 
@@ -9,13 +9,13 @@ const LIMIT_AFTER_ABORT_MS = 1000;
 
 /**
  * Gives authorizations up (RFC 8555 §7.5.2), so that none stays pending, which CAs count against an account. Best effort,
- * within 10 s, and 1 s after an abort of the story; never throws. May run twice.
+ * within 10 s, and 1 s after an abort of the order; never throws. May run twice.
  */
-export async function deactivateAuthorizations(story: OrderStory, urls: readonly string[]): Promise<void> {
+export async function deactivateAuthorizations(context: OrderContext, urls: readonly string[]): Promise<void> {
   if (urls.length === 0) return;
-  const { signal, dispose } = signalOfItsOwn(story.patience.signal);
+  const { signal, dispose } = signalOfItsOwn(context.deadline.signal);
   try {
-    const connection = await story.reconnect(signal);
+    const connection = await context.reconnect(signal);
     await forEachAtOnce(urls, (url) => deactivate(connection, url));
   } catch {
     // The failure that led here is the one to tell; what stays pending at the CA lapses by itself.

@@ -3,7 +3,7 @@ import type { LogEvent, LogFields } from "../reconcile/index.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { readOrder } from "./objects.ts";
 import type { OrderExtras } from "./order-extras.ts";
-import type { OrderStory, PlacedOrder } from "./order-story.ts";
+import type { OrderContext, PlacedOrder } from "./order-context.ts";
 import { problemName } from "./failures/problem.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
 
@@ -11,26 +11,26 @@ import { ProblemError } from "./failures/problem-errors.ts";
  * Asks for the order (RFC 8555 §7.4), and where the CA refuses it for what it asks beside its names, once more without that.
  * A CA may answer with an order that it still has for the same names.
  */
-export function placeOrder(story: OrderStory): Promise<PlacedOrder> {
-  return placeWith(story, story.extras);
+export function placeOrder(context: OrderContext): Promise<PlacedOrder> {
+  return placeWith(context, context.extras);
 }
 
-async function placeWith(story: OrderStory, extras: OrderExtras): Promise<PlacedOrder> {
+async function placeWith(context: OrderContext, extras: OrderExtras): Promise<PlacedOrder> {
   try {
-    return await post(story, extras);
+    return await post(context, extras);
   } catch (error) {
-    const concession = concede(story, extras, error);
+    const concession = concede(context, extras, error);
     if (concession === undefined) throw error;
-    const order = await placeWith(story, concession.extras);
+    const order = await placeWith(context, concession.extras);
     // Only now is it sure what the refusal was about.
-    const { lineage } = story.request;
+    const { lineage } = context.request;
     const { event, fields, refusal } = concession;
-    story.log.warn(event, { lineage, ...fields, order: order.url, reason: refusal.message });
+    context.log.warn(event, { lineage, ...fields, order: order.url, reason: refusal.message });
     return order;
   }
 }
 
-async function post({ request, connection, log }: OrderStory, extras: OrderExtras): Promise<PlacedOrder> {
+async function post({ request, connection, log }: OrderContext, extras: OrderExtras): Promise<PlacedOrder> {
   const { identifiers, lineage } = request;
   const answer = await connection.post(`place an order for ${describe(identifiers)}`, ({ newOrder }) => newOrder, {
     identifiers: identifiers.map(({ type, value }) => ({ type, value })),
@@ -67,7 +67,7 @@ type Concession = {
 };
 
 /** What can be left out after a refusal; undefined when that would help nobody. */
-function concede({ request }: OrderStory, extras: OrderExtras, refusal: unknown): Concession | undefined {
+function concede({ request }: OrderContext, extras: OrderExtras, refusal: unknown): Concession | undefined {
   if (!(refusal instanceof ProblemError || refusal instanceof CaFailingError)) return undefined;
   const name = refusal instanceof ProblemError ? problemName(refusal.problem) : undefined;
   if (name === "invalidProfile") {

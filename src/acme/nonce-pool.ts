@@ -2,7 +2,7 @@
 const MOST_KEPT = 32;
 
 /**
- * Nonces that a CA has handed out with its replies and nobody has used (RFC 8555 §6.5). Age isn't looked at: an old
+ * Nonces that a CA has handed out with its replies and nobody has used (RFC 8555 §6.5). Age doesn't count: an old
  * nonce costs one refused request, the same as asking newNonce for a fresh one, and mostly it costs nothing.
  */
 export class NoncePool {

@@ -6,7 +6,7 @@ import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { downloadCertificate } from "./download.ts";
 import { type Order, readOrder } from "./objects.ts";
 import { OrderInvalidError } from "./failures/order-errors.ts";
-import type { OrderStory, PlacedOrder } from "./order-story.ts";
+import type { OrderContext, PlacedOrder } from "./order-context.ts";
 import { pollUntilDecided } from "./poll.ts";
 import { ACME_ERROR } from "./failures/problem.ts";
 import { ProblemError, RateLimitedError } from "./failures/problem-errors.ts";
@@ -19,21 +19,21 @@ import { createSigningRequest, type SigningRequest } from "./signing-request.ts"
  * it can be helped.
  */
 export async function completeOrder(
-  story: OrderStory,
+  context: OrderContext,
   order: PlacedOrder,
   key?: KeyObject,
 ): Promise<Omit<IssuedCertificate, "accountId">> {
-  const { request, log } = story;
+  const { request, log } = context;
   if (order.status === "invalid") throw lost(order);
-  if (order.status === "pending") await proveControl(story, order);
+  if (order.status === "pending") await proveControl(context, order);
   else log.info("authorization.reused", { lineage: request.lineage, order: order.url });
   const signingRequest = await createSigningRequest(request, key);
   // RFC 9773 §5: what the CA shows in its order counts, not what we have sent.
   const isReplacement = request.replaces !== undefined && order.replaces === request.replaces;
   await request.beforeFinalize?.({ url: order.url, privateKeyPem: signingRequest.privateKeyPem, isReplacement });
-  const finished = await finalize(story, order, signingRequest);
+  const finished = await finalize(context, order, signingRequest);
   log.info("order.finalized", { lineage: request.lineage, order: order.url });
-  const chain = await downloadCertificate(story, finished);
+  const chain = await downloadCertificate(context, finished);
   return { privateKeyPem: signingRequest.privateKeyPem, ...chain, isReplacement };
 }
 
@@ -42,22 +42,23 @@ export async function completeOrder(
  * nothing: the CA doesn't know it any more, or gives it up, or we do. Throws as {@link completeOrder}.
  */
 export async function resumeOrder(
-  story: OrderStory,
+  context: OrderContext,
   open: OpenOrder,
   { mayWait }: Pick<CollectRequest, "mayWait">,
 ): Promise<Omit<IssuedCertificate, "accountId"> | undefined> {
-  const { request, log } = story;
+  const { request, log } = context;
   const { privateKeyPem, isReplacement } = open;
   const about = { lineage: request.lineage, order: open.url };
   let status: Order["status"] | undefined;
   try {
-    const order = await showOrder(story, open.url);
+    const order = await showOrder(context, open.url);
     ({ status } = order);
     const isHopeful = status === "valid" || status === "ready" || (status === "processing" && mayWait);
     log.info(isHopeful ? "order.resumed" : "order.given-up", { ...about, status });
     if (!isHopeful) return undefined;
-    const finished = status === "ready" ? await finalizeAgain(story, order, open) : await decided(story, order, order);
-    return { privateKeyPem, ...(await downloadCertificate(story, finished)), isReplacement };
+    const finished =
+      status === "ready" ? await finalizeAgain(context, order, open) : await decided(context, order, order);
+    return { privateKeyPem, ...(await downloadCertificate(context, finished)), isReplacement };
   } catch (error) {
     // A CA that shows the order but fails at what is next may well fail at a new one too, and that one would count.
     const mayFail = mayWait || status !== undefined;
@@ -75,34 +76,36 @@ function isHopeless(error: unknown, mayFail: boolean): boolean {
 }
 
 // The CA has not seen the CSR: a death came before the request, or an error in answer to it.
-async function finalizeAgain(story: OrderStory, order: PlacedOrder, open: OpenOrder): Promise<PlacedOrder> {
-  const { request, log } = story;
+async function finalizeAgain(context: OrderContext, order: PlacedOrder, open: OpenOrder): Promise<PlacedOrder> {
+  const { request, log } = context;
   const key = createPrivateKey(open.privateKeyPem);
-  const finished = await finalize(story, order, await createSigningRequest(request, key));
+  const finished = await finalize(context, order, await createSigningRequest(request, key));
   log.info("order.finalized", { lineage: request.lineage, order: order.url });
   return finished;
 }
 
-async function finalize(story: OrderStory, order: PlacedOrder, { csr }: SigningRequest): Promise<PlacedOrder> {
-  const send = () => story.connection.post(`finalize the order ${order.url}`, order.finalize, { csr });
+async function finalize(context: OrderContext, order: PlacedOrder, { csr }: SigningRequest): Promise<PlacedOrder> {
+  const send = () => context.connection.post(`finalize the order ${order.url}`, order.finalize, { csr });
   try {
     const answer = await send();
-    return await decided(story, order, readOrder(order.url, answer.data));
+    return await decided(context, order, readOrder(order.url, answer.data));
   } catch (error) {
     // Either the CA's right hand has not seen yet that all names are proven (not ready yet), or a first finalize got there and
     // only its answer was lost (no longer ready). The order itself tells.
     if (!(error instanceof ProblemError) || error.problem.type !== `${ACME_ERROR}orderNotReady`) throw error;
-    const current = await untilNot(story, order, ["pending"]);
-    if (current.status === "ready") return decided(story, order, readOrder(order.url, (await send()).data));
-    return decided(story, order, current);
+    const current = await untilNot(context, order, ["pending"]);
+    if (current.status === "ready") return decided(context, order, readOrder(order.url, (await send()).data));
+    return decided(context, order, current);
   }
 }
 
 /** The order once it is valid; throws when the CA gives it up. `answered` is what the CA said last. */
-async function decided(story: OrderStory, order: PlacedOrder, answered: Order): Promise<PlacedOrder> {
+async function decided(context: OrderContext, order: PlacedOrder, answered: Order): Promise<PlacedOrder> {
   const isFinished = answered.status === "valid" || answered.status === "invalid";
   // "ready" is waited out too: some CAs answer so for an instant after they have taken the CSR.
-  const current = isFinished ? { ...answered, url: order.url } : await untilNot(story, order, ["processing", "ready"]);
+  const current = isFinished
+    ? { ...answered, url: order.url }
+    : await untilNot(context, order, ["processing", "ready"]);
   if (current.status !== "valid") throw lost(current);
   return current;
 }
@@ -111,18 +114,22 @@ function lost({ url, error }: PlacedOrder): OperatorError {
   return error === undefined ? new OrderInvalidError(url) : new ProblemError(`complete the order ${url}`, error);
 }
 
-function untilNot(story: OrderStory, order: PlacedOrder, pending: readonly Order["status"][]): Promise<PlacedOrder> {
+function untilNot(
+  context: OrderContext,
+  order: PlacedOrder,
+  pending: readonly Order["status"][],
+): Promise<PlacedOrder> {
   return pollUntilDecided({
     what: `the order ${order.url}`,
-    patience: story.patience,
-    look: async () => {
-      const { retryAfter, ...current } = await showOrder(story, order.url);
+    deadline: context.deadline,
+    poll: async () => {
+      const { retryAfter, ...current } = await showOrder(context, order.url);
       return { value: current, isPending: pending.includes(current.status), retryAfter };
     },
   });
 }
 
-async function showOrder({ connection }: OrderStory, url: string): Promise<PlacedOrder & Pick<Answer, "retryAfter">> {
+async function showOrder({ connection }: OrderContext, url: string): Promise<PlacedOrder & Pick<Answer, "retryAfter">> {
   const { data, retryAfter } = await connection.post(`show the order ${url}`, url, null);
   return { ...readOrder(url, data), url, retryAfter };
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../reconcile/index.ts";
 import { OrderTimedOutError } from "./failures/order-errors.ts";
 
-// Most proofs are checked in well under a second, so the first look comes early; from then on the CA says how often. Where it says
+// Most proofs are checked in well under a second, so the first poll comes early; from then on the CA says how often. Where it says
 // nothing, what has taken long takes longer: the wait is a tenth of the time so far.
 const FIRST_MS = 100;
 const SHORTEST_MS = 250;
@@ -9,19 +9,19 @@ const UNASKED_SHARE = 1 / 10;
 const SHORTEST_UNASKED_MS = 1000;
 const LONGEST_MS = 30_000;
 
-/** One look at something that a CA is deciding on. */
-export type Look<T> = { readonly value: T; readonly isPending: boolean; readonly retryAfter?: Date | undefined };
+/** One answer about something that a CA is deciding on. */
+export type Poll<T> = { readonly value: T; readonly isPending: boolean; readonly retryAfter?: Date | undefined };
 
 /** What to wait for, and how long. */
 export type PollOptions<T> = {
   /** Named in the error: "the order https://…". */
   readonly what: string;
-  readonly look: () => Promise<Look<T>>;
-  readonly patience: Patience;
+  readonly poll: () => Promise<Poll<T>>;
+  readonly deadline: Deadline;
 };
 
 /** The time that is left to one order. */
-export type Patience = {
+export type Deadline = {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly deadlineAt: Date;
@@ -30,13 +30,13 @@ export type Patience = {
 };
 
 /** Throws OrderTimedOutError when an order's time is up: a CA that is slow in each of many answers is not waited for. */
-export function throwIfLate({ clock, deadlineAt, timeoutMs }: Patience): void {
+export function throwIfLate({ clock, deadlineAt, timeoutMs }: Deadline): void {
   if (clock.now() >= deadlineAt) throw new OrderTimedOutError("the order", timeoutMs);
 }
 
-/** Looks until the CA has decided (RFC 8555 §7.5.1, §7.4). Throws OrderTimedOutError, what `look` throws, or the signal's reason. */
-export async function pollUntilDecided<T>({ what, look, patience }: PollOptions<T>): Promise<T> {
-  const { clock, signal, deadlineAt, timeoutMs } = patience;
+/** Polls until the CA has decided (RFC 8555 §7.5.1, §7.4). Throws OrderTimedOutError, what `poll` throws, or the signal's reason. */
+export async function pollUntilDecided<T>({ what, poll, deadline }: PollOptions<T>): Promise<T> {
+  const { clock, signal, deadlineAt, timeoutMs } = deadline;
   let delayMs = FIRST_MS;
   let sleptMs = 0;
   for (;;) {
@@ -45,7 +45,7 @@ export async function pollUntilDecided<T>({ what, look, patience }: PollOptions<
     if (isLate || sleptMs + delayMs > timeoutMs) throw new OrderTimedOutError(what, timeoutMs);
     await clock.sleep(delayMs, signal);
     sleptMs += delayMs;
-    const { value, isPending, retryAfter } = await look();
+    const { value, isPending, retryAfter } = await poll();
     if (!isPending) return value;
     delayMs = nextPollDelayMs(retryAfter, clock.now(), sleptMs);
   }

@@ -4,14 +4,14 @@ import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";
 import { type Authorization, type Challenge, readAuthorization } from "./objects.ts";
 import { ChallengeNotOfferedError } from "./failures/order-errors.ts";
-import type { OrderStory, PlacedOrder } from "./order-story.ts";
+import type { OrderContext, PlacedOrder } from "./order-context.ts";
 import { forEachAtOnce } from "./parallel.ts";
 import { pollUntilDecided } from "./poll.ts";
 import type { FailedProof } from "./failures/failed-proof.ts";
 import { ChallengeFailedError, ProblemError } from "./failures/problem-errors.ts";
 
-/** An authorization to be proven, and how. */
-type Task = {
+/** The challenge by which an authorization is to be proven, and how. */
+type ChosenChallenge = {
   readonly authorization: Authorization;
   readonly challenge: Challenge;
   readonly solver: ChallengeSolver;
@@ -23,39 +23,39 @@ type Task = {
  * proof is left to be seen; after a failure no authorization is left pending either, which CAs count. Throws
  * ChallengeFailedError that names each name that failed, another OperatorError, or the signal's reason.
  */
-export async function proveControl(story: OrderStory, order: PlacedOrder): Promise<void> {
+export async function proveControl(context: OrderContext, order: PlacedOrder): Promise<void> {
   const decided = new Set<string>();
-  const tasks: Task[] = [];
+  const chosen: ChosenChallenge[] = [];
   try {
-    const authorizations = await forEachAtOnce(order.authorizations, (url) => fetchAuthorization(story, url));
+    const authorizations = await forEachAtOnce(order.authorizations, (url) => fetchAuthorization(context, url));
     const known = authorizations.filter(({ status }) => status !== "pending");
     for (const { url } of known) decided.add(url);
-    refuseForeign(story, authorizations);
+    refuseForeign(context, authorizations);
     throwFailures(known);
-    tellReused(story, known);
+    tellReused(context, known);
     const pending = authorizations.filter(({ status }) => status === "pending");
-    tasks.push(...(await forEachAtOnce(pending, (authorization) => plan(story, authorization))));
-    await forEachAtOnce(tasks, (task) => present(story, task));
-    await forEachAtOnce(tasks, (task) => selfCheck(story, task));
-    await validate(story, tasks, decided);
+    chosen.push(...(await forEachAtOnce(pending, (authorization) => choose(context, authorization))));
+    await forEachAtOnce(chosen, (one) => present(context, one));
+    await forEachAtOnce(chosen, (one) => selfCheck(context, one));
+    await validate(context, chosen, decided);
   } catch (error) {
     await deactivateAuthorizations(
-      story,
+      context,
       order.authorizations.filter((url) => !decided.has(url)),
     );
     throw error;
   } finally {
-    await forEachAtOnce(tasks, (task) => cleanUp(story, task));
+    await forEachAtOnce(chosen, (one) => cleanUp(context, one));
   }
 }
 
-async function fetchAuthorization({ connection }: OrderStory, url: string): Promise<Authorization> {
+async function fetchAuthorization({ connection }: OrderContext, url: string): Promise<Authorization> {
   const { data } = await connection.post(`show the authorization ${url}`, url, null);
   return readAuthorization(url, data);
 }
 
-// A CA may take a domain above as proof (RFC 8555 §7.1.3). What we are to prove, and to look at ourselves, is only what was ordered.
-function refuseForeign({ request }: OrderStory, authorizations: readonly Authorization[]): void {
+// A CA may take a domain above as proof (RFC 8555 §7.1.3). What we are to prove, and to check ourselves, is only what was ordered.
+function refuseForeign({ request }: OrderContext, authorizations: readonly Authorization[]): void {
   const bare = ({ value }: Identifier) => value.replace(/^\*\./, "");
   const ordered = new Set(request.identifiers.map(bare));
   const foreign = authorizations.find(({ status, identifier }) => status !== "valid" && !ordered.has(bare(identifier)));
@@ -64,47 +64,51 @@ function refuseForeign({ request }: OrderStory, authorizations: readonly Authori
   throw new UnexpectedAnswerError(foreign.url, `an authorization for ${value}, which was not ordered`);
 }
 
-async function plan(story: OrderStory, authorization: Authorization): Promise<Task> {
+async function choose(context: OrderContext, authorization: Authorization): Promise<ChosenChallenge> {
   const { identifier, challenges } = authorization;
-  const solver = story.solverFor(identifier);
+  const solver = context.solverFor(identifier);
   const challenge = challenges.find(({ type, token }) => type === solver.type && token !== undefined);
   if (challenge?.token === undefined) {
     const offered = challenges.map(({ type }) => type);
     throw new ChallengeNotOfferedError(identifier, solver.type, offered);
   }
   const { token } = challenge;
-  const keyAuthorization = await story.connection.keyAuthorization(token);
-  const proof = { identifier, token, keyAuthorization, webrootPath: story.request.webrootPath };
+  const keyAuthorization = await context.connection.keyAuthorization(token);
+  const proof = { identifier, token, keyAuthorization, webrootPath: context.request.webrootPath };
   return { authorization, challenge, solver, proof };
 }
 
-async function present({ log, request, patience }: OrderStory, { solver, proof }: Task): Promise<void> {
-  await solver.present(proof, patience.signal);
+async function present({ log, request, deadline }: OrderContext, { solver, proof }: ChosenChallenge): Promise<void> {
+  await solver.present(proof, deadline.signal);
   const name = proof.identifier.value;
   log.debug("challenge.presented", { lineage: request.lineage, name, challenge: solver.type });
 }
 
 // Advice, never a gate: a server that can't reach itself by its public way is often seen well from outside.
-async function selfCheck({ log, request, patience }: OrderStory, { solver, proof }: Task): Promise<void> {
+async function selfCheck({ log, request, deadline }: OrderContext, { solver, proof }: ChosenChallenge): Promise<void> {
   const fields = { lineage: request.lineage, name: proof.identifier.value };
   try {
-    const finding = await solver.selfCheck(proof, patience.signal);
+    const finding = await solver.selfCheck(proof, deadline.signal);
     if (finding === undefined) log.debug("self-check.passed", fields);
     else log.warn("self-check.failed", { ...fields, message: finding.message, remedy: finding.remedy });
   } catch (error) {
-    patience.signal.throwIfAborted();
+    deadline.signal.throwIfAborted();
     const { message, remedy } = asOperatorError(error);
     log.warn("self-check.failed", { ...fields, message, remedy });
   }
 }
 
-/** Has the CA look at all proofs, and waits until it has decided on each; adds to `decided` what needs no tidying up. */
-async function validate(story: OrderStory, tasks: readonly Task[], decided: Set<string>): Promise<void> {
-  const { log, request } = story;
-  const authorizations = await forEachAtOnce(tasks, async ({ authorization, challenge }) => {
+/** Has the CA check all proofs, and waits until it has decided on each; adds to `decided` what needs no tidying up. */
+async function validate(
+  context: OrderContext,
+  chosen: readonly ChosenChallenge[],
+  decided: Set<string>,
+): Promise<void> {
+  const { log, request } = context;
+  const authorizations = await forEachAtOnce(chosen, async ({ authorization, challenge }) => {
     const name = authorization.identifier.value;
-    await answerChallenge(story, authorization, challenge);
-    const outcome = await untilDecided(story, authorization, challenge);
+    await answerChallenge(context, authorization, challenge);
+    const outcome = await untilDecided(context, authorization, challenge);
     if (outcome.status !== "pending") decided.add(outcome.url);
     if (outcome.status === "valid") log.info("challenge.validated", { lineage: request.lineage, name });
     return outcome;
@@ -112,26 +116,30 @@ async function validate(story: OrderStory, tasks: readonly Task[], decided: Set<
   throwFailures(authorizations);
 }
 
-/** Tells the CA to look. A refusal may mean that it has looked already and only its answer was lost: then nothing is wrong. */
-async function answerChallenge(story: OrderStory, authorization: Authorization, challenge: Challenge): Promise<void> {
+/** Tells the CA to check. A refusal may mean that it has checked already and only its answer was lost: then nothing is wrong. */
+async function answerChallenge(
+  context: OrderContext,
+  authorization: Authorization,
+  challenge: Challenge,
+): Promise<void> {
   try {
-    await story.connection.post(`verify ${authorization.identifier.value}`, challenge.url, {});
+    await context.connection.post(`verify ${authorization.identifier.value}`, challenge.url, {});
   } catch (refusal) {
     if (!(refusal instanceof ProblemError)) throw refusal;
-    const { challenges } = await fetchAuthorization(story, authorization.url);
+    const { challenges } = await fetchAuthorization(context, authorization.url);
     const current = challenges.find(({ url }) => url === challenge.url);
     if (current === undefined || current.status === "pending") throw refusal;
   }
 }
 
 // The authorization is asked, not the challenge: the order becomes ready by its authorizations (RFC 8555 §7.1.6).
-function untilDecided(story: OrderStory, asked: Authorization, challenge: Challenge): Promise<Authorization> {
+function untilDecided(context: OrderContext, asked: Authorization, challenge: Challenge): Promise<Authorization> {
   const { url, identifier } = asked;
   return pollUntilDecided({
     what: `the authorization of ${identifier.value}`,
-    patience: story.patience,
-    look: async () => {
-      const answer = await story.connection.post(`show the authorization of ${identifier.value}`, url, null);
+    deadline: context.deadline,
+    poll: async () => {
+      const answer = await context.connection.post(`show the authorization of ${identifier.value}`, url, null);
       const value = readAuthorization(url, answer.data);
       const isPending = value.status === "pending" && !isGivenUp(value, challenge);
       return { value, isPending, retryAfter: answer.retryAfter };
@@ -140,7 +148,7 @@ function untilDecided(story: OrderStory, asked: Authorization, challenge: Challe
 }
 
 // An authorization whose challenge has failed is not always made invalid, as RFC 8555 §7.1.6 wants it: at step-ca, which is
-// Caddy's CA too, it stays pending. Nor is a challenge: while a CA goes on looking it is "processing" (§8.2), so one that has an
+// Caddy's CA too, it stays pending. Nor is a challenge: while a CA goes on trying it is "processing" (§8.2), so one that has an
 // error and is "pending" waits to be asked again, for ever.
 function isGivenUp({ challenges }: Authorization, { url }: Challenge): boolean {
   const current = challenges.find((one) => one.url === url);
@@ -164,13 +172,13 @@ function throwFailures(authorizations: readonly Authorization[]): void {
   if (failures.length > 0) throw new ChallengeFailedError(failures);
 }
 
-function tellReused({ log, request }: OrderStory, authorizations: readonly Authorization[]): void {
+function tellReused({ log, request }: OrderContext, authorizations: readonly Authorization[]): void {
   for (const { identifier } of authorizations) {
     log.info("authorization.reused", { lineage: request.lineage, name: identifier.value });
   }
 }
 
-async function cleanUp({ log, request }: OrderStory, { solver, proof }: Task): Promise<void> {
+async function cleanUp({ log, request }: OrderContext, { solver, proof }: ChosenChallenge): Promise<void> {
   try {
     await solver.cleanUp(proof);
   } catch (error) {

@@ -21,9 +21,9 @@ const FAILURE_DELAYS_MS = [250, 1000];
 // its servers disagree, gets five seconds to come to its senses.
 const NONCE_DELAYS_MS = [...Array<number>(9).fill(0), ...Array<number>(10).fill(500)];
 
-// An order given up for half a minute's patience would wait for the back-off.
-const LONGEST_PATIENCE_MS = 30_000;
-const TIMES_PATIENT = 2;
+// An order given up for a wait of half a minute would wait for the back-off.
+const LONGEST_WAIT_MS = 30_000;
+const MOST_WAITS = 2;
 
 /**
  * Does `ask`, and again a few times after a failure of line or server, twice when the CA asks for half a minute or less
@@ -32,13 +32,13 @@ const TIMES_PATIENT = 2;
  */
 export async function repeatedly<T>({ ca, doing, log, signal }: Repeatable, ask: () => Promise<T>): Promise<T> {
   const delaysMs = { failure: [...FAILURE_DELAYS_MS], nonce: [...NONCE_DELAYS_MS] };
-  let timesPatient = 0;
+  let timesWaited = 0;
   for (;;) {
     try {
       return await ask();
     } catch (error) {
-      const askedMs = timesPatient < TIMES_PATIENT ? patienceAskedMs(error, ca.clock.now()) : undefined;
-      if (askedMs !== undefined) timesPatient += 1;
+      const askedMs = timesWaited < MOST_WAITS ? askedWaitMs(error, ca.clock.now()) : undefined;
+      if (askedMs !== undefined) timesWaited += 1;
       const why = whyRepeat(error);
       const delayMs = askedMs ?? (why && delaysMs[why].shift());
       if (delayMs === undefined) throw error;
@@ -57,8 +57,8 @@ function whyRepeat(error: unknown): "failure" | "nonce" | undefined {
   return isRefusedNonce ? "nonce" : undefined;
 }
 
-function patienceAskedMs(error: unknown, now: Date): number | undefined {
+function askedWaitMs(error: unknown, now: Date): number | undefined {
   if (!(error instanceof RateLimitedError) || typeof error.retry !== "object") return undefined;
   const ms = Math.max(0, error.retry.notBefore.getTime() - now.getTime());
-  return ms <= LONGEST_PATIENCE_MS ? ms : undefined;
+  return ms <= LONGEST_WAIT_MS ? ms : undefined;
 }

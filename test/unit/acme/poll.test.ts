@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { OrderTimedOutError } from "../../../src/acme/failures/order-errors.ts";
-import { type Look, nextPollDelayMs, pollUntilDecided } from "../../../src/acme/poll.ts";
+import { type Poll, nextPollDelayMs, pollUntilDecided } from "../../../src/acme/poll.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 
 const NOW = new Date("2026-11-22T01:00:00Z");
@@ -22,40 +22,40 @@ describe("the wait between two polls", () => {
 });
 
 describe("polling", () => {
-  const patienceOf = (clock: ReturnType<typeof instantClock>, timeoutMs: number) => ({
+  const deadlineOf = (clock: ReturnType<typeof instantClock>, timeoutMs: number) => ({
     clock,
     signal: new AbortController().signal,
     deadlineAt: new Date(clock.now().getTime() + timeoutMs),
     timeoutMs,
   });
 
-  test("looks first after 100 ms, then as often as the CA says", async () => {
+  test("polls first after 100 ms, then as often as the CA says", async () => {
     const clock = instantClock(NOW);
-    const answers: Look<string>[] = [
+    const answers: Poll<string>[] = [
       { value: "pending", isPending: true },
       { value: "pending", isPending: true, retryAfter: after(5100) },
       { value: "valid", isPending: false },
     ];
-    const look = async () => answers.shift() ?? { value: "none left", isPending: false };
-    await expect(pollUntilDecided({ what: "x", look, patience: patienceOf(clock, 60_000) })).resolves.toBe("valid");
+    const poll = async () => answers.shift() ?? { value: "none left", isPending: false };
+    await expect(pollUntilDecided({ what: "x", poll, deadline: deadlineOf(clock, 60_000) })).resolves.toBe("valid");
     expect(clock.slept).toEqual([100, 1000, 4000]);
   });
 
   test("asks a CA that says nothing of when less and less often", async () => {
     const clock = instantClock(NOW);
-    const look = async () => ({ value: "pending", isPending: true });
-    await pollUntilDecided({ what: "x", look, patience: patienceOf(clock, 300_000) }).catch(() => undefined);
+    const poll = async () => ({ value: "pending", isPending: true });
+    await pollUntilDecided({ what: "x", poll, deadline: deadlineOf(clock, 300_000) }).catch(() => undefined);
     expect(clock.slept.length).toBeLessThan(60);
     expect(clock.slept).toEqual([...clock.slept].sort((a, b) => a - b));
   });
 
   test("ends when the order has had its time, however patient the CA", async () => {
     const clock = instantClock(NOW);
-    const look = async () => ({ value: "pending", isPending: true, retryAfter: after(3_600_000) });
+    const poll = async () => ({ value: "pending", isPending: true, retryAfter: after(3_600_000) });
     const polling = pollUntilDecided({
       what: "the order https://ca.test/1",
-      look,
-      patience: patienceOf(clock, 120_000),
+      poll,
+      deadline: deadlineOf(clock, 120_000),
     });
     await expect(polling).rejects.toThrow(OrderTimedOutError);
     await expect(polling).rejects.toThrow("the order https://ca.test/1 after 120 s");
@@ -64,14 +64,14 @@ describe("polling", () => {
 
   test("ends when it has slept for as long, though the clock is set back again and again", async () => {
     const clock = { ...instantClock(NOW), now: () => NOW };
-    const look = async () => ({ value: "pending", isPending: true });
-    const polling = pollUntilDecided({ what: "x", look, patience: patienceOf(clock, 60_000) });
+    const poll = async () => ({ value: "pending", isPending: true });
+    const polling = pollUntilDecided({ what: "x", poll, deadline: deadlineOf(clock, 60_000) });
     await expect(polling).rejects.toThrow(OrderTimedOutError);
   });
 
   test("an abort ends the wait with the signal's reason", async () => {
-    const patience = { ...patienceOf(instantClock(NOW), 60_000), signal: AbortSignal.abort(new Error("stopping")) };
-    const look = async () => ({ value: "pending", isPending: true });
-    await expect(pollUntilDecided({ what: "x", look, patience })).rejects.toThrow("stopping");
+    const deadline = { ...deadlineOf(instantClock(NOW), 60_000), signal: AbortSignal.abort(new Error("stopping")) };
+    const poll = async () => ({ value: "pending", isPending: true });
+    await expect(pollUntilDecided({ what: "x", poll, deadline })).rejects.toThrow("stopping");
   });
 });

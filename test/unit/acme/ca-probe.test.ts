@@ -17,14 +17,14 @@ afterAll(() => server.stop());
 
 const live = () => new AbortController().signal;
 
-describe("a look at a CA", () => {
+describe("a probe of a CA", () => {
   test("asks for its directory and a nonce, anew each time", async () => {
     const { authority } = await scriptedAuthority(server);
     expect(await authority.isAnswering(server.directoryUrl, live())).toBe(true);
     expect(await authority.isAnswering(server.directoryUrl, live())).toBe(true);
     const asked = server.requests.map(({ method, path }) => `${method} ${path}`);
-    const look = ["GET /directory", "HEAD /newNonce"];
-    expect(asked).toEqual([...look, ...look]);
+    const probe = ["GET /directory", "HEAD /newNonce"];
+    expect(asked).toEqual([...probe, ...probe]);
   });
 
   test.each<[string, string, ScriptedAnswer]>([
@@ -49,9 +49,9 @@ describe("a look at a CA", () => {
     const reason = new Error("the daemon stops");
     server.answerUnsigned(() => "hang");
     const { authority } = await scriptedAuthority(server);
-    const look = authority.isAnswering(server.directoryUrl, controller.signal);
+    const probe = authority.isAnswering(server.directoryUrl, controller.signal);
     controller.abort(reason);
-    await expect(look).rejects.toBe(reason);
+    await expect(probe).rejects.toBe(reason);
   });
 });
 
