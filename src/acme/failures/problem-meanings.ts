@@ -63,14 +63,10 @@ const BAD_ACCOUNT_KEY: Meaning = {
     "CA takes is registered.",
 };
 
-const OTHER_KIND_OF_ORDER: Meaning = {
-  code: "ACME_PROBLEM",
-  remedy: "Name another CA in CERTBOT_SERVER: this one speaks of a kind of order that the sidecar never places.",
-};
-
-// Keyed by the type's name after ACME_ERROR: IANA's registry "ACME Error Types" without its entries of a validation (caa,
-// connection, dns, incorrectResponse, tls: as in failed proofs) and of a revocation, which we never ask for; then what CAs
-// use beside it. A map, since the CA chooses the key: an object would know "constructor" too.
+// Keyed by the type's name after ACME_ERROR: IANA's registry "ACME Error Types", without its entries of a
+// validation, which have their meaning with failed proofs, and those that answer no request of ours (revocation, STAR, devices);
+// then what CAs use beside it.
+// A map, since the CA chooses the key: an object would know "constructor" too.
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   [
     "accountDoesNotExist",
@@ -88,11 +84,6 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
       remedy: "Leave the daemon running: it orders again without naming the certificate that is to be replaced.",
     },
   ],
-  ["autoRenewalCanceled", OTHER_KIND_OF_ORDER],
-  ["autoRenewalCancellationInvalid", OTHER_KIND_OF_ORDER],
-  ["autoRenewalExpired", OTHER_KIND_OF_ORDER],
-  ["autoRenewalRevocationNotSupported", OTHER_KIND_OF_ORDER],
-  ["badAttestationStatement", OTHER_KIND_OF_ORDER],
   [
     "badCSR",
     {
@@ -174,7 +165,6 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
         "Run update-cert again; if the CA still says so, ask it whether this account may have certificates for these names.",
     },
   ],
-  ["unknownDelegation", OTHER_KIND_OF_ORDER],
   [
     "unsupportedContact",
     {
