@@ -33,6 +33,19 @@ declare module "acme-client/src/client.js" {
   export = Client;
 }
 
+declare module "acme-client/src/http.js" {
+  /** A JWS in the flattened form that ACME wants (RFC 8555 §6.2). */
+  type Jws = { readonly protected: string; readonly payload: string; readonly signature: string };
+
+  class HttpClient {
+    constructor(directoryUrl: string, accountKey: string);
+    getJwk(): object;
+    createSignedBody(url: string, payload: object): Jws;
+    createSignedHmacBody(hmacKey: string, url: string, payload: object, options: { kid: string }): Jws;
+  }
+  export = HttpClient;
+}
+
 declare module "acme-client/src/crypto/index.js" {
   export function createCsr(data: { altNames: string[] }, keyPem: string): Promise<[Buffer, Buffer]>;
 }

@@ -6,7 +6,6 @@ export {
   NoAccountError,
   RehearsalAccountError,
 } from "./failures/account-errors.ts";
-export { accountId } from "./account-key.ts";
 export { AccountPausedError } from "./failures/account-paused.ts";
 export type { CaaLookup, CaaRecord } from "./caa.ts";
 export { createCertificateAuthority } from "./certificate-authority.ts";

@@ -39,7 +39,7 @@ export async function changeKey(place: AccountPlace, account: Account, options: 
   if (keyChange === undefined) throw new KeyChangeNotOfferedError(ca.directoryUrl);
   const change = await prepare(place, account);
   const connection = await connect(ca, account, options);
-  const request = signKeyChange(keyChange, account, change.account.privateKeyPem);
+  const request = await signKeyChange(keyChange, account, change.account.privateKeyPem);
   try {
     await connection.post(`give the account ${account.url} a new key`, keyChange, request);
   } catch (error) {

@@ -3,7 +3,7 @@ import { asOperatorError, type OperatorError } from "../certificate/index.ts";
 import type { CollectRequest, IssuedCertificate, OpenOrder } from "../reconcile/index.ts";
 import type { Answer } from "./connection.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
-import { downloadCertificate } from "./download.ts";
+import { downloadCertificate } from "./certificate-chain.ts";
 import { type Order, readOrder } from "./objects.ts";
 import { OrderInvalidError } from "./failures/order-errors.ts";
 import type { OrderContext, PlacedOrder } from "./order-context.ts";

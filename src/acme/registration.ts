@@ -61,7 +61,7 @@ async function apply(application: Application, external: ExternalAccount | undef
   const payload = {
     termsOfServiceAgreed: true,
     ...(request.email === undefined ? {} : { contact: [`mailto:${request.email}`] }),
-    ...(external && { externalAccountBinding: signExternalAccount(newAccount, key.privateKeyPem, external) }),
+    ...(external && { externalAccountBinding: await signExternalAccount(newAccount, key.privateKeyPem, external) }),
   };
   try {
     return await connection.post("register an account", newAccount, payload);

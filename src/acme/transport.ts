@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
 import { createSecureContext, getCACertificates } from "node:tls";
+import { certificatesIn } from "../certificate/index.ts";
 import {
   AnswerTooLong,
   CaBundleUnreadableError,
@@ -10,7 +11,6 @@ import {
   RequestTimedOut,
   UnexpectedAnswerError,
 } from "./failures/connection-errors.ts";
-import { splitPemBlocks } from "./pem.ts";
 
 /** One request to a CA. */
 export type CaRequest = {
@@ -80,7 +80,7 @@ function createAgent({ caBundlePem, verifyTls, proxyEnvironment }: TransportOpti
 // OpenSSL skips what it can't read in a list of roots, without a word; so each block is read here first.
 function trustAlso(bundlePem: string) {
   try {
-    const blocks = splitPemBlocks(bundlePem);
+    const blocks = certificatesIn(bundlePem);
     if (blocks.length === 0) throw new Error("there is no PEM certificate in it");
     for (const block of blocks) void new X509Certificate(block).subject;
     return createSecureContext({ ca: [...getCACertificates("default"), ...blocks] });

@@ -1,3 +1,4 @@
+export { accountIdOf } from "./account-id.ts";
 export { exactSetKey, planBudget, pruneSpending } from "./budget.ts";
 export type { BudgetPlan, FailedValidation, IntendedOrder, SpentOrder, Spending } from "./budget.ts";
 export { fallbackAt } from "./ca-choice.ts";
@@ -15,6 +16,7 @@ export { LOOK_EVERY_MS, planLook } from "./look-plan.ts";
 export type { LookFacts, LookPlan } from "./look-plan.ts";
 export { asOperatorError, OperatorError, toFailure, UnexpectedError } from "./operator-error.ts";
 export type { Failure, FailureOrigin, HoldScope, RetryRule } from "./operator-error.ts";
+export { certificatesIn } from "./pem.ts";
 export { printable } from "./printable.ts";
 export {
   isRenewalInfoDue,

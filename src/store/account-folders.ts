@@ -1,5 +1,6 @@
-import { createHash, createPrivateKey, createPublicKey, type JsonWebKey } from "node:crypto";
+import { createPrivateKey, type JsonWebKey } from "node:crypto";
 import { basename, dirname, join } from "node:path";
+import { accountIdOf } from "../certificate/index.ts";
 import type { Account } from "../reconcile/index.ts";
 import type { DurableFiles } from "./durable-files.ts";
 import { hasErrno, StoreError } from "./errors.ts";
@@ -182,12 +183,6 @@ export function safeAccountId(accountId: string): string {
 /** A private key as certbot writes it. */
 export function privateKeyRecord(privateKeyPem: string): string {
   return JSON.stringify(createPrivateKey(privateKeyPem).export({ format: "jwk" }));
-}
-
-// certbot's rule: hex MD5 of the public key's PEM. A name, no protection.
-function accountIdOf(privateKeyPem: string): string {
-  const pem = createPublicKey(privateKeyPem).export({ type: "spki", format: "pem" });
-  return createHash("md5").update(pem).digest("hex");
 }
 
 function unusableAccount(what: string, reason: string, cause?: unknown): StoreError {

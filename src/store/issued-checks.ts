@@ -1,12 +1,18 @@
 import { X509Certificate } from "node:crypto";
-import { identifierKey, isKeyOf, readLeaf, sameIdentifiers, type Identifier, type Leaf } from "../certificate/index.ts";
+import {
+  certificatesIn,
+  identifierKey,
+  isKeyOf,
+  readLeaf,
+  sameIdentifiers,
+  type Identifier,
+  type Leaf,
+} from "../certificate/index.ts";
 import type { NewVersion } from "../reconcile/index.ts";
 import { StoreError } from "./errors.ts";
 
 // A clock this slow harms nobody: visitors' own clocks decide whether they accept the certificate.
 const SLOW_CLOCK_MS = 5 * 60 * 1000;
-
-const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 /**
  * Looks whether what the CA gave can be served: one leaf, exactly the names asked for, its own key, a chain that parses, a
@@ -24,10 +30,10 @@ export function checkIssued({ lineage, identifiers, issued }: NewVersion, now: D
 }
 
 function parse(lineage: string, certificatePem: string, chainPem: string): Leaf {
-  const leaves = certificatePem.match(PEM_BLOCK) ?? [];
+  const leaves = certificatesIn(certificatePem);
   if (leaves.length !== 1) throw unusable(lineage, `it has ${leaves.length} PEM certificates where one leaf belongs`);
   try {
-    for (const block of chainPem.match(PEM_BLOCK) ?? []) void new X509Certificate(block);
+    for (const block of certificatesIn(chainPem)) void new X509Certificate(block);
     return readLeaf(certificatePem);
   } catch (cause) {
     throw unusable(lineage, `it can't be parsed: ${String(cause)}`, cause);

@@ -1,8 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { accountId } from "../../src/acme/index.ts";
-import { type Identifier, isKeyOf, type KeyType, readLeaf } from "../../src/certificate/index.ts";
+import { accountIdOf, type Identifier, isKeyOf, type KeyType, readLeaf } from "../../src/certificate/index.ts";
 import { acmeStage, dns, freshName } from "../support/acme-stage.ts";
 
 const stage = acmeStage();
@@ -34,7 +33,7 @@ describe("a certificate", () => {
     expect(issuer.checkIssued(new X509Certificate(await stage.pebble.issuingRootPem()))).toBe(true);
     const account = await accounts.find(stage.ca.directoryUrl);
     expect(account?.id).toBe(issued.accountId);
-    expect(account && accountId(account.privateKeyPem)).toBe(issued.accountId);
+    expect(account && accountIdOf(account.privateKeyPem)).toBe(issued.accountId);
     expect(events()).toEqual([
       "account.registered",
       "order.created",

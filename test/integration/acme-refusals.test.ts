@@ -3,7 +3,8 @@ import { readdir } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { createCa } from "../../src/acme/ca.ts";
 import { connect } from "../../src/acme/connection.ts";
-import { accountId, ChallengeFailedError } from "../../src/acme/index.ts";
+import { ChallengeFailedError } from "../../src/acme/index.ts";
+import { accountIdOf } from "../../src/certificate/index.ts";
 import { createTransport } from "../../src/acme/transport.ts";
 import type { Account, AccountStore } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
@@ -95,10 +96,10 @@ describe("the account", () => {
     const { issue, accounts, events } = await stage.sidecar();
     const privateKeyPem = newKey();
     const url = new URL("/my-account/nobody", stage.ca.directoryUrl).href;
-    await keep(accounts, { id: accountId(privateKeyPem), privateKeyPem, url });
+    await keep(accounts, { id: accountIdOf(privateKeyPem), privateKeyPem, url });
     const issued = await issue(stage.request(dns(freshName())));
     expect(events()).toContain("account.replaced");
-    expect(issued.accountId).not.toBe(accountId(privateKeyPem));
+    expect(issued.accountId).not.toBe(accountIdOf(privateKeyPem));
     expect((await accounts.find(stage.ca.directoryUrl))?.id).toBe(issued.accountId);
   });
 
@@ -118,9 +119,9 @@ describe("the account", () => {
     const { issue, accounts, events } = await stage.sidecar();
     const privateKeyPem = newKey();
     const url = await register(privateKeyPem);
-    await keep(accounts, { id: accountId(privateKeyPem), privateKeyPem, url });
+    await keep(accounts, { id: accountIdOf(privateKeyPem), privateKeyPem, url });
     const issued = await issue(stage.request(dns(freshName())));
-    expect(issued.accountId).toBe(accountId(privateKeyPem));
+    expect(issued.accountId).toBe(accountIdOf(privateKeyPem));
     expect(events()).not.toContain("account.registered");
   });
 
@@ -128,9 +129,9 @@ describe("the account", () => {
     const { issue, accounts } = await stage.sidecar();
     const keys = [newKey(), newKey()];
     for (const privateKeyPem of keys) {
-      await keep(accounts, { id: accountId(privateKeyPem), privateKeyPem, url: await register(privateKeyPem) });
+      await keep(accounts, { id: accountIdOf(privateKeyPem), privateKeyPem, url: await register(privateKeyPem) });
     }
-    const ids = keys.map((key) => accountId(key));
+    const ids = keys.map((key) => accountIdOf(key));
     for (const id of ids) {
       const issued = await issue(stage.request(dns(freshName()), { accountId: id }));
       expect(issued.accountId).toBe(id);

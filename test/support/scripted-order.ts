@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
-import { accountId, createCertificateAuthority } from "../../src/acme/index.ts";
+import { createCertificateAuthority } from "../../src/acme/index.ts";
+import { accountIdOf } from "../../src/certificate/index.ts";
 import { createWebrootSolver } from "../../src/challenge/index.ts";
 import type { CertificateAuthority, IssuedCertificate, IssueRequest, Log } from "../../src/reconcile/index.ts";
 import { createAccountStore } from "../../src/store/index.ts";
@@ -13,7 +14,7 @@ const KEY = generateKeyPairSync("ec", { namedCurve: "P-256" })
   .toString();
 
 /** The id of the account that {@link scriptedAuthority} has. */
-export const SCRIPTED_ACCOUNT_ID = accountId(KEY);
+export const SCRIPTED_ACCOUNT_ID = accountIdOf(KEY);
 
 /** What a CA answers to the POSTs at each path, in turn; the last answer stays. */
 export type Answers = Readonly<Record<string, readonly ScriptedAnswer[]>>;

@@ -2,7 +2,8 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { accountId, createCertificateAuthority } from "../../../src/acme/index.ts";
+import { createCertificateAuthority } from "../../../src/acme/index.ts";
+import { accountIdOf } from "../../../src/certificate/index.ts";
 import type { Account, IssueRequest } from "../../../src/reconcile/index.ts";
 import { createAccountStore } from "../../../src/store/index.ts";
 import { failureOf } from "../../support/acme-stage.ts";
@@ -91,7 +92,7 @@ function sidecar(fs?: Parameters<typeof createAccountStore>[0]["fs"]) {
 async function keepAccount(path: string, ageDays: number): Promise<Account> {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const privateKeyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  const account = { id: accountId(privateKeyPem), privateKeyPem, url: `${server.origin}${path}` };
+  const account = { id: accountIdOf(privateKeyPem), privateKeyPem, url: `${server.origin}${path}` };
   const createdAt = new Date(Date.now() - ageDays * 24 * 3600 * 1000);
   await createAccountStore({ root }).save(server.directoryUrl, account, { createdAt });
   return account;

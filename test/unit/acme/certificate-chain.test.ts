@@ -1,7 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { distanceFrom, isSameLeaf, readChain, rootName } from "../../../src/acme/certificate-chain.ts";
-import { linkTargets } from "../../../src/acme/link-header.ts";
+import { distanceFrom, isSameLeaf, linkTargets, readChain, rootName } from "../../../src/acme/certificate-chain.ts";
 import { problemAnswer, type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 import { type Answers, certificateAnswer, happyEnd, runOrder } from "../../support/scripted-order.ts";
 import { makeTestCertificate, type TestCertificate } from "../../support/test-ca.ts";

@@ -2,8 +2,8 @@ import { createPublicKey, createVerify, generateKeyPairSync, type JsonWebKey } f
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { accountId, createCertificateAuthority } from "../../../src/acme/index.ts";
-import type { OperatorError } from "../../../src/certificate/index.ts";
+import { createCertificateAuthority } from "../../../src/acme/index.ts";
+import { accountIdOf, type OperatorError } from "../../../src/certificate/index.ts";
 import type { Account } from "../../../src/reconcile/index.ts";
 import { createAccountStore } from "../../../src/store/index.ts";
 import { failureOf } from "../../support/acme-stage.ts";
@@ -29,7 +29,7 @@ beforeEach(async () => {
   accounts = createAccountStore({ root });
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const privateKeyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  account = { id: accountId(privateKeyPem), privateKeyPem, url: `${server.origin}/account` };
+  account = { id: accountIdOf(privateKeyPem), privateKeyPem, url: `${server.origin}/account` };
   await accounts.save(server.directoryUrl, account, { createdAt: new Date() });
 });
 

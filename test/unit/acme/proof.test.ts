@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { accountId, createCertificateAuthority } from "../../../src/acme/index.ts";
-import { OperatorError } from "../../../src/certificate/index.ts";
+import { createCertificateAuthority } from "../../../src/acme/index.ts";
+import { accountIdOf, OperatorError } from "../../../src/certificate/index.ts";
 import { createWebrootSolver } from "../../../src/challenge/index.ts";
 import { createAccountStore } from "../../../src/store/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
@@ -42,7 +42,7 @@ async function prove({ status = "invalid", ...shown }: Outcome): Promise<Operato
     return { status: 200, body: isTold ? decided : authorization };
   });
   const accounts = createAccountStore({ root: await temporaryFolder() });
-  const account = { id: accountId(KEY), privateKeyPem: KEY, url: `${server.origin}/account` };
+  const account = { id: accountIdOf(KEY), privateKeyPem: KEY, url: `${server.origin}/account` };
   await accounts.save(server.directoryUrl, account, { createdAt: clock.now() });
   const authority = createCertificateAuthority({
     accounts,

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey } from "node:crypto";
 import { expect, test } from "vitest";
-import { accountId } from "../../../src/acme/index.ts";
+import { accountIdOf } from "../../../src/certificate/index.ts";
 
 // A key made once for this test, and the id that Python's cryptography gives it the way certbot asks for it:
 // md5 over public_bytes(PEM, SubjectPublicKeyInfo).
@@ -13,11 +13,11 @@ kRnZ/PbMe2JbsiycRdFJXDmI1PZRDRblSaE6MgHXshvBodAtib7OjdF8
 const ID = "9ee1a85d0fe26d064169ee303f43fd9e";
 
 test("an account's id is the one that certbot would give it", () => {
-  expect(accountId(KEY)).toBe(ID);
+  expect(accountIdOf(KEY)).toBe(ID);
 });
 
 test("it is made of the public key alone, its PEM's final new line included", () => {
   const pem = createPublicKey(KEY).export({ type: "spki", format: "pem" }).toString();
   expect(pem.endsWith("-----END PUBLIC KEY-----\n")).toBe(true);
-  expect(accountId(KEY)).toBe(createHash("md5").update(pem).digest("hex"));
+  expect(accountIdOf(KEY)).toBe(createHash("md5").update(pem).digest("hex"));
 });
