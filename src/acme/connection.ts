@@ -8,6 +8,9 @@ import { parseJson, refusalOf } from "./failures/refusal.ts";
 import { repeatedly } from "./repeat.ts";
 import { parseRetryAfter } from "./failures/retry-after.ts";
 
+/** Enough to make a certificate of many names quick, few enough for a CA's per-address limits and for the nonces at hand. */
+export const REQUESTS_AT_ONCE = 8;
+
 /** Who signs: the key, and the account URL once there is one (RFC 8555 §6.2: `kid`, else `jwk`). */
 export type Signer = { readonly privateKeyPem: string; readonly url?: string | undefined };
 

@@ -1,6 +1,6 @@
-import type { Connection } from "./connection.ts";
+import { mapLimited } from "../certificate/index.ts";
+import { type Connection, REQUESTS_AT_ONCE } from "./connection.ts";
 import type { OrderContext } from "./order-context.ts";
-import { forEachAtOnce } from "./parallel.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
 
 // A daemon that is told to stop has 2 s for everything.
@@ -16,7 +16,7 @@ export async function deactivateAuthorizations(context: OrderContext, urls: read
   const { signal, dispose } = signalOfItsOwn(context.deadline.signal);
   try {
     const connection = await context.reconnect(signal);
-    await forEachAtOnce(urls, (url) => deactivate(connection, url));
+    await mapLimited(urls, REQUESTS_AT_ONCE, (url) => deactivate(connection, url));
   } catch {
     // The failure that led here is the one to tell; what stays pending at the CA lapses by itself.
   } finally {

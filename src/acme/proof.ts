@@ -1,11 +1,11 @@
-import { asOperatorError, type Identifier } from "../certificate/index.ts";
+import { asOperatorError, mapLimited, type Identifier } from "../certificate/index.ts";
 import type { ChallengeProof, ChallengeSolver } from "../reconcile/index.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
+import { REQUESTS_AT_ONCE } from "./connection.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";
 import { type Authorization, type Challenge, readAuthorization } from "./objects.ts";
 import { ChallengeNotOfferedError } from "./failures/order-errors.ts";
 import type { OrderContext, PlacedOrder } from "./order-context.ts";
-import { forEachAtOnce } from "./parallel.ts";
 import { pollUntilDecided } from "./poll.ts";
 import type { FailedProof } from "./failures/failed-proof.ts";
 import { ChallengeFailedError, ProblemError } from "./failures/problem-errors.ts";
@@ -27,16 +27,18 @@ export async function proveControl(context: OrderContext, order: PlacedOrder): P
   const decided = new Set<string>();
   const chosen: ChosenChallenge[] = [];
   try {
-    const authorizations = await forEachAtOnce(order.authorizations, (url) => fetchAuthorization(context, url));
+    const authorizations = await mapLimited(order.authorizations, REQUESTS_AT_ONCE, (url) =>
+      fetchAuthorization(context, url),
+    );
     const known = authorizations.filter(({ status }) => status !== "pending");
     for (const { url } of known) decided.add(url);
     refuseForeign(context, authorizations);
     throwFailures(known);
     tellReused(context, known);
     const pending = authorizations.filter(({ status }) => status === "pending");
-    chosen.push(...(await forEachAtOnce(pending, (authorization) => choose(context, authorization))));
-    await forEachAtOnce(chosen, (one) => present(context, one));
-    await forEachAtOnce(chosen, (one) => selfCheck(context, one));
+    chosen.push(...(await mapLimited(pending, REQUESTS_AT_ONCE, (authorization) => choose(context, authorization))));
+    await mapLimited(chosen, REQUESTS_AT_ONCE, (one) => present(context, one));
+    await mapLimited(chosen, REQUESTS_AT_ONCE, (one) => selfCheck(context, one));
     await validate(context, chosen, decided);
   } catch (error) {
     await deactivateAuthorizations(
@@ -45,7 +47,7 @@ export async function proveControl(context: OrderContext, order: PlacedOrder): P
     );
     throw error;
   } finally {
-    await forEachAtOnce(chosen, (one) => cleanUp(context, one));
+    await mapLimited(chosen, REQUESTS_AT_ONCE, (one) => cleanUp(context, one));
   }
 }
 
@@ -105,7 +107,7 @@ async function validate(
   decided: Set<string>,
 ): Promise<void> {
   const { log, request } = context;
-  const authorizations = await forEachAtOnce(chosen, async ({ authorization, challenge }) => {
+  const authorizations = await mapLimited(chosen, REQUESTS_AT_ONCE, async ({ authorization, challenge }) => {
     const name = authorization.identifier.value;
     await answerChallenge(context, authorization, challenge);
     const outcome = await untilDecided(context, authorization, challenge);

@@ -36,6 +36,10 @@ const LIMITS = new Map([
 
 /** The documented limits of the CA with this directory; undefined for one whose limits we don't know. */
 export function limitsOf(directoryUrl: string): CaLimits | undefined {
-  // The conf of a tree that was taken over has the URL as somebody typed it.
-  return LIMITS.get(URL.canParse(directoryUrl) ? new URL(directoryUrl).href : directoryUrl);
+  return LIMITS.get(canonicalUrl(directoryUrl));
+}
+
+/** One spelling for one CA: the conf of a tree that was taken over has the URL as somebody typed it. What is no URL stays as it is. */
+export function canonicalUrl(directoryUrl: string): string {
+  return URL.parse(directoryUrl)?.href ?? directoryUrl;
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
+import { errnoOf, hasErrno } from "../certificate/index.ts";
 import type { ChallengeProof, Clock } from "../reconcile/index.ts";
 import { UnsafeTokenError, WebrootError, type WebrootTrouble } from "./errors.ts";
 import { createLeftoverSweep } from "./leftover-sweep.ts";
@@ -49,7 +50,7 @@ export function createTokenFiles(clock: Clock): TokenFiles {
         await rm(join(challenges, token), { force: true });
         for (const folder of [challenges, wellKnown]) await removeIfOurs(folder, madeFolders);
       } catch (cause) {
-        if (codeOf(cause) !== "ENOENT") throw translate(proof.webrootPath, cause);
+        if (!hasErrno(cause, "ENOENT")) throw translate(proof.webrootPath, cause);
       }
     },
   };
@@ -82,7 +83,7 @@ async function makeFolder(folder: string): Promise<boolean> {
     await mkdir(folder, FOLDER_MODE);
     return true;
   } catch (cause) {
-    if (codeOf(cause) === "EEXIST") return false;
+    if (hasErrno(cause, "EEXIST")) return false;
     throw cause;
   }
 }
@@ -123,7 +124,7 @@ async function untilFolderStays(act: () => Promise<void>): Promise<void> {
       await act();
       return;
     } catch (cause) {
-      if (codeOf(cause) !== "ENOENT" || attempt === TRIES) throw cause;
+      if (!hasErrno(cause, "ENOENT") || attempt === TRIES) throw cause;
     }
   }
 }
@@ -145,7 +146,7 @@ function translate(webrootPath: string, cause: unknown): Error {
 
 function trouble(webrootPath: string, cause: unknown): WebrootTrouble {
   const words = cause instanceof Error ? cause.message : String(cause);
-  switch (codeOf(cause)) {
+  switch (errnoOf(cause)) {
     case "ENOENT":
     case "ENOTDIR":
       return {
@@ -169,8 +170,4 @@ function leadsOut(folder: string): WebrootTrouble {
     words: `${folder} is a link that leads out of it`,
     remedy: `Replace the link ${folder} by a folder; nginx must find the challenge files below the webroot.`,
   };
-}
-
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
 }

@@ -1,5 +1,4 @@
-import { BlockList } from "node:net";
-import { identifierKey, type Identifier } from "../certificate/index.ts";
+import { identifierKey, isGlobalAddress, type Identifier } from "../certificate/index.ts";
 import type { WantedCertificate } from "./domains.ts";
 import type { MistakeList } from "./mistake.ts";
 import { isLetsEncrypt, isPublicCa, isStaging } from "./servers.ts";
@@ -30,7 +29,7 @@ export function checkNames(wanted: readonly WantedCertificate[], ca: CaChoice, m
 
 function findProblem({ value }: Identifier, ca: CaChoice): string | undefined {
   const isPublic = urlsOf(ca).some((url) => isPublicCa(url) || isStaging(url));
-  if (isPublic && !isGlobal(value)) {
+  if (isPublic && !isGlobalAddress(value)) {
     return "is an address that is not reachable from the Internet, and public CAs certify no such one; write a public address, or name a CA of your own in CERTBOT_SERVER";
   }
   if (ca.profile === LETS_ENCRYPT_IP_PROFILE || !urlsOf(ca).some(isLetsEncrypt)) return undefined;
@@ -50,42 +49,4 @@ function checkCount({ name, identifiers }: WantedCertificate, ca: CaChoice, mist
 
 function urlsOf({ directoryUrl, fallbackDirectoryUrl }: CaChoice): string[] {
   return fallbackDirectoryUrl === undefined ? [directoryUrl] : [directoryUrl, fallbackDirectoryUrl];
-}
-
-// The special-purpose registries of IANA (RFC 6890): what no one reaches from elsewhere, and examples.
-const NOT_GLOBAL_IPV4 = [
-  "0.0.0.0/8",
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "127.0.0.0/8",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.0.0.0/24",
-  "192.0.2.0/24",
-  "192.88.99.0/24",
-  "192.168.0.0/16",
-  "198.18.0.0/15",
-  "198.51.100.0/24",
-  "203.0.113.0/24",
-  "224.0.0.0/3",
-];
-const GLOBAL_IPV6 = ["2000::/3"];
-const NOT_GLOBAL_IPV6 = ["2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"];
-
-const notGlobal4 = blockList(NOT_GLOBAL_IPV4, "ipv4");
-const global6 = blockList(GLOBAL_IPV6, "ipv6");
-const notGlobal6 = blockList(NOT_GLOBAL_IPV6, "ipv6");
-
-function isGlobal(address: string): boolean {
-  if (!address.includes(":")) return !notGlobal4.check(address, "ipv4");
-  return global6.check(address, "ipv6") && !notGlobal6.check(address, "ipv6");
-}
-
-function blockList(ranges: readonly string[], family: "ipv4" | "ipv6"): BlockList {
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [network = "", prefix] = range.split("/");
-    list.addSubnet(network, Number(prefix), family);
-  }
-  return list;
 }

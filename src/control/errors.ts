@@ -1,5 +1,4 @@
-import { OperatorError } from "../certificate/index.ts";
-import { codeOf } from "./files.ts";
+import { hasErrno, OperatorError } from "../certificate/index.ts";
 
 /** Another sidecar acts on this folder. */
 export class LockHeldError extends OperatorError {
@@ -29,10 +28,9 @@ export class LockUnavailableError extends OperatorError {
   constructor(folder: string, cause: unknown) {
     super(`Can't take the lock in ${folder}: ${wordsOf(cause)}`, { cause });
     // A folder above it is made where it is missing, except inside a mount whose source is gone.
-    this.remedy =
-      codeOf(cause) === "ENOENT"
-        ? `The folder mounted above ${folder} was deleted: run \`docker compose --profile certbot up -d --force-recreate\`.`
-        : "Mount a folder or a named volume there, as by ./volumes/certbot/conf:/etc/letsencrypt, writable and with space left.";
+    this.remedy = hasErrno(cause, "ENOENT")
+      ? `The folder mounted above ${folder} was deleted: run \`docker compose --profile certbot up -d --force-recreate\`.`
+      : "Mount a folder or a named volume there, as by ./volumes/certbot/conf:/etc/letsencrypt, writable and with space left.";
   }
 }
 

@@ -1,5 +1,6 @@
 import { chown, lstat, mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { hasErrno } from "../certificate/index.ts";
 
 /** Whether a file is there. Only the certain answer is no: a disk that doesn't answer is no proof of absence. */
 export async function exists(path: string): Promise<boolean> {
@@ -7,7 +8,7 @@ export async function exists(path: string): Promise<boolean> {
     await lstat(path);
     return true;
   } catch (thrown) {
-    return !["ENOENT", "ENOTDIR", "ESTALE"].includes(codeOf(thrown));
+    return !hasErrno(thrown, "ENOENT", "ENOTDIR", "ESTALE");
   }
 }
 
@@ -20,7 +21,7 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await makeOne(path);
   } catch (thrown) {
-    if (codeOf(thrown) !== "ENOENT" || (await exists(dirname(path)))) throw thrown;
+    if (!hasErrno(thrown, "ENOENT") || (await exists(dirname(path)))) throw thrown;
     await makeFolder(dirname(path));
     await makeOne(path);
   }
@@ -30,15 +31,10 @@ async function makeOne(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: FOLDER_MODE });
   } catch (thrown) {
-    if (codeOf(thrown) === "EEXIST") return;
+    if (hasErrno(thrown, "EEXIST")) return;
     throw thrown;
   }
   // The tree may be another user's, who must get at all that is in it. Without the right to give it away it stays ours.
   const { uid, gid } = await stat(dirname(path));
   await chown(path, uid, gid).catch(() => undefined);
-}
-
-/** The system's name for what went wrong (`ENOENT`); empty when it has none. */
-export function codeOf(thrown: unknown): string {
-  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
 }

@@ -2,8 +2,9 @@ import { chmod, readlink, rename, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { join } from "node:path";
+import { errnoOf } from "../certificate/index.ts";
 import { SocketPathTooLongError } from "./errors.ts";
-import { codeOf, exists } from "./files.ts";
+import { exists } from "./files.ts";
 import { markName } from "./mark.ts";
 import type { Mark } from "./mark.ts";
 import { SOCKET_NAME } from "./protocol.ts";
@@ -95,5 +96,5 @@ async function removeLink(folder: string, name: string): Promise<void> {
 const WITHOUT_SOCKETS = new Set(["ENOTSUP", "EOPNOTSUPP", "EPERM", "EINVAL", "ENOSYS"]);
 
 function isWithoutSockets(thrown: unknown): boolean {
-  return WITHOUT_SOCKETS.has(codeOf(thrown));
+  return WITHOUT_SOCKETS.has(errnoOf(thrown));
 }

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { join } from "node:path";
+import { hasErrno } from "../certificate/index.ts";
 import { DockerHostError } from "./engine-errors.ts";
 
 /** Where the Docker engine listens. */
@@ -63,7 +64,7 @@ async function readPem(path: string, options: { readonly isOptional?: boolean } 
   try {
     return await readFile(path);
   } catch (cause) {
-    if (options.isOptional && (cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (options.isOptional && hasErrno(cause, "ENOENT")) return undefined;
     throw new DockerHostError(
       `could not read ${path}, which DOCKER_CERT_PATH asks for: ${(cause as Error).message}`,
       "Mount the folder with ca.pem, cert.pem and key.pem, and set DOCKER_CERT_PATH to it.",

@@ -1,4 +1,4 @@
-import { isWildcard, type Identifier } from "../certificate/index.ts";
+import { isWildcard, mapLimited, type Identifier } from "../certificate/index.ts";
 import {
   ConfigurationRejectedError,
   type Clock,
@@ -108,17 +108,16 @@ async function lookAtEach(
   signal: AbortSignal,
 ): Promise<Look[]> {
   const { address, tlsPort: port, clock, handshakeMs: ms } = parts;
-  const looks: Look[] = [];
-  for (let at = 0; at < identifiers.length; at += HANDSHAKES_AT_ONCE) {
-    const batch = identifiers.slice(at, at + HANDSHAKES_AT_ONCE).map(async (identifier): Promise<Look> => {
-      const serverName = serverNameFor(identifier, parts.random);
-      return { identifier, handshake: await shakeHands({ address, port, serverName, clock, ms }, signal) };
-    });
-    looks.push(...(await Promise.all(batch)));
+  let isAnswered = true;
+  const looks = await mapLimited(identifiers, HANDSHAKES_AT_ONCE, async (identifier): Promise<Look[]> => {
     // Nobody answers: it is the same for the other names, and each would cost a time limit.
-    if (looks.some(({ handshake }) => handshake.kind === "no-connection")) break;
-  }
-  return looks;
+    if (!isAnswered) return [];
+    const serverName = serverNameFor(identifier, parts.random);
+    const handshake = await shakeHands({ address, port, serverName, clock, ms }, signal);
+    if (handshake.kind === "no-connection") isAnswered = false;
+    return [{ identifier, handshake }];
+  });
+  return looks.flat();
 }
 
 // For `*.x` a label that no server block of nginx names by itself; for an IP address no name at all (RFC 6066 §3).

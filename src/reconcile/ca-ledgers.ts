@@ -1,3 +1,4 @@
+import { canonicalUrl } from "../certificate/index.ts";
 import type { CaLedger } from "./ca-ledger.ts";
 import type { LineageStore } from "./lineage-store.ts";
 
@@ -12,7 +13,7 @@ export class CaLedgers {
 
   /** The ledger as it stands. Throws OperatorError when the disk doesn't give it back. */
   read(directoryUrl: string): Promise<CaLedger> {
-    const url = canonical(directoryUrl);
+    const url = canonicalUrl(directoryUrl);
     const known = this.#ledgers.get(url) ?? this.#store.loadLedger(url);
     this.#ledgers.set(url, known);
     return known;
@@ -28,14 +29,9 @@ export class CaLedgers {
     });
     // What couldn't be changed or written is as it was, for those who come after.
     this.#ledgers.set(
-      canonical(directoryUrl),
+      canonicalUrl(directoryUrl),
       after.catch(() => before),
     );
     await after;
   }
-}
-
-// The conf of a tree that was taken over has the URL as somebody typed it: one CA has one ledger.
-function canonical(directoryUrl: string): string {
-  return URL.parse(directoryUrl)?.href ?? directoryUrl;
 }

@@ -1,4 +1,4 @@
-import { toFailure } from "../certificate/index.ts";
+import { mapLimited, toFailure } from "../certificate/index.ts";
 import { CaLedgers } from "./ca-ledgers.ts";
 import { CaLooks } from "./ca-looks.ts";
 import { bringOnDisk } from "./certificate-step.ts";
@@ -7,7 +7,6 @@ import { resolveDesired, type DesiredCertificate } from "./desired-certificate.t
 import { NoStagingError, UnknownLineageError, UsageProblem } from "./errors.ts";
 import type { StoredLineage } from "./lineage-store.ts";
 import type { Log } from "./log.ts";
-import { mapLimited } from "./map-limited.ts";
 import { assignNames, strandsNames } from "./name-owners.ts";
 import type { Policy, RunMode } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";

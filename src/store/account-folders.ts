@@ -1,9 +1,9 @@
 import { createPrivateKey, type JsonWebKey } from "node:crypto";
 import { basename, dirname, join } from "node:path";
-import { accountIdOf } from "../certificate/index.ts";
+import { hasErrno, accountIdOf } from "../certificate/index.ts";
 import type { Account } from "../reconcile/index.ts";
 import type { DurableFiles } from "./durable-files.ts";
-import { hasErrno, StoreError } from "./errors.ts";
+import { StoreError } from "./errors.ts";
 import { listFolder } from "./optional-reads.ts";
 
 const FOLDER_MODE = 0o700;

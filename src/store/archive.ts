@@ -1,6 +1,6 @@
+import { hasErrno } from "../certificate/index.ts";
 import type { IssuedCertificate } from "../reconcile/index.ts";
 import type { DurableFiles, FileLook, FileSystem } from "./durable-files.ts";
-import { hasErrno } from "./errors.ts";
 import { listFolder, readLinkOf } from "./optional-reads.ts";
 import { KINDS, parseArchived, type Kind, type TreePaths } from "./tree-paths.ts";
 import { fromReadError, judgePair, type VersionFinding } from "./version-finding.ts";

@@ -1,6 +1,6 @@
+import { hasErrno } from "../certificate/index.ts";
 import type { LineageSettings } from "../reconcile/index.ts";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
-import { hasErrno } from "./errors.ts";
 import { listFolder, readTextOf } from "./optional-reads.ts";
 import { RenewalConf } from "./renewal-conf.ts";
 import { readSettings, renameAccount, writeSettings, type AccountRename, type ConfFacts } from "./renewal-settings.ts";

@@ -1,6 +1,6 @@
 import * as nodeFiles from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { hasErrno } from "./errors.ts";
+import { hasErrno } from "../certificate/index.ts";
 
 /** The part of `node:fs/promises` that the store uses: what a test replaces to fail, or die, at any one call. */
 export type FileSystem = Pick<

@@ -1,4 +1,4 @@
-import { OperatorError } from "../certificate/index.ts";
+import { hasErrno, OperatorError } from "../certificate/index.ts";
 
 /** Stable codes of everything that can go wrong with files under `/etc/letsencrypt`. */
 export type StoreErrorCode =
@@ -34,11 +34,6 @@ export class StoreError extends OperatorError {
     this.remedy = remedy;
     this.path = path;
   }
-}
-
-/** Whether something thrown is a system error with one of these codes, like `ENOENT`. */
-export function hasErrno(thrown: unknown, ...codes: readonly string[]): boolean {
-  return codes.includes((thrown as NodeJS.ErrnoException | undefined)?.code ?? "");
 }
 
 /**

@@ -1,6 +1,7 @@
+import { hasErrno } from "../certificate/index.ts";
 import type { LineageVersion, Log, NewVersion } from "../reconcile/index.ts";
 import { versionTexts } from "./archive.ts";
-import { hasErrno, StoreError } from "./errors.ts";
+import { StoreError } from "./errors.ts";
 import { takeBack, type Tree } from "./tree.ts";
 
 // A foreign certbot can take a number while we write; it renews a lineage once in weeks.

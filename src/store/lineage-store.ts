@@ -1,5 +1,5 @@
 import { createPrivateKey } from "node:crypto";
-import { toFailure } from "../certificate/index.ts";
+import { mapLimited, toFailure } from "../certificate/index.ts";
 import type {
   CaLedger,
   LineageState,
@@ -55,14 +55,16 @@ class CertbotTree implements LineageStore {
   async list(): Promise<readonly StoredLineage[]> {
     const { renewal } = this.#tree.paths;
     const names = await translated("list the certificates", renewal, () => this.#tree.confs.lineages());
-    return inBatches(names.confirmed, (name) => this.#describe(name));
+    return mapLimited(names.confirmed, LINEAGES_AT_ONCE, (name) => this.#describe(name));
   }
 
   async recover(): Promise<readonly Recovery[]> {
     const { root } = this.#tree.paths;
     const recoveries = await translated("look for interrupted work", root, async () => {
       await this.#removeTemporaryFiles();
-      const mended = await inBatches(await findTraces(this.#tree), (traces) => this.#recoverOne(traces));
+      const mended = await mapLimited(await findTraces(this.#tree), LINEAGES_AT_ONCE, (traces) =>
+        this.#recoverOne(traces),
+      );
       await this.#removeOldOrders();
       return mended;
     });
@@ -191,17 +193,6 @@ class CertbotTree implements LineageStore {
       for (const entry of left) await this.#tree.fs.rm(`${folder}/${entry}`, { force: true });
     }
   }
-}
-
-async function inBatches<Item, Result>(
-  items: readonly Item[],
-  use: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  for (let start = 0; start < items.length; start += LINEAGES_AT_ONCE) {
-    results.push(...(await Promise.all(items.slice(start, start + LINEAGES_AT_ONCE).map(use))));
-  }
-  return results;
 }
 
 function problemOf(lineage: string, path: string, { reason, unreadable }: BrokenVersion): StoreError {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { hasErrno } from "../certificate/index.ts";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
-import { hasErrno } from "./errors.ts";
 import { listFolder, readLinkOf } from "./optional-reads.ts";
 import { KINDS, parseArchived, parseGeneration, type Generation, type Kind, type TreePaths } from "./tree-paths.ts";
 import { fromReadError, judgePair, type ServerPair, type VersionFinding } from "./version-finding.ts";

@@ -1,5 +1,5 @@
+import { hasErrno } from "../certificate/index.ts";
 import type { FileSystem } from "./durable-files.ts";
-import { hasErrno } from "./errors.ts";
 
 /** A folder's entries; none when it isn't there. Throws other system errors. */
 export async function listFolder(path: string, fs: FileSystem): Promise<string[]> {

@@ -1,6 +1,5 @@
-import { isKeyOf, readLeaf } from "../certificate/index.ts";
+import { hasErrno, isKeyOf, readLeaf } from "../certificate/index.ts";
 import type { LineageVersion } from "../reconcile/index.ts";
-import { hasErrno } from "./errors.ts";
 
 /** What reading a version's files showed. */
 export type VersionFinding = { readonly kind: "good"; readonly version: LineageVersion } | BrokenVersion;

@@ -1,4 +1,4 @@
-import { type FailureOrigin, OperatorError } from "../../certificate/index.ts";
+import { errnoOf, type FailureOrigin, OperatorError } from "../../certificate/index.ts";
 
 /** No answer came from the CA: its name doesn't resolve, nothing listens, the line broke, or it is down. */
 export class CaUnreachableError extends OperatorError {
@@ -129,7 +129,7 @@ const NODE_ADVICE = /; if the root CA is installed locally.*$/;
 export function connectionError(url: URL, cause: unknown): OperatorError {
   if (cause instanceof OperatorError) return cause;
   if (cause instanceof AnswerTooLong) return new UnexpectedAnswerError(url.href, cause.message, { cause });
-  const code = codeOf(cause);
+  const code = errnoOf(cause);
   if (DISTRUST.has(code)) return new CaUntrustedError(url.origin, whyUntrusted(code, cause), cause);
   if (code.startsWith("HPE_"))
     return new UnexpectedAnswerError(url.href, `it is not HTTP (${wordsOf(cause)})`, { cause });
@@ -181,13 +181,9 @@ function whyUnreachable(url: URL, code: string, cause: unknown): Reason {
   }
 }
 
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
-}
-
 // A connection tried at several addresses fails with an AggregateError, whose own message is empty.
 function wordsOf(cause: unknown): string {
   const parts = cause instanceof AggregateError ? cause.errors : [cause];
   const words = parts.map((part) => (part instanceof Error ? part.message : String(part)).trim()).join("; ");
-  return words || codeOf(cause) || "the connection failed";
+  return words || errnoOf(cause) || "the connection failed";
 }

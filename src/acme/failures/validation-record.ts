@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { isPrivateAddress } from "../../certificate/index.ts";
 import { isRecord } from "./problem.ts";
 
 /** One request that a CA made to verify a name, as Boulder tells it: the first one, then what redirects led to. */
@@ -105,28 +106,6 @@ export function suspectIpv6Address(records: readonly ValidationRecord[]): string
 export function isPrivateOnly(records: readonly ValidationRecord[]): boolean {
   const addresses = records.at(-1)?.addressesResolved ?? [];
   return addresses.length > 0 && addresses.every(isPrivateAddress);
-}
-
-// RFC 1918, RFC 4193 (fc00::/7), carrier-grade NAT (RFC 6598), loopback, link-local.
-const PRIVATE = new BlockList();
-for (const [network, prefix] of [
-  ["0.0.0.0", 8],
-  ["10.0.0.0", 8],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["169.254.0.0", 16],
-  ["172.16.0.0", 12],
-  ["192.168.0.0", 16],
-] as const) {
-  PRIVATE.addSubnet(network, prefix, "ipv4");
-}
-PRIVATE.addAddress("::1", "ipv6");
-PRIVATE.addSubnet("fc00::", 7, "ipv6");
-PRIVATE.addSubnet("fe80::", 10, "ipv6");
-
-/** Whether an address is one that routers on the internet pass on to nobody. */
-export function isPrivateAddress(address: string): boolean {
-  return PRIVATE.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }
 
 function isAddress(value: unknown): value is string {

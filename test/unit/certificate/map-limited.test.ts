@@ -1,12 +1,12 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { forEachAtOnce } from "../../../src/acme/parallel.ts";
+import { mapLimited } from "../../../src/certificate/index.ts";
 
-describe("doing something for many names", () => {
-  test("keeps the order of results and never has more than eight under way", async () => {
+describe("doing something for many items", () => {
+  test("keeps the order of results and never has more than the limit under way", async () => {
     let underWay = 0;
     let most = 0;
-    const results = await forEachAtOnce([...Array(30).keys()], async (number) => {
+    const results = await mapLimited([...Array(30).keys()], 8, async (number) => {
       most = Math.max(most, (underWay += 1));
       await turn();
       underWay -= 1;
@@ -19,7 +19,7 @@ describe("doing something for many names", () => {
   test("begins nothing new after a failure, and leaves nothing running", async () => {
     const begun: number[] = [];
     let underWay = 0;
-    const all = forEachAtOnce([...Array(30).keys()], async (number) => {
+    const all = mapLimited([...Array(30).keys()], 8, async (number) => {
       begun.push(number);
       underWay += 1;
       for (let turns = 0; turns < number; turns += 1) await turn();
@@ -29,5 +29,13 @@ describe("doing something for many names", () => {
     await expect(all).rejects.toThrow("third");
     expect(underWay).toBe(0);
     expect(begun.length).toBeLessThan(16);
+  });
+
+  test("fails with what failed first, whoever failed beside it", async () => {
+    const all = mapLimited([0, 1], 2, async (number) => {
+      if (number === 0) await turn();
+      throw new Error(`number ${number}`);
+    });
+    await expect(all).rejects.toThrow("number 1");
   });
 });
