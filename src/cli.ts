@@ -3,14 +3,14 @@ import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { askDaemon, LOCK_FOLDER, RUN_FOLDER, SOCKET_NAME } from "./control/index.ts";
-import type { ControlRequest, Terminal } from "./control/index.ts";
+import type { ControlRequest } from "./control/index.ts";
 
 /**
  * What main.ts exports for the case that no daemon runs: does the command in this process. It prints by itself and takes
  * the lock by itself. main.ts is a bundle of its own, loaded only then: it is a hundred times the size of this one.
  */
 export type InPlaceProgram = {
-  runInPlace(command: string, args: readonly string[], terminal: Terminal): Promise<InPlaceOutcome>;
+  runInPlace(request: ControlRequest): Promise<InPlaceOutcome>;
 };
 
 /** The command's exit code; or that it did nothing, since another has the lock, with the words that say so. */
@@ -21,7 +21,6 @@ export type InPlaceOutcome =
 export type CliOptions = {
   /** As process.argv: the interpreter, the name we were called by, the words after it. */
   readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
   /** Where a daemon may be found, first choice first. */
   readonly sockets: readonly string[];
   readonly loadProgram: () => Promise<InPlaceProgram>;
@@ -54,7 +53,7 @@ export async function runCli(options: CliOptions): Promise<number> {
   const [command, ...args] = commandLine(options.argv);
   if (command === undefined) return usage();
   try {
-    return await askOrRun({ command, args, terminal: describeTerminal(options.env) }, options);
+    return await askOrRun({ command, args, terminal: { isTty: isatty(1) } }, options);
   } catch (thrown) {
     process.stderr.write(`${describe(thrown)}\n`);
     return 1;
@@ -73,7 +72,7 @@ async function askOrRun(request: ControlRequest, options: CliOptions): Promise<n
   // Nothing but the daemon can say how the daemon is.
   if (request.command === "healthcheck") throw new Error("the daemon doesn't answer");
   const program = await options.loadProgram();
-  const outcome = await program.runInPlace(request.command, request.args, request.terminal);
+  const outcome = await program.runInPlace(request);
   if (outcome.kind === "done") return outcome.exitCode;
   // It was just starting when it was asked.
   for (let time = 0; time < HOLDER_ASKED_AGAIN.times; time += 1) {
@@ -89,7 +88,7 @@ async function askOrRun(request: ControlRequest, options: CliOptions): Promise<n
 async function ask(request: ControlRequest, options: CliOptions): Promise<number | undefined> {
   const interrupt = catchSignals();
   try {
-    const answer = await askDaemon(
+    return await askDaemon(
       request,
       {
         ...options,
@@ -98,7 +97,6 @@ async function ask(request: ControlRequest, options: CliOptions): Promise<number
       },
       interrupt.signal,
     );
-    return answer.kind === "done" ? answer.exitCode : undefined;
   } catch (thrown) {
     const caught = interrupt.caught();
     if (caught === undefined) throw thrown;
@@ -132,16 +130,6 @@ function catchSignals() {
   };
 }
 
-// https://no-color.org; FORCE_COLOR as Node.js reads it.
-function describeTerminal(env: CliOptions["env"]): Terminal {
-  const isTty = isatty(1);
-  const { columns } = process.stdout; // Undefined in a pipe, whatever the library's types say.
-  const wish = env["FORCE_COLOR"] ?? "";
-  const isForced = wish !== "" && wish !== "0" && wish !== "false";
-  const color = isForced || (isTty && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb");
-  return { isTty, color, ...(columns > 0 ? { columns } : {}) };
-}
-
 function usage(): number {
   process.stderr.write(
     "Usage: cert-sidecar update-cert|certificates|status|rotate-account-key|healthcheck [option...]\n",
@@ -171,7 +159,6 @@ async function main(): Promise<void> {
   const program = import.meta.url.replace(/cli(?=\.[jt]s$)/, "main");
   const exitCode = await runCli({
     argv: process.argv,
-    env: process.env,
     sockets: [`${LOCK_FOLDER}/${SOCKET_NAME}`, `${RUN_FOLDER}/${SOCKET_NAME}`],
     loadProgram: async () => (await import(program)) as InPlaceProgram, // Not known to the compiler: see above.
   });

@@ -6,7 +6,7 @@ import { banner, runCommand, type CommandIo, type CommandParts } from "./command
 import { describeSettings, mergeCommandOptions, redactWords } from "./config/index.ts";
 import type { Config, ConfigSources } from "./config/index.ts";
 import { acquireLock, DaemonStoppingError, LOCK_FOLDER, LockHeldError, RUN_FOLDER } from "./control/index.ts";
-import type { ControlHandler, Terminal } from "./control/index.ts";
+import type { ControlHandler, ControlRequest } from "./control/index.ts";
 import { buildProgram, missingDomain, readSettings, TREE, type Program, type Reading } from "./program.ts";
 import { assessHealth, changeAccountKey, createLoop, inspect, mendTree, reconcile, teeLog } from "./reconcile/index.ts";
 import type { Health, Log, Loop, LoopFacts, ReconcileParts, Run } from "./reconcile/index.ts";
@@ -57,11 +57,7 @@ export async function runDaemon(): Promise<number> {
 }
 
 /** Does one command in this process, for the case that no daemon runs: takes the lock where it acts. */
-export async function runInPlace(
-  command: string,
-  args: readonly string[],
-  terminal: Terminal,
-): Promise<InPlaceOutcome> {
+export async function runInPlace({ command, args, terminal }: ControlRequest): Promise<InPlaceOutcome> {
   const reading = readSettings(settingSources());
   const aborted = new AbortController();
   for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => aborted.abort());

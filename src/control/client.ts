@@ -14,75 +14,61 @@ export type AskOptions = {
   readonly acceptWithinMs?: number;
 };
 
-/** What came of asking: the command's exit code, or that there is no daemon. */
-export type Answer = { readonly kind: "done"; readonly exitCode: number } | { readonly kind: "nobody" };
-
 /**
- * Has the daemon do a command, and passes on what it prints. Throws DaemonLostError when it ends in the middle,
- * DaemonSilentError when it doesn't take the request, DaemonRefusedError when the socket may not be used, or the signal's
- * reason when it aborts: the daemon then goes on without us.
+ * Has the daemon do a command, and passes on what it prints. Gives the command's exit code; undefined when there is no
+ * daemon. Throws DaemonLostError when it ends in the middle, DaemonSilentError when it doesn't take the request,
+ * DaemonRefusedError when the socket may not be used, or the signal's reason when it aborts: the daemon then goes on
+ * without us.
  */
-export async function askDaemon(request: ControlRequest, options: AskOptions, signal: AbortSignal): Promise<Answer> {
+export async function askDaemon(
+  request: ControlRequest,
+  options: AskOptions,
+  signal: AbortSignal,
+): Promise<number | undefined> {
   for (const path of options.sockets) {
-    const answer = await askAt(path, { ...options, request, signal });
-    if (answer.kind === "done") return answer;
+    const exitCode = await askAt(path, { ...options, request, signal });
+    if (exitCode !== undefined) return exitCode;
   }
-  return { kind: "nobody" };
+  return undefined;
 }
 
 type Conversation = AskOptions & { readonly request: ControlRequest; readonly signal: AbortSignal };
 
-function askAt(path: string, conversation: Conversation): Promise<Answer> {
-  const { request, signal, acceptWithinMs = 10_000 } = conversation;
-  return new Promise<Answer>((resolve, reject) => {
-    signal.throwIfAborted();
-    const connection = connect(path);
-    const read = createFrameReader(MAX_ANSWER_BYTES);
-    let isConnected = false;
-    const stop = () => fail(signal.reason);
-    const settle = () => {
-      signal.removeEventListener("abort", stop);
-      connection.destroy();
-    };
-    const fail = (reason: unknown) => {
-      settle();
-      reject(reason);
-    };
-    signal.addEventListener("abort", stop);
-    connection.setTimeout(acceptWithinMs, () => fail(new DaemonSilentError(request.command, acceptWithinMs)));
-    connection.on("connect", () => {
-      isConnected = true;
-      connection.write(encodeFrame(request));
-    });
-    connection.on("data", (chunk: Buffer) => {
-      connection.setTimeout(0);
-      try {
-        for (const frame of read(chunk)) {
-          const exitCode = take(frame, conversation);
-          if (exitCode === undefined) continue;
-          settle();
-          resolve({ kind: "done", exitCode });
-          return;
-        }
-      } catch (thrown) {
-        fail(new DaemonLostError(request.command, thrown));
+async function askAt(path: string, conversation: Conversation): Promise<number | undefined> {
+  const { request, signal, out, err, acceptWithinMs = 10_000 } = conversation;
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+  const connection = connect(path);
+  const read = createFrameReader(MAX_ANSWER_BYTES);
+  const stop = () => reject(signal.reason);
+  signal.addEventListener("abort", stop);
+  connection.setTimeout(acceptWithinMs, () => reject(new DaemonSilentError(request.command, acceptWithinMs)));
+  connection.on("connect", () => connection.write(encodeFrame(request)));
+  connection.on("data", (chunk: Buffer) => {
+    connection.setTimeout(0);
+    try {
+      for (const frame of read(chunk)) {
+        // Frames that we don't know are left to newer clients.
+        if (typeof frame["out"] === "string") out(frame["out"]);
+        if (typeof frame["err"] === "string") err(frame["err"]);
+        if (typeof frame["exit"] === "number") return resolve(frame["exit"]);
       }
-    });
-    connection.on("error", (error: NodeJS.ErrnoException) => {
-      if (isConnected) return fail(new DaemonLostError(request.command, error));
-      // Anything else is a daemon with a difficulty, and no reason to act beside it.
-      if (!isNobodyThere(error.code)) return fail(new DaemonRefusedError(path, error));
-      settle();
-      resolve({ kind: "nobody" });
-    });
-    // After an answer or an error this comes too late to change anything.
-    connection.on("close", () => fail(new DaemonLostError(request.command)));
+    } catch (thrown) {
+      reject(new DaemonLostError(request.command, thrown));
+    }
   });
-}
-
-// Gives the exit code when the frame holds it. Frames that we don't know are left to newer clients.
-function take(frame: Record<string, unknown>, { out, err }: AskOptions): number | undefined {
-  if (typeof frame["out"] === "string") out(frame["out"]);
-  if (typeof frame["err"] === "string") err(frame["err"]);
-  return typeof frame["exit"] === "number" ? frame["exit"] : undefined;
+  connection.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.syscall !== "connect") reject(new DaemonLostError(request.command, error));
+    else if (isNobodyThere(error.code)) resolve(undefined);
+    // Anything else is a daemon with a difficulty, and no reason to act beside it.
+    else reject(new DaemonRefusedError(path, error));
+  });
+  // After an answer or an error this comes too late to change anything.
+  connection.on("close", () => reject(new DaemonLostError(request.command)));
+  try {
+    return await promise;
+  } finally {
+    signal.removeEventListener("abort", stop);
+    connection.destroy();
+  }
 }

@@ -14,30 +14,22 @@ export class BadFrameError extends Error {
  * JSON object; it must not be called again after that.
  */
 export function createFrameReader(limitBytes: number): (chunk: Buffer) => Record<string, unknown>[] {
-  let started: Buffer[] = [];
-  let startedBytes = 0;
-  const takeLine = (end: Buffer) => {
-    const line = Buffer.concat([...started, end]);
-    started = [];
-    startedBytes = 0;
-    return line;
+  let rest: Buffer = Buffer.alloc(0);
+  const refuseOver = (bytes: number) => {
+    if (bytes > limitBytes) throw new BadFrameError(`a frame is longer than ${limitBytes} bytes`);
   };
   return (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
     const frames: Record<string, unknown>[] = [];
-    let rest = chunk;
-    for (let at = rest.indexOf(LINE_FEED); at >= 0; at = rest.indexOf(LINE_FEED)) {
-      if (startedBytes + at > limitBytes) throw new BadFrameError(`a frame is longer than ${limitBytes} bytes`);
-      frames.push(decode(takeLine(rest.subarray(0, at))));
-      rest = rest.subarray(at + 1);
+    for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
+      refuseOver(end);
+      frames.push(decode(rest.subarray(0, end)));
+      rest = rest.subarray(end + 1);
     }
-    startedBytes += rest.length;
-    if (startedBytes > limitBytes) throw new BadFrameError(`a frame is longer than ${limitBytes} bytes`);
-    if (rest.length > 0) started.push(rest);
+    refuseOver(rest.length);
     return frames;
   };
 }
-
-const LINE_FEED = 0x0a;
 
 // Bytes become text only once the line is whole: a chunk may end in the middle of a character.
 function decode(line: Buffer): Record<string, unknown> {
@@ -53,18 +45,7 @@ function decode(line: Buffer): Record<string, unknown> {
   return frame as Record<string, unknown>; // Any object is one: its values stay unknown.
 }
 
-/** Cuts text into pieces of at most `maxLength` UTF-16 units, never between the halves of a character. */
-export function cutText(text: string, maxLength: number): string[] {
-  const pieces: string[] = [];
-  for (let from = 0; from < text.length;) {
-    let to = Math.min(from + maxLength, text.length);
-    if (to < text.length && isHighSurrogate(text.charCodeAt(to - 1)) && to - 1 > from) to -= 1;
-    pieces.push(text.slice(from, to));
-    from = to;
-  }
-  return pieces;
-}
-
-function isHighSurrogate(unit: number): boolean {
-  return unit >= 0xd800 && unit <= 0xdbff;
+/** Cuts text into pieces of at most `maxCharacters` code points. */
+export function cutText(text: string, maxCharacters: number): readonly string[] {
+  return text.match(new RegExp(`[^]{1,${maxCharacters}}`, "gu")) ?? [];
 }

@@ -1,5 +1,5 @@
 export { askDaemon } from "./client.ts";
-export type { Answer, AskOptions } from "./client.ts";
+export type { AskOptions } from "./client.ts";
 export {
   ClientGoneError,
   DaemonLostError,
@@ -15,5 +15,5 @@ export type { Lock } from "./held-lock.ts";
 export { acquireLock } from "./lock.ts";
 export type { LockOptions } from "./lock.ts";
 export { LOCK_FOLDER, RUN_FOLDER, SOCKET_NAME } from "./protocol.ts";
-export type { ControlRequest, Terminal } from "./protocol.ts";
+export type { ControlRequest } from "./protocol.ts";
 export type { ControlHandler, ControlIo } from "./session.ts";

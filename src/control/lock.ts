@@ -79,8 +79,8 @@ async function stand(options: Settled, signal: AbortSignal): Promise<Attempt> {
   const instance = drawInstance(options.random);
   let state: Identity["state"] = "candidate";
   const identify = () => ({ instance, state, description: options.description });
-  const server = createControlServer({ handler: options.handler, identify });
-  const mark = await putMark(options, { instance, identify, onConnection: server.serve });
+  const server = createControlServer(options.handler, identify);
+  const mark = await putMark(options, { instance, identify, onConnection: (connection) => server.serve(connection) });
   const leave = async () => {
     await server.close();
     await mark.withdraw();

@@ -23,20 +23,12 @@ export function isNobodyThere(code: string | undefined): boolean {
   return code === "ENOENT" || code === "ENOTDIR" || code === "ECONNREFUSED";
 }
 
-/** What the client's output goes to. */
-export type Terminal = {
-  readonly isTty: boolean;
-  /** Width in characters; absent where it is unknown. */
-  readonly columns?: number | undefined;
-  /** Whether colour is wanted, by NO_COLOR, FORCE_COLOR, TERM and the terminal. */
-  readonly color: boolean;
-};
-
 /** One command that a client wants done. */
 export type ControlRequest = {
   readonly command: string;
   readonly args: readonly string[];
-  readonly terminal: Terminal;
+  /** What the client's output goes to. */
+  readonly terminal: { readonly isTty: boolean };
 };
 
 /** What a process says of itself to others that want the lock. */
@@ -56,15 +48,9 @@ export function toRequest(frame: Record<string, unknown>): ControlRequest {
   if (!Array.isArray(args) || !args.every((word) => typeof word === "string")) {
     throw new BadFrameError("a request's args are not a list of words");
   }
-  return { command, args, terminal: toTerminal(frame["terminal"]) };
-}
-
-// A terminal that isn't described is none: plain lines are right everywhere.
-function toTerminal(value: unknown): Terminal {
-  if (typeof value !== "object" || value === null) return { isTty: false, color: false };
-  const { isTty, columns, color } = value as Record<string, unknown>; // Any object is one: its values stay unknown.
-  const isWidth = typeof columns === "number" && Number.isInteger(columns) && columns > 0;
-  return { isTty: isTty === true, color: color === true, ...(isWidth ? { columns } : {}) };
+  // A terminal that isn't described is none: plain lines are right everywhere. Older clients say more of it.
+  const terminal = frame["terminal"] as { readonly isTty?: unknown } | null | undefined;
+  return { command, args, terminal: { isTty: terminal?.isTty === true } };
 }
 
 /** Reads an identity as it was received or found in a file; undefined when it is none. */

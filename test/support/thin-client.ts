@@ -4,11 +4,10 @@ import { runCli } from "../../src/cli.ts";
 
 process.exitCode = await runCli({
   argv: [process.execPath, "cert-sidecar", ...process.argv.slice(3)],
-  env: process.env,
   sockets: JSON.parse(process.argv[2] ?? "[]") as string[],
   loadProgram: async () => ({
-    runInPlace: async (command, args, terminal) => {
-      process.stdout.write(`in place: ${JSON.stringify({ command, args, terminal })}\n`);
+    runInPlace: async (request) => {
+      process.stdout.write(`in place: ${JSON.stringify(request)}\n`);
       const words = process.env["HELD_WORDS"];
       return words === undefined ? { kind: "done", exitCode: 7 } : { kind: "held", words };
     },

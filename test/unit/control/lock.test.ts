@@ -39,12 +39,11 @@ async function take(options: LockOptions, signal = never): Promise<Lock> {
 }
 
 async function exitCodeAt(folder: string): Promise<number | undefined> {
-  const answer = await askDaemon(
-    { command: "status", args: [], terminal: { isTty: false, color: false } },
+  return askDaemon(
+    { command: "status", args: [], terminal: { isTty: false } },
     { sockets: [join(folder, SOCKET_NAME)], out: () => undefined, err: () => undefined },
     never,
   );
-  return answer.kind === "done" ? answer.exitCode : undefined;
 }
 
 class Taker {
