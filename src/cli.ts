@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
-import { askDaemon, LOCK_FOLDER, RUN_FOLDER, SOCKET_NAME } from "./control/index.ts";
+import { askDaemon, SOCKET_NAME } from "./control/index.ts";
 import type { ControlRequest } from "./control/index.ts";
 
 /**
@@ -159,7 +159,7 @@ async function main(): Promise<void> {
   const program = import.meta.url.replace(/cli(?=\.[jt]s$)/, "main");
   const exitCode = await runCli({
     argv: process.argv,
-    sockets: [`${LOCK_FOLDER}/${SOCKET_NAME}`, `${RUN_FOLDER}/${SOCKET_NAME}`],
+    sockets: [`/etc/letsencrypt/sidecar/${SOCKET_NAME}`, `/run/cert-sidecar/${SOCKET_NAME}`],
     loadProgram: async () => (await import(program)) as InPlaceProgram, // Not known to the compiler: see above.
   });
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);

@@ -5,7 +5,7 @@ import type { InPlaceOutcome } from "./cli.ts";
 import { banner, runCommand, type CommandIo, type CommandParts } from "./commands/index.ts";
 import { describeSettings, mergeCommandOptions, redactWords } from "./config/index.ts";
 import type { Config, ConfigSources } from "./config/index.ts";
-import { acquireLock, DaemonStoppingError, LOCK_FOLDER, LockHeldError, RUN_FOLDER } from "./control/index.ts";
+import { acquireLock, createControlServer, DaemonStoppingError, LockHeldError } from "./control/index.ts";
 import type { ControlHandler, ControlRequest } from "./control/index.ts";
 import { buildProgram, missingDomain, readSettings, TREE, type Program, type Reading } from "./program.ts";
 import { assessHealth, changeAccountKey, createLoop, inspect, mendTree, reconcile, teeLog } from "./reconcile/index.ts";
@@ -273,10 +273,10 @@ function showFolder(path: string) {
 function lockOptions(log: Log, handler: ControlHandler) {
   const description = `the sidecar in container ${hostname()}`;
   return {
-    folder: LOCK_FOLDER,
-    runFolder: RUN_FOLDER,
+    folder: `${TREE}/sidecar`,
+    runFolder: "/run/cert-sidecar",
     description,
-    handler,
+    serve: (identify: () => object) => createControlServer(handler, identify),
     clock: systemClock,
     log,
     random: Math.random,

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { DaemonLostError, DaemonRefusedError, DaemonSilentError } from "./errors.ts";
 import { createFrameReader, encodeFrame } from "./frames.ts";
-import { isNobodyThere, MAX_ANSWER_BYTES } from "./protocol.ts";
+import { MAX_ANSWER_BYTES } from "./protocol.ts";
 import type { ControlRequest } from "./protocol.ts";
 
 /** Where the answer goes, and when to stop asking. */
@@ -32,6 +32,9 @@ export async function askDaemon(
   return undefined;
 }
 
+// No process listens there: no such file, or a socket whose process is dead.
+const NOBODY_CODES: readonly unknown[] = ["ENOENT", "ENOTDIR", "ECONNREFUSED"];
+
 type Conversation = AskOptions & { readonly request: ControlRequest; readonly signal: AbortSignal };
 
 async function askAt(path: string, conversation: Conversation): Promise<number | undefined> {
@@ -59,7 +62,7 @@ async function askAt(path: string, conversation: Conversation): Promise<number |
   });
   connection.on("error", (error: NodeJS.ErrnoException) => {
     if (error.syscall !== "connect") reject(new DaemonLostError(request.command, error));
-    else if (isNobodyThere(error.code)) resolve(undefined);
+    else if (NOBODY_CODES.includes(error.code)) resolve(undefined);
     // Anything else is a daemon with a difficulty, and no reason to act beside it.
     else reject(new DaemonRefusedError(path, error));
   });

@@ -15,7 +15,7 @@ export async function exists(path: string): Promise<boolean> {
 // As the store makes it: nginx's step reads the list of certificates there, and what is private has a mode of its own.
 const FOLDER_MODE = 0o755;
 
-/** Makes a folder for sockets and marks, and those above it, with the owner of the one they are in. May run twice. */
+/** Makes a folder for liveness files, and those above it, with the owner of the one they are in. May run twice. */
 export async function makeFolder(path: string): Promise<void> {
   // Node's own `recursive` never ends inside a mounted folder that was deleted, and calls a read-only one missing.
   try {

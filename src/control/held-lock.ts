@@ -1,24 +1,24 @@
 import type { Clock, Log } from "../reconcile/index.ts";
 import { toFailure } from "../certificate/index.ts";
 import { LockLostError } from "./errors.ts";
-import type { Mark } from "./mark.ts";
+import type { LivenessFile } from "./mark.ts";
 
 /** The right to be the only one who acts in a folder, while `lost` has not aborted. */
 export interface Lock {
   /** Aborts, with a LockLostError as reason, when the lock was taken from us: everything under it must stop. */
   readonly lost: AbortSignal;
-  /** Looks now whether the lock is still ours; to be asked before an order is placed. Cheap; never rejects. */
+  /** Whether the lock is still ours at this moment; to be asked before an order is placed. Cheap; never rejects. */
   isHeld(): Promise<boolean>;
   /** Ends the clients and gives the lock to the next one, within a second. May run twice; never rejects. */
   release(): Promise<void>;
 }
 
 /**
- * Keeps a lock that was won: looks now and then whether its mark is still there, and restores the control socket when
- * somebody removed only that. `leave` is what gives it up.
+ * Keeps a lock that was won: checks now and then that its liveness file is still there, and restores the control socket
+ * when somebody removed only that. `leave` is what gives it up.
  */
 export function keepLock(
-  mark: Mark,
+  file: LivenessFile,
   options: {
     readonly folder: string;
     readonly clock: Clock;
@@ -33,10 +33,10 @@ export function keepLock(
 
   const isHeld = async () => {
     if (lost.signal.aborted || released.signal.aborted) return false;
-    if (await mark.isThere()) return true;
+    if (await file.isThere()) return true;
     // Asked by several at once, or released in the meantime: it is told once, and only when it is news.
     if (lost.signal.aborted || released.signal.aborted) return false;
-    const error = new LockLostError(folder, `${mark.name} was removed, or could not be kept up`);
+    const error = new LockLostError(folder, `${file.name} was removed, or could not be kept up`);
     log.error("lock.lost", { folder, ...toFailure(error) });
     lost.abort(error);
     return false;
@@ -44,8 +44,8 @@ export function keepLock(
   const watch = async () => {
     while (await isHeld()) {
       // A folder that can't be written now is no reason to give up: the lock is held, only clients can't find us.
-      await mark.publish().catch(() => undefined);
-      await clock.sleep(mark.checkEveryMs, released.signal).catch(() => undefined);
+      await file.publish().catch(() => undefined);
+      await clock.sleep(file.checkEveryMs, released.signal).catch(() => undefined);
     }
   };
   void watch();

@@ -1,38 +1,45 @@
 import { statfs } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { OperatorError } from "../certificate/index.ts";
 import type { Clock, Log } from "../reconcile/index.ts";
 import { elect, findRivals } from "./election.ts";
-import type { Outcome } from "./election.ts";
+import type { Outcome, Rival } from "./election.ts";
 import { LockHeldError, LockUnavailableError } from "./errors.ts";
 import { makeFolder } from "./files.ts";
-import { putHeartbeatMark } from "./heartbeat-mark.ts";
+import { putHeartbeat } from "./heartbeat-mark.ts";
 import { keepLock } from "./held-lock.ts";
 import type { Lock } from "./held-lock.ts";
+import type { Identity } from "./identity.ts";
 import { drawInstance } from "./mark.ts";
-import type { Mark, Sighting } from "./mark.ts";
-import type { Identity } from "./protocol.ts";
-import { createControlServer } from "./server.ts";
-import type { ControlHandler } from "./session.ts";
-import { putSocketMark } from "./socket-mark.ts";
+import type { Announcement, LivenessFile } from "./mark.ts";
+import { putSocket } from "./socket-mark.ts";
+
+/** What answers those who connect to the lock's socket: clients with commands, and others who want the lock. */
+export interface SocketServer {
+  /** Takes over a connection. A line `{ping: true}` must be answered with a line `{pong: Identity}`. Never throws. */
+  serve(connection: Socket): void;
+  /** Ends all connections, within a second. Never rejects. */
+  close(): Promise<void>;
+}
 
 /** How the lock is taken. */
 export type LockOptions = {
-  /** The folder whose users exclude each other: LOCK_FOLDER. Made when it isn't there. */
+  /** The folder whose users exclude each other. Made when it isn't there. */
   readonly folder: string;
-  /** Where the control socket goes when `folder` can't have sockets: RUN_FOLDER. */
+  /** Where the control socket goes when `folder` can't have sockets; private to the container. */
   readonly runFolder: string;
   /** Who we are, for the people at the other side: `the daemon in container 3f2a…`. */
   readonly description: string;
-  /** Answers clients while the lock is held. */
-  readonly handler: ControlHandler;
+  /** Makes what answers on the socket; `identify` says who answers. Called for each try. */
+  readonly serve: (identify: () => Identity) => SocketServer;
   /** True: wait for as long as another holds the lock. False: LockHeldError. */
   readonly wait: boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** 0 to 1. */
   readonly random: () => number;
-  /** How to mark that we live; by default by what the folder's file system can do. */
-  readonly markKind?: "socket" | "heartbeat" | undefined;
+  /** How to show that we live; by default what the folder's file system can do. */
+  readonly livenessKind?: "socket" | "heartbeat" | undefined;
   /** Mean time between two tries while another holds it, in ms. */
   readonly retryEveryMs?: number | undefined;
   /** Time between two heartbeats, in ms; all users of one folder must agree on it. */
@@ -65,7 +72,7 @@ async function tryLock(options: Settled, signal: AbortSignal): Promise<Attempt> 
   signal.throwIfAborted();
   try {
     await makeFolder(options.folder);
-    // Looking before standing: who only waits puts nothing in the folder.
+    // Asking before standing: who only waits puts nothing in the folder.
     const [rival] = (await findRivals(options, undefined, signal)).rivals;
     if (rival !== undefined) return { kind: "lost", rival };
     return await stand(options, signal);
@@ -79,40 +86,34 @@ async function stand(options: Settled, signal: AbortSignal): Promise<Attempt> {
   const instance = drawInstance(options.random);
   let state: Identity["state"] = "candidate";
   const identify = () => ({ instance, state, description: options.description });
-  const server = createControlServer(options.handler, identify);
-  const mark = await putMark(options, { instance, identify, onConnection: (connection) => server.serve(connection) });
+  const server = options.serve(identify);
+  const onConnection = (connection: Socket) => server.serve(connection);
+  const file = await announce({ ...options, instance, identify, onConnection });
   const leave = async () => {
     await server.close();
-    await mark.withdraw();
+    await file.withdraw();
   };
   try {
-    const outcome = await elect(options, mark, signal);
+    const outcome = await elect(options, file, signal);
     if (outcome.kind === "lost") {
       await leave();
       return outcome;
     }
     state = "holder";
-    await mark.publish();
+    await file.publish();
   } catch (thrown) {
     await leave();
     throw thrown;
   }
-  options.log.info("lock.acquired", { folder: options.folder, mark: mark.name });
-  return { kind: "won", lock: keepLock(mark, { ...options, leave }) };
+  options.log.info("lock.acquired", { folder: options.folder, mark: file.name });
+  return { kind: "won", lock: keepLock(file, { ...options, leave }) };
 }
 
-type Announcement = {
-  readonly instance: string;
-  readonly identify: () => Identity;
-  readonly onConnection: Parameters<typeof putSocketMark>[2];
-};
-
-async function putMark(options: Settled, announcement: Announcement): Promise<Mark> {
-  const { folder } = options;
-  const { instance, identify, onConnection } = announcement;
-  const kind = options.markKind ?? ((await isSharedByHosts(folder)) ? "heartbeat" : "socket");
-  const mark = kind === "socket" ? await putSocketMark(folder, instance, onConnection) : undefined;
-  return mark ?? putHeartbeatMark({ ...options, instance, identify }, onConnection);
+async function announce(announcement: Announcement & Settled): Promise<LivenessFile> {
+  const { folder, livenessKind } = announcement;
+  const kind = livenessKind ?? ((await isSharedByHosts(folder)) ? "heartbeat" : "socket");
+  const socket = kind === "socket" ? await putSocket(announcement) : undefined;
+  return socket ?? putHeartbeat(announcement);
 }
 
 // A kernel knows the sockets of its own processes only: to another host a live one on NFS looks dead. From statfs(2):
@@ -126,7 +127,7 @@ async function isSharedByHosts(folder: string): Promise<boolean> {
   return NETWORK_FILE_SYSTEMS.has((await statfs(folder)).type >>> 0);
 }
 
-function nameOf(rival: Sighting | undefined): string {
+function nameOf(rival: Rival | undefined): string {
   if (rival?.identity !== undefined) return rival.identity.description;
   return rival?.problem === undefined ? "another process" : `another process (asked who it is: ${rival.problem})`;
 }

@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
 import { DaemonStoppingError } from "./errors.ts";
-import type { Identity } from "./protocol.ts";
 import { openSession } from "./session.ts";
 import type { ControlHandler, Session } from "./session.ts";
 
@@ -19,7 +18,7 @@ export type ControlServer = {
 const CLOSE_WITHIN_MS = 500;
 
 /** Makes the answering part of the control socket. `identify` is asked at each ping. */
-export function createControlServer(handler: ControlHandler, identify: () => Identity): ControlServer {
+export function createControlServer(handler: ControlHandler, identify: () => object): ControlServer {
   const sessions = new Set<Session>();
   let isStopping = false;
   return {

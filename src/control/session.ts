@@ -3,7 +3,7 @@ import { OperatorError } from "../certificate/index.ts";
 import { ClientGoneError } from "./errors.ts";
 import { createFrameReader, cutText, encodeFrame } from "./frames.ts";
 import { MAX_REQUEST_BYTES, toRequest } from "./protocol.ts";
-import type { ControlRequest, Identity } from "./protocol.ts";
+import type { ControlRequest } from "./protocol.ts";
 
 /** The client's side of a command: where its output goes, and whether it is still there. */
 export type ControlIo = {
@@ -28,7 +28,7 @@ export type Session = {
   destroy(): void;
 };
 
-type Answers = { readonly handler: ControlHandler; readonly identify: () => Identity };
+type Answers = { readonly handler: ControlHandler; readonly identify: () => object };
 
 const REQUEST_WITHIN_MS = 5000;
 // What a client that doesn't read may keep in our memory; it is cut off beyond that.

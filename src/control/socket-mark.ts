@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { errnoOf } from "../certificate/index.ts";
 import { SocketPathTooLongError } from "./errors.ts";
 import { exists } from "./files.ts";
-import { markName } from "./mark.ts";
-import type { Mark } from "./mark.ts";
-import { SOCKET_NAME } from "./protocol.ts";
+import { livenessName } from "./mark.ts";
+import type { Announcement, LivenessFile } from "./mark.ts";
+
+/** The name by which clients find the holder of the lock, in the lock's folder or in the run folder. */
+export const SOCKET_NAME = "control.sock";
 
 // `sun_path` has 108 bytes, the last one zero (unix(7)).
 const MAX_PATH_BYTES = 107;
@@ -16,18 +18,14 @@ const MAX_CLIENTS = 64;
 const CHECK_EVERY_MS = 30_000;
 
 /**
- * Marks this process in `folder` by a listening socket: the kernel itself tells others whether it lives, even after a
- * SIGKILL. Gives undefined where the file system has no sockets. Throws SocketPathTooLongError, or the system's error.
+ * Shows by a listening socket in `folder` that this process lives: the kernel itself tells others so, even after a SIGKILL.
+ * Gives undefined where the file system has no sockets. Throws SocketPathTooLongError, or the system's error.
  */
-export async function putSocketMark(
-  folder: string,
-  instance: string,
-  onConnection: (connection: Socket) => void,
-): Promise<Mark | undefined> {
-  const name = markName(instance, "sock");
+export async function putSocket({ folder, instance, onConnection }: Announcement): Promise<LivenessFile | undefined> {
+  const name = livenessName(instance, "sock");
   let server: Server;
   try {
-    server = await listenAt(join(folder, name), join(folder, markName(instance, "unborn")), onConnection);
+    server = await listenAt(join(folder, name), join(folder, livenessName(instance, "unborn")), onConnection);
   } catch (thrown) {
     if (isWithoutSockets(thrown)) return undefined;
     throw thrown;
@@ -38,7 +36,7 @@ export async function putSocketMark(
     isThere: () => exists(join(folder, name)),
     publish: () => publishLink(folder, name),
     async withdraw() {
-      // The link goes first: once the mark is gone, the link may be another's.
+      // The link goes first: once the socket is gone, the link may be another's.
       await removeLink(folder, name);
       await rm(join(folder, name), { force: true }).catch(() => undefined);
       server.close();
@@ -46,7 +44,7 @@ export async function putSocketMark(
   };
 }
 
-// The socket appears at `path` only when connecting to it succeeds: between bind and listen it looks like a dead one.
+// The socket appears at `path` only when connecting to it succeeds: between bind and listen it seems a dead one.
 async function listenAt(path: string, unbornPath: string, onConnection: (connection: Socket) => void): Promise<Server> {
   for (const each of [path, unbornPath]) {
     if (Buffer.byteLength(each) > MAX_PATH_BYTES) throw new SocketPathTooLongError(each, MAX_PATH_BYTES);

@@ -1,13 +1,13 @@
 // A process that takes and gives back the lock as its parent tells it over IPC: argv[2] holds the options as JSON.
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { acquireLock } from "../../src/control/index.ts";
-import type { Lock } from "../../src/control/index.ts";
+import { acquireLock, createControlServer } from "../../src/control/index.ts";
+import type { ControlHandler, Lock } from "../../src/control/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { collectLog } from "./collected-log.ts";
 
 /** What is told to the child. */
-export type TakerOrder = { readonly order: "take" | "look" | "release" | "compete" };
+export type TakerOrder = { readonly order: "take" | "ask" | "release" | "compete" };
 /** What the child answers to each order. */
 export type TakerAnswer = { readonly hasLock: boolean; readonly problem?: string };
 /** How the child takes the lock. */
@@ -16,21 +16,23 @@ export type TakerOptions = {
   readonly runFolder: string;
   readonly description: string;
   readonly wait: boolean;
-  readonly markKind: "socket" | "heartbeat";
+  readonly livenessKind: "socket" | "heartbeat";
   readonly beatEveryMs: number;
 };
 
 const options = JSON.parse(process.argv[2] ?? "") as TakerOptions;
 let lock: Lock | undefined;
 
+const handler: ControlHandler = async (request, io) => {
+  io.out(`${options.description} did ${request.command}\n`);
+  return 0;
+};
+
 async function take(): Promise<void> {
   lock = await acquireLock(
     {
       ...options,
-      handler: async (request, io) => {
-        io.out(`${options.description} did ${request.command}\n`);
-        return 0;
-      },
+      serve: (identify) => createControlServer(handler, identify),
       clock: systemClock,
       log: collectLog(),
       random: Math.random,
@@ -58,7 +60,7 @@ async function compete(): Promise<void> {
 }
 
 process.on("message", (message: TakerOrder) => {
-  const doIt = { take, look: async () => undefined, release, compete }[message.order];
+  const doIt = { take, ask: async () => undefined, release, compete }[message.order];
   void doIt().then(
     async () => process.send?.({ hasLock: (await lock?.isHeld()) ?? false } satisfies TakerAnswer),
     (thrown: unknown) => process.send?.({ hasLock: false, problem: String(thrown) } satisfies TakerAnswer),

@@ -5,29 +5,14 @@ import { join } from "node:path";
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { commandLine } from "../../src/cli.ts";
-import { acquireLock, SOCKET_NAME } from "../../src/control/index.ts";
-import type { ControlHandler, Lock } from "../../src/control/index.ts";
-import { systemClock } from "../../src/system/index.ts";
-import { collectLog } from "../support/collected-log.ts";
+import { SOCKET_NAME } from "../../src/control/index.ts";
+import type { ControlHandler } from "../../src/control/index.ts";
+import { startCommandDaemon } from "../support/command-daemon.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
-async function startDaemon(handler: ControlHandler, place?: string): Promise<{ sockets: string[]; lock: Lock }> {
-  const folder = place ?? (await temporaryFolder());
-  const lock = await acquireLock(
-    {
-      folder,
-      runFolder: join(folder, "run"),
-      description: "the daemon of this test",
-      handler,
-      wait: false,
-      clock: systemClock,
-      log: collectLog(),
-      random: Math.random,
-    },
-    new AbortController().signal,
-  );
-  onTestFinished(() => lock.release());
-  return { sockets: ["/nowhere/control.sock", join(folder, SOCKET_NAME)], lock };
+async function startDaemon(handler: ControlHandler, folder?: string) {
+  const { socket, lock } = await startCommandDaemon(handler, folder);
+  return { sockets: ["/nowhere/control.sock", socket], lock };
 }
 
 type Client = { readonly child: ChildProcess; readonly ended: Promise<{ code: unknown; out: string; err: string }> };

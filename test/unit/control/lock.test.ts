@@ -6,37 +6,13 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { acquireLock, askDaemon, SOCKET_NAME } from "../../../src/control/index.ts";
-import type { Lock, LockOptions } from "../../../src/control/index.ts";
-import { systemClock } from "../../../src/system/index.ts";
-import { collectLog } from "../../support/collected-log.ts";
+import { lockOptions, takeLock } from "../../support/held-lock.ts";
 import type { TakerAnswer, TakerOptions, TakerOrder } from "../../support/lock-taker.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const PATIENCE = { timeout: 5000 };
 const RACES = process.env["CERT_SIDECAR_FULL"] ? 50 : 15;
 const never = new AbortController().signal;
-
-function optionsFor(folder: string, more: Partial<LockOptions> = {}): LockOptions {
-  return {
-    folder: join(folder, "sidecar"),
-    runFolder: join(folder, "run"),
-    description: "the daemon of this test",
-    handler: async () => 0,
-    wait: false,
-    clock: systemClock,
-    log: collectLog(),
-    random: Math.random,
-    retryEveryMs: 20,
-    beatEveryMs: 1000,
-    ...more,
-  };
-}
-
-async function take(options: LockOptions, signal = never): Promise<Lock> {
-  const lock = await acquireLock(options, signal);
-  onTestFinished(() => lock.release());
-  return lock;
-}
 
 async function exitCodeAt(folder: string): Promise<number | undefined> {
   return askDaemon(
@@ -75,7 +51,15 @@ async function startTakers(count: number, more: Partial<TakerOptions> = {}) {
   const takers = Array.from({ length: count }, (_, index) => {
     const runFolder = join(root, `run-${index}`);
     const description = `taker ${index}`;
-    return new Taker({ folder, runFolder, description, wait: false, markKind: "socket", beatEveryMs: 400, ...more });
+    return new Taker({
+      folder,
+      runFolder,
+      description,
+      wait: false,
+      livenessKind: "socket",
+      beatEveryMs: 400,
+      ...more,
+    });
   });
   return { root, folder, takers };
 }
@@ -90,8 +74,8 @@ async function leaveDeadSocket(folder: string, instance: string): Promise<void> 
 
 test("the holder is found through control.sock, which only its owner may use", async () => {
   const folder = await temporaryFolder();
-  const options = optionsFor(folder);
-  await take(options);
+  const options = lockOptions(folder);
+  await takeLock(options);
   const name = await readlink(join(options.folder, SOCKET_NAME));
   expect((await lstat(join(options.folder, name))).mode & 0o777).toBe(0o600);
   expect(await exitCodeAt(options.folder)).toBe(0);
@@ -100,8 +84,8 @@ test("the holder is found through control.sock, which only its owner may use", a
 
 test("who doesn't want to wait is told who holds the lock", async () => {
   const folder = await temporaryFolder();
-  await take(optionsFor(folder, { description: "update-cert in container 3f2a" }));
-  await expect(acquireLock(optionsFor(folder), never)).rejects.toMatchObject({
+  await takeLock(lockOptions(folder, { description: "update-cert in container 3f2a" }));
+  await expect(acquireLock(lockOptions(folder), never)).rejects.toMatchObject({
     code: "LOCK_HELD",
     message: `${join(folder, "sidecar")} is in use by update-cert in container 3f2a`,
   });
@@ -109,9 +93,9 @@ test("who doesn't want to wait is told who holds the lock", async () => {
 
 test("who waits says so once and has the lock as soon as it is released", async () => {
   const folder = await temporaryFolder();
-  const first = await take(optionsFor(folder));
-  const options = optionsFor(folder, { wait: true, description: "the second" });
-  const second = take(options);
+  const first = await takeLock(lockOptions(folder));
+  const options = lockOptions(folder, { wait: true, description: "the second" });
+  const second = takeLock(options);
   await vi.waitFor(() => expect(options.log).toMatchObject({ lines: [{ event: "lock.awaited" }] }), PATIENCE);
   await first.release();
   expect(await (await second).isHeld()).toBe(true);
@@ -126,10 +110,10 @@ test("who waits says so once and has the lock as soon as it is released", async 
 
 test("waiting ends with the signal's reason and leaves nothing behind", async () => {
   const folder = await temporaryFolder();
-  const holder = await take(optionsFor(folder));
+  const holder = await takeLock(lockOptions(folder));
   const before = await readdir(join(folder, "sidecar"));
   const stopped = new AbortController();
-  const waiting = acquireLock(optionsFor(folder, { wait: true }), stopped.signal);
+  const waiting = acquireLock(lockOptions(folder, { wait: true }), stopped.signal);
   stopped.abort(new Error("SIGTERM"));
   await expect(waiting).rejects.toThrow("SIGTERM");
   expect(await readdir(join(folder, "sidecar"))).toEqual(before);
@@ -138,23 +122,23 @@ test("waiting ends with the signal's reason and leaves nothing behind", async ()
 
 test("releasing leaves an empty folder and may be done twice", async () => {
   const folder = await temporaryFolder();
-  for (const markKind of ["socket", "heartbeat"] as const) {
-    const lock = await take(optionsFor(folder, { markKind }));
+  for (const livenessKind of ["socket", "heartbeat"] as const) {
+    const lock = await takeLock(lockOptions(folder, { livenessKind }));
     await Promise.all([lock.release(), lock.release()]);
     expect(await readdir(join(folder, "sidecar"))).toEqual([]);
   }
   expect(await readdir(join(folder, "run"))).toEqual([]);
 });
 
-test("a holder whose mark was removed is told that the lock is lost, once", async () => {
+test("a holder whose liveness file was removed is told that the lock is lost, once", async () => {
   const folder = await temporaryFolder();
-  const options = optionsFor(folder);
-  const lock = await take(options);
+  const options = lockOptions(folder);
+  const lock = await takeLock(options);
   await rm(options.folder, { recursive: true });
   expect(await Promise.all([lock.isHeld(), lock.isHeld()])).toEqual([false, false]);
   expect(lock.lost.reason).toMatchObject({ code: "LOCK_LOST" });
   expect(options.log).toMatchObject({ lines: [{ event: "lock.acquired" }, { level: "error", event: "lock.lost" }] });
-  const next = await take(optionsFor(folder));
+  const next = await takeLock(lockOptions(folder));
   await lock.release();
   expect(await next.isHeld()).toBe(true);
   expect(await exitCodeAt(options.folder)).toBe(0);
@@ -162,8 +146,8 @@ test("a holder whose mark was removed is told that the lock is lost, once", asyn
 
 test("a control socket that somebody removed comes back while the lock is held", async () => {
   const folder = await temporaryFolder();
-  const options = optionsFor(folder, { markKind: "heartbeat" });
-  const lock = await take(options);
+  const options = lockOptions(folder, { livenessKind: "heartbeat" });
+  const lock = await takeLock(options);
   await rm(join(options.runFolder, SOCKET_NAME));
   await vi.waitFor(async () => expect(await exitCodeAt(options.runFolder)).toBe(0), PATIENCE);
   expect(await lock.isHeld()).toBe(true);
@@ -171,11 +155,11 @@ test("a control socket that somebody removed comes back while the lock is held",
 
 test("sockets of dead processes, and a control.sock that leads to one, are in nobody's way", async () => {
   const folder = await temporaryFolder();
-  const options = optionsFor(folder);
+  const options = lockOptions(folder);
   await mkdir(options.folder);
   await leaveDeadSocket(options.folder, "00000000dead");
   await writeFile(join(options.folder, SOCKET_NAME), "left by somebody else");
-  await take(options);
+  await takeLock(options);
   expect(await exitCodeAt(options.folder)).toBe(0);
   expect(await readdir(options.folder)).toHaveLength(2);
 });
@@ -185,7 +169,7 @@ test("a folder that was deleted under its mount is an error at once, and the rem
   const handle = await open(folder, "r");
   onTestFinished(() => handle.close());
   await rm(folder, { recursive: true });
-  const lock = acquireLock(optionsFor(`/proc/self/fd/${handle.fd}`), never);
+  const lock = acquireLock(lockOptions(`/proc/self/fd/${handle.fd}`), never);
   await expect(lock).rejects.toMatchObject({
     code: "LOCK_UNAVAILABLE",
     remedy: expect.stringContaining("--force-recreate"),
@@ -197,7 +181,7 @@ test("folders above it are made, and all are as the store makes them: nginx's st
   await chown(top, 1000, 1000).catch(() => undefined); // Only root may.
   const { uid, gid } = await lstat(top);
   const folder = join(top, "not", "there");
-  const lock = await take(optionsFor(folder));
+  const lock = await takeLock(lockOptions(folder));
   expect(await lock.isHeld()).toBe(true);
   for (const path of [join(top, "not"), folder, join(folder, "sidecar")]) {
     const made = await lstat(path);
@@ -207,10 +191,10 @@ test("folders above it are made, and all are as the store makes them: nginx's st
 
 test("a path that is too long for a socket, and a folder that isn't one, are said clearly", async () => {
   const folder = await temporaryFolder();
-  const long = optionsFor(join(folder, "x".repeat(90)));
+  const long = lockOptions(join(folder, "x".repeat(90)));
   await expect(acquireLock(long, never)).rejects.toMatchObject({ code: "CONTROL_PATH_TOO_LONG" });
   await writeFile(join(folder, "sidecar"), "");
-  const refused = acquireLock(optionsFor(folder, { wait: true }), never);
+  const refused = acquireLock(lockOptions(folder, { wait: true }), never);
   await expect(refused).rejects.toMatchObject({ code: "LOCK_UNAVAILABLE" });
   await chmod(join(folder, "sidecar"), 0o600);
 });
@@ -235,8 +219,8 @@ test(
 test.each(["socket", "heartbeat"] as const)(
   "processes that take the lock again and again never hold it together (%s)",
   { timeout: 60_000 },
-  async (markKind) => {
-    const { takers } = await startTakers(3, { wait: true, markKind, beatEveryMs: 1000 });
+  async (livenessKind) => {
+    const { takers } = await startTakers(3, { wait: true, livenessKind, beatEveryMs: 1000 });
     const answers = await Promise.all(takers.map((taker) => taker.tell("compete")));
     for (const answer of answers) expect(answer).toEqual({ hasLock: false });
   },
@@ -245,9 +229,9 @@ test.each(["socket", "heartbeat"] as const)(
 test("a holder that died by SIGKILL is replaced at once", async () => {
   const { root, folder, takers } = await startTakers(1);
   expect(await takers[0]?.tell("take")).toEqual({ hasLock: true });
-  await expect(acquireLock(optionsFor(root), never)).rejects.toThrow("in use by taker 0");
+  await expect(acquireLock(lockOptions(root), never)).rejects.toThrow("in use by taker 0");
   await takers[0]?.signal("SIGKILL");
-  await take(optionsFor(root));
+  await takeLock(lockOptions(root));
   expect(await exitCodeAt(folder)).toBe(0);
 });
 
@@ -255,34 +239,34 @@ test("a holder that is stopped, not dead, keeps its socket's lock", async () => 
   const { root, takers } = await startTakers(1);
   expect(await takers[0]?.tell("take")).toEqual({ hasLock: true });
   await takers[0]?.signal("SIGSTOP");
-  await expect(acquireLock(optionsFor(root), never)).rejects.toThrow("it doesn't answer");
+  await expect(acquireLock(lockOptions(root), never)).rejects.toThrow("it doesn't answer");
 });
 
 test("without sockets a heartbeat file keeps others away and the control socket is elsewhere", async () => {
   const folder = await temporaryFolder();
   // A busy machine keeps a process waiting for seconds, and 2.5 beats are all that a holder may miss.
-  const options = optionsFor(folder, {
-    markKind: "heartbeat",
+  const options = lockOptions(folder, {
+    livenessKind: "heartbeat",
     beatEveryMs: 2000,
     description: "the daemon on a share",
   });
-  const lock = await take(options);
+  const lock = await takeLock(options);
   expect(await exitCodeAt(options.runFolder)).toBe(0);
   await expect(acquireLock(options, never)).rejects.toThrow("in use by the daemon on a share");
   // A user of the folder that believes in sockets sees the heartbeat too.
-  await expect(acquireLock(optionsFor(folder, { beatEveryMs: 2000 }), never)).rejects.toMatchObject({
+  await expect(acquireLock(lockOptions(folder, { beatEveryMs: 2000 }), never)).rejects.toMatchObject({
     code: "LOCK_HELD",
   });
   expect(await lock.isHeld()).toBe(true);
 });
 
 test("a heartbeat that has stopped is taken over, and its owner, awake again, knows it", async () => {
-  const { root, takers } = await startTakers(1, { markKind: "heartbeat" });
+  const { root, takers } = await startTakers(1, { livenessKind: "heartbeat" });
   expect(await takers[0]?.tell("take")).toEqual({ hasLock: true });
   await takers[0]?.signal("SIGSTOP");
-  const lock = await take(optionsFor(root, { markKind: "heartbeat", beatEveryMs: 400, wait: true }));
+  const lock = await takeLock(lockOptions(root, { livenessKind: "heartbeat", beatEveryMs: 400, wait: true }));
   await takers[0]?.signal("SIGCONT");
-  expect(await takers[0]?.tell("look")).toEqual({ hasLock: false });
+  expect(await takers[0]?.tell("ask")).toEqual({ hasLock: false });
   await takers[0]?.tell("release");
   expect(await lock.isHeld()).toBe(true);
 });

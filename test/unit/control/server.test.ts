@@ -3,34 +3,14 @@ import type { Socket } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { acquireLock, askDaemon, DaemonLostError, SOCKET_NAME } from "../../../src/control/index.ts";
-import type { ControlHandler, ControlIo, Lock } from "../../../src/control/index.ts";
-import { systemClock } from "../../../src/system/index.ts";
-import { collectLog } from "../../support/collected-log.ts";
+import { askDaemon, DaemonLostError, SOCKET_NAME } from "../../../src/control/index.ts";
+import type { ControlIo } from "../../../src/control/index.ts";
+import { startCommandDaemon } from "../../support/command-daemon.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const PATIENCE = { timeout: 5000 };
 const never = new AbortController().signal;
 const terminal = { isTty: true };
-
-async function startDaemon(handler: ControlHandler): Promise<{ socket: string; lock: Lock }> {
-  const folder = await temporaryFolder();
-  const lock = await acquireLock(
-    {
-      folder,
-      runFolder: join(folder, "run"),
-      description: "the daemon of this test",
-      handler,
-      wait: false,
-      clock: systemClock,
-      log: collectLog(),
-      random: Math.random,
-    },
-    never,
-  );
-  onTestFinished(() => lock.release());
-  return { socket: join(folder, SOCKET_NAME), lock };
-}
 
 async function ask(socket: string, command: string, args: string[] = []) {
   const said = { out: "", err: "" };
@@ -60,7 +40,7 @@ async function receive(connection: Socket): Promise<string> {
 }
 
 test("a client gets what the command prints, on both channels, and its exit code", async () => {
-  const { socket } = await startDaemon(async ({ command, args, terminal }, io) => {
+  const { socket } = await startCommandDaemon(async ({ command, args, terminal }, io) => {
     io.out(`${command} ${args.join(" ")} ${JSON.stringify(terminal)}\n`);
     io.err("a warning: é€😀\n");
     return 3;
@@ -74,7 +54,7 @@ test("a client gets what the command prints, on both channels, and its exit code
 
 test("output of several megabytes arrives whole", async () => {
   const line = `${"é😀".repeat(40)}\n`;
-  const { socket } = await startDaemon(async (_request, io) => {
+  const { socket } = await startCommandDaemon(async (_request, io) => {
     io.out(line.repeat(5000));
     for (let count = 0; count < 40; count += 1) io.out(line.repeat(500));
     return 0;
@@ -85,7 +65,7 @@ test("output of several megabytes arrives whole", async () => {
 });
 
 test("a command that fails without catching it is told to the client as exit code 1", async () => {
-  const { socket } = await startDaemon(async () => {
+  const { socket } = await startCommandDaemon(async () => {
     throw new Error("the disk is gone");
   });
   expect(await ask(socket, "status")).toMatchObject({
@@ -97,7 +77,7 @@ test("a command that fails without catching it is told to the client as exit cod
 test("many clients are served at the same time", async () => {
   let waiting = 0;
   const all = Promise.withResolvers<void>();
-  const { socket } = await startDaemon(async (request, io) => {
+  const { socket } = await startCommandDaemon(async (request, io) => {
     waiting += 1;
     if (waiting === 10) all.resolve();
     await all.promise;
@@ -111,7 +91,7 @@ test("many clients are served at the same time", async () => {
 test("a client that goes away aborts its command's signal, and the command may go on", async () => {
   const started = Promise.withResolvers<ControlIo>();
   const goOn = Promise.withResolvers<void>();
-  const { socket } = await startDaemon(async (_request, io) => {
+  const { socket } = await startCommandDaemon(async (_request, io) => {
     started.resolve(io);
     await goOn.promise;
     io.out("nobody hears this");
@@ -134,7 +114,7 @@ test("a client that goes away aborts its command's signal, and the command may g
 
 test("a client that doesn't read is cut off before it costs much memory, and others don't notice", async () => {
   const cutOff = Promise.withResolvers<void>();
-  const { socket } = await startDaemon(async ({ command }, io) => {
+  const { socket } = await startCommandDaemon(async ({ command }, io) => {
     if (command === "status") return 0;
     while (!io.signal.aborted) {
       io.out("x".repeat(1024 * 1024));
@@ -156,7 +136,7 @@ test.each([
   ["no JSON", "GET / HTTP/1.1\r\n\r\n", "not JSON"],
   ["no command", '{"args":[]}\n', "names no command"],
 ])("a request of %s is refused with exit code 2", async (_name, bytes, words) => {
-  const { socket } = await startDaemon(async () => 0);
+  const { socket } = await startCommandDaemon(async () => 0);
   const connection = connect(socket);
   connection.on("error", () => undefined);
   connection.write(bytes);
@@ -166,7 +146,7 @@ test.each([
 });
 
 test("a request that comes byte by byte is understood, and what follows it is ignored", async () => {
-  const { socket } = await startDaemon(async ({ args }, io) => {
+  const { socket } = await startCommandDaemon(async ({ args }, io) => {
     io.out(args.join());
     return 0;
   });
@@ -191,7 +171,7 @@ test("a daemon of another version is asked, and understood, in the same words", 
 });
 
 test("closing lets a command say its last word and ends clients within a second", async () => {
-  const { socket, lock } = await startDaemon(async ({ command }, io) => {
+  const { socket, lock } = await startCommandDaemon(async ({ command }, io) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     if (command === "polite") io.signal.addEventListener("abort", () => resolve());
     io.out("started\n");
