@@ -2,8 +2,9 @@
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
-import { askDaemon, SOCKET_NAME } from "./control/index.ts";
+import { askDaemon } from "./control/index.ts";
 import type { ControlRequest } from "./control/index.ts";
+import { SOCKET_NAME } from "./lock/index.ts";
 
 /**
  * What main.ts exports for the case that no daemon runs: does the command in this process. It prints by itself and takes

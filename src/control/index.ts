@@ -1,10 +1,6 @@
 export { askDaemon } from "./client.ts";
 export type { AskOptions } from "./client.ts";
-export { DaemonLostError, DaemonStoppingError, LockHeldError } from "./errors.ts";
-export type { Lock } from "./held-lock.ts";
-export { acquireLock } from "./lock.ts";
-export type { LockOptions } from "./lock.ts";
+export { DaemonLostError, DaemonStoppingError } from "./errors.ts";
 export type { ControlRequest } from "./protocol.ts";
 export { createControlServer } from "./server.ts";
 export type { ControlHandler, ControlIo } from "./session.ts";
-export { SOCKET_NAME } from "./socket-mark.ts";

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { SOCKET_NAME } from "../../src/control/index.ts";
-import type { ControlHandler, Lock } from "../../src/control/index.ts";
+import type { ControlHandler } from "../../src/control/index.ts";
+import { SOCKET_NAME } from "../../src/lock/index.ts";
+import type { Lock } from "../../src/lock/index.ts";
 import { lockOptions, takeLock } from "./held-lock.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { acquireLock, createControlServer } from "../../src/control/index.ts";
-import type { ControlHandler, Lock, LockOptions } from "../../src/control/index.ts";
+import { createControlServer } from "../../src/control/index.ts";
+import type { ControlHandler } from "../../src/control/index.ts";
+import { acquireLock } from "../../src/lock/index.ts";
+import type { Lock, LockOptions } from "../../src/lock/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { collectLog } from "./collected-log.ts";
 

@@ -1,8 +1,10 @@
 // A process that takes and gives back the lock as its parent tells it over IPC: argv[2] holds the options as JSON.
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { acquireLock, createControlServer } from "../../src/control/index.ts";
-import type { ControlHandler, Lock } from "../../src/control/index.ts";
+import { createControlServer } from "../../src/control/index.ts";
+import type { ControlHandler } from "../../src/control/index.ts";
+import { acquireLock } from "../../src/lock/index.ts";
+import type { Lock } from "../../src/lock/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { collectLog } from "./collected-log.ts";
 

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { commandLine } from "../../src/cli.ts";
-import { SOCKET_NAME } from "../../src/control/index.ts";
 import type { ControlHandler } from "../../src/control/index.ts";
+import { SOCKET_NAME } from "../../src/lock/index.ts";
 import { startCommandDaemon } from "../support/command-daemon.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 

@@ -17,6 +17,7 @@ const ALLOWED: Record<string, { readonly folders: readonly string[]; readonly pa
   store: { folders: ADAPTER, packages: [] },
   deploy: { folders: ADAPTER, packages: ["dockerode"] },
   control: { folders: ADAPTER, packages: [] },
+  lock: { folders: ADAPTER, packages: [] },
   system: { folders: ADAPTER, packages: ["node-cron", "pino", "pino-pretty"] },
 };
 

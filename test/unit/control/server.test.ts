@@ -3,8 +3,9 @@ import type { Socket } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { askDaemon, DaemonLostError, SOCKET_NAME } from "../../../src/control/index.ts";
+import { askDaemon, DaemonLostError } from "../../../src/control/index.ts";
 import type { ControlIo } from "../../../src/control/index.ts";
+import { SOCKET_NAME } from "../../../src/lock/index.ts";
 import { startCommandDaemon } from "../../support/command-daemon.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 

@@ -6,13 +6,13 @@ import { elect, findRivals } from "./election.ts";
 import type { Outcome, Rival } from "./election.ts";
 import { LockHeldError, LockUnavailableError } from "./errors.ts";
 import { makeFolder } from "./files.ts";
-import { putHeartbeat } from "./heartbeat-mark.ts";
+import { putHeartbeat } from "./heartbeat.ts";
 import { keepLock } from "./held-lock.ts";
 import type { Lock } from "./held-lock.ts";
 import type { Identity } from "./identity.ts";
-import { drawInstance } from "./mark.ts";
-import type { Announcement, LivenessFile } from "./mark.ts";
-import { putSocket } from "./socket-mark.ts";
+import { drawInstance } from "./liveness-file.ts";
+import type { Announcement, LivenessFile } from "./liveness-file.ts";
+import { putSocket } from "./liveness-socket.ts";
 
 /** What answers those who connect to the lock's socket: clients with commands, and others who want the lock. */
 export interface SocketServer {

@@ -1,11 +1,11 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../reconcile/index.ts";
-import { watchHeartbeat } from "./heartbeat-mark.ts";
+import { watchHeartbeat } from "./heartbeat.ts";
 import { askIdentity } from "./identity.ts";
 import type { Presence } from "./identity.ts";
-import { isLivenessName } from "./mark.ts";
-import type { LivenessFile } from "./mark.ts";
+import { isLivenessName } from "./liveness-file.ts";
+import type { LivenessFile } from "./liveness-file.ts";
 
 /** What an election needs to know. */
 export type ElectionOptions = {

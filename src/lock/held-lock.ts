@@ -1,7 +1,7 @@
 import type { Clock, Log } from "../reconcile/index.ts";
 import { toFailure } from "../certificate/index.ts";
 import { LockLostError } from "./errors.ts";
-import type { LivenessFile } from "./mark.ts";
+import type { LivenessFile } from "./liveness-file.ts";
 
 /** The right to be the only one who acts in a folder, while `lost` has not aborted. */
 export interface Lock {

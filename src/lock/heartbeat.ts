@@ -4,9 +4,9 @@ import type { Clock } from "../reconcile/index.ts";
 import { exists, makeFolder } from "./files.ts";
 import { identityIn } from "./identity.ts";
 import type { Presence } from "./identity.ts";
-import { isLivenessName, livenessName } from "./mark.ts";
-import type { Announcement, LivenessFile } from "./mark.ts";
-import { putSocket } from "./socket-mark.ts";
+import { isLivenessName, livenessName } from "./liveness-file.ts";
+import type { Announcement, LivenessFile } from "./liveness-file.ts";
+import { putSocket } from "./liveness-socket.ts";
 
 // Who has not managed to beat gives up first, and only then, three missed beats later, do others take him for dead: he
 // checks it every half beat, so that he has given up after 3 at most.

@@ -3,7 +3,7 @@ import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { acquireLock, SOCKET_NAME } from "../../../src/control/index.ts";
+import { acquireLock, SOCKET_NAME } from "../../../src/lock/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { lockOptions, takeLock } from "../../support/held-lock.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";

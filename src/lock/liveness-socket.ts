@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { errnoOf } from "../certificate/index.ts";
 import { SocketPathTooLongError } from "./errors.ts";
 import { exists } from "./files.ts";
-import { livenessName } from "./mark.ts";
-import type { Announcement, LivenessFile } from "./mark.ts";
+import { livenessName } from "./liveness-file.ts";
+import type { Announcement, LivenessFile } from "./liveness-file.ts";
 
 /** The name by which clients find the holder of the lock, in the lock's folder or in the run folder. */
 export const SOCKET_NAME = "control.sock";

@@ -5,7 +5,8 @@ import { chmod, chown, lstat, mkdir, open, readdir, readlink, rename, rm, writeF
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { acquireLock, askDaemon, SOCKET_NAME } from "../../../src/control/index.ts";
+import { askDaemon } from "../../../src/control/index.ts";
+import { acquireLock, SOCKET_NAME } from "../../../src/lock/index.ts";
 import { lockOptions, takeLock } from "../../support/held-lock.ts";
 import type { TakerAnswer, TakerOptions, TakerOrder } from "../../support/lock-taker.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
