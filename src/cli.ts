@@ -5,13 +5,14 @@ import { isatty } from "node:tty";
 import { askDaemon } from "./control/index.ts";
 import type { ControlRequest } from "./control/index.ts";
 import { SOCKET_NAME } from "./lock/index.ts";
+import { lockFolder, takePaths, type Paths } from "./paths.ts";
 
 /**
  * What main.ts exports for the case that no daemon runs: does the command in this process. It prints by itself and takes
  * the lock by itself. main.ts is a bundle of its own, loaded only then: it is a hundred times the size of this one.
  */
 export type InPlaceProgram = {
-  runInPlace(request: ControlRequest): Promise<InPlaceOutcome>;
+  runInPlace(request: ControlRequest, paths: Paths): Promise<InPlaceOutcome>;
 };
 
 /** The command's exit code; or that it did nothing, since another has the lock, with the words that say so. */
@@ -22,8 +23,6 @@ export type InPlaceOutcome =
 export type CliOptions = {
   /** As process.argv: the interpreter, the name we were called by, the words after it. */
   readonly argv: readonly string[];
-  /** Where a daemon may be found, first choice first. */
-  readonly sockets: readonly string[];
   readonly loadProgram: () => Promise<InPlaceProgram>;
   /** See AskOptions. */
   readonly acceptWithinMs?: number;
@@ -51,29 +50,32 @@ const SIGNAL_EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
  */
 export async function runCli(options: CliOptions): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreBrokenPipe);
-  const [command, ...args] = commandLine(options.argv);
+  const { paths, rest } = commandLine(options.argv);
+  const [command, ...args] = rest;
   if (command === undefined) return usage();
   try {
-    return await askOrRun({ command, args, terminal: { isTty: isatty(1) } }, options);
+    return await askOrRun({ command, args, terminal: { isTty: isatty(1) } }, { ...options, paths });
   } catch (thrown) {
     process.stderr.write(`${describe(thrown)}\n`);
     return 1;
   }
 }
 
-/** The command and its words: the name that the program was called by, or else the first word after it. */
-export function commandLine(argv: readonly string[]): readonly string[] {
+/** The command and its words: the name that the program was called by, or else the first word after it and the paths. */
+export function commandLine(argv: readonly string[]): ReturnType<typeof takePaths> {
   const calledAs = basename(argv[1] ?? "").replace(/\.sh$/, "");
-  return LINKED_COMMANDS.includes(calledAs) ? [calledAs, ...argv.slice(2)] : argv.slice(2);
+  return takePaths(LINKED_COMMANDS.includes(calledAs) ? [calledAs, ...argv.slice(2)] : argv.slice(2));
 }
 
-async function askOrRun(request: ControlRequest, options: CliOptions): Promise<number> {
+type Call = CliOptions & { readonly paths: Paths };
+
+async function askOrRun(request: ControlRequest, options: Call): Promise<number> {
   const exitCode = await ask(request, options);
   if (exitCode !== undefined) return exitCode;
   // Nothing but the daemon can say how the daemon is.
   if (request.command === "healthcheck") throw new Error("the daemon doesn't answer");
   const program = await options.loadProgram();
-  const outcome = await program.runInPlace(request);
+  const outcome = await program.runInPlace(request, options.paths);
   if (outcome.kind === "done") return outcome.exitCode;
   // It was just starting when it was asked.
   for (let time = 0; time < HOLDER_ASKED_AGAIN.times; time += 1) {
@@ -86,13 +88,15 @@ async function askOrRun(request: ControlRequest, options: CliOptions): Promise<n
 }
 
 /** Has the daemon do it. Gives the exit code; undefined where no daemon answers. */
-async function ask(request: ControlRequest, options: CliOptions): Promise<number | undefined> {
+async function ask(request: ControlRequest, { paths, acceptWithinMs }: Call): Promise<number | undefined> {
   const interrupt = catchSignals();
   try {
     return await askDaemon(
       request,
       {
-        ...options,
+        // The holder's socket is in the lock's folder, or elsewhere where that can't have sockets.
+        sockets: [lockFolder(paths), paths.run].map((folder) => `${folder}/${SOCKET_NAME}`),
+        acceptWithinMs,
         out: (text) => void process.stdout.write(text),
         err: (text) => void process.stderr.write(text),
       },
@@ -160,7 +164,6 @@ async function main(): Promise<void> {
   const program = import.meta.url.replace(/cli(?=\.[jt]s$)/, "main");
   const exitCode = await runCli({
     argv: process.argv,
-    sockets: [`/etc/letsencrypt/sidecar/${SOCKET_NAME}`, `/run/cert-sidecar/${SOCKET_NAME}`],
     loadProgram: async () => (await import(program)) as InPlaceProgram, // Not known to the compiler: see above.
   });
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);

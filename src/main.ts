@@ -3,12 +3,12 @@ import { hostname } from "node:os";
 import { OperatorError, toFailure } from "./certificate/index.ts";
 import type { InPlaceOutcome } from "./cli.ts";
 import { banner, runCommand, type CommandIo, type CommandParts } from "./commands/index.ts";
-import { describeSettings, mergeCommandOptions, redactWords } from "./config/index.ts";
+import { DEFAULT_WEBROOT_PATH, describeSettings, mergeCommandOptions, redactWords } from "./config/index.ts";
 import type { Config, ConfigSources } from "./config/index.ts";
-import { createControlServer, DaemonStoppingError } from "./control/index.ts";
-import type { ControlHandler, ControlRequest } from "./control/index.ts";
+import { createControlServer, DaemonStoppingError, type ControlHandler, type ControlRequest } from "./control/index.ts";
 import { acquireLock, LockHeldError } from "./lock/index.ts";
-import { buildProgram, missingDomain, readSettings, TREE, type Program, type Reading } from "./program.ts";
+import { daemonPaths, lockFolder, type Paths } from "./paths.ts";
+import { buildProgram, missingDomain, readSettings, type Program, type Reading } from "./program.ts";
 import { assessHealth, changeAccountKey, createLoop, inspect, mendTree, reconcile, teeLog } from "./reconcile/index.ts";
 import type { Health, Log, Loop, LoopFacts, ReconcileParts, Run } from "./reconcile/index.ts";
 import {
@@ -21,7 +21,6 @@ import {
 } from "./system/index.ts";
 
 const VERSION = process.env.CERT_SIDECAR_VERSION ?? "dev";
-const SHOWN_FOLDERS = [TREE, "/var/www/html", "/var/log/letsencrypt"];
 // Docker waits ten seconds before it kills; a person at a terminal doesn't want to.
 const STOP_WITHIN_MS = 1500;
 // As a shell gives it for Ctrl-C.
@@ -32,7 +31,7 @@ const LOCK_RETRY_MS = 30_000;
  * The daemon: reads the settings once, takes the lock, and keeps reconciling until SIGTERM or SIGINT. With wrong settings it
  * stays up, places no order, and says what is wrong to whoever asks. Gives the exit code.
  */
-export async function runDaemon(): Promise<number> {
+export async function runDaemon(paths: Paths): Promise<number> {
   const stopping = new AbortController();
   const reading = readSettings(settingSources());
   const log = await openLog("config" in reading ? reading.config : undefined);
@@ -45,9 +44,10 @@ export async function runDaemon(): Promise<number> {
   }
   // The loop listens too. Without it, waiting for the lock or with wrong settings, the signal must not end the daemon.
   process.on("SIGHUP", () => log.info("signal.received", { signal: "SIGHUP" }));
-  tellStart(log, reading);
+  const start = { paths, log, reading };
+  tellStart(start);
   while (!stopping.signal.aborted) {
-    await holdLock(log, reading, stopping.signal).catch(async (thrown: unknown) => {
+    await holdLock(start, stopping.signal).catch(async (thrown: unknown) => {
       if (stopping.signal.aborted) return;
       log.error("lock.denied", toFailure(thrown));
       await systemClock.sleep(LOCK_RETRY_MS, stopping.signal).catch(() => undefined);
@@ -58,7 +58,7 @@ export async function runDaemon(): Promise<number> {
 }
 
 /** Does one command in this process, for the case that no daemon runs: takes the lock where it acts. */
-export async function runInPlace({ command, args, terminal }: ControlRequest): Promise<InPlaceOutcome> {
+export async function runInPlace(request: ControlRequest, paths: Paths): Promise<InPlaceOutcome> {
   const reading = readSettings(settingSources());
   const aborted = new AbortController();
   for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => aborted.abort());
@@ -70,11 +70,11 @@ export async function runInPlace({ command, args, terminal }: ControlRequest): P
       if (isHeld) heldWords += text;
       else process.stderr.write(text);
     },
-    isTty: terminal.isTty,
+    isTty: request.terminal.isTty,
     signal: aborted.signal,
   };
   const done = async (parts: CommandParts): Promise<InPlaceOutcome> => {
-    const exitCode = await runCommand(parts, { command, args }, io).catch((thrown: unknown) => {
+    const exitCode = await runCommand(parts, request, io).catch((thrown: unknown) => {
       if (aborted.signal.aborted) return STOPPED_BY_SIGNAL;
       throw thrown;
     });
@@ -82,14 +82,14 @@ export async function runInPlace({ command, args, terminal }: ControlRequest): P
   };
   if ("refusal" in reading) return done(refusedParts(reading.refusal));
   const log = await createLog({ level: "error", format: "json", destination: { write: () => undefined } });
-  const program = buildProgram(reading.config, { log, version: VERSION, environment: process.env });
+  const program = buildProgram(reading.config, { paths, log, version: VERSION, environment: process.env });
   if (program instanceof OperatorError) return done(refusedParts(program));
   const withLock = async <Result>(work: (parts: ReconcileParts, signal: AbortSignal) => Promise<Result>) => {
     const handler: ControlHandler = async (_request, client) => {
       client.err("cert-sidecar: a command is running in place, without the daemon; try again when it has finished\n");
       return Promise.resolve(1);
     };
-    const taken = acquireLock({ ...lockOptions(log, handler), wait: false }, aborted.signal);
+    const taken = acquireLock({ ...lockOptions(paths, log, handler), wait: false }, aborted.signal);
     const lock = await taken.catch((thrown: unknown) => {
       isHeld = thrown instanceof LockHeldError;
       throw thrown;
@@ -110,8 +110,10 @@ export async function runInPlace({ command, args, terminal }: ControlRequest): P
   return done({ ...commandParts(program, acts), refusal });
 }
 
+type Start = { readonly paths: Paths; readonly log: Log; readonly reading: Reading };
+
 /** One tenure of the lock: from winning it until the daemon stops or the lock is lost. */
-async function holdLock(log: Log, reading: Reading, stopping: AbortSignal): Promise<void> {
+async function holdLock({ paths, log, reading }: Start, stopping: AbortSignal): Promise<void> {
   // Who asks while we are still looking at the tree waits for what comes of it.
   const ready = Promise.withResolvers<CommandParts>();
   ready.promise.catch(() => undefined);
@@ -122,7 +124,7 @@ async function holdLock(log: Log, reading: Reading, stopping: AbortSignal): Prom
     log.debug("command.finished", { command, exitCode });
     return exitCode;
   };
-  const lock = await acquireLock({ ...lockOptions(log, handler), wait: true }, stopping);
+  const lock = await acquireLock({ ...lockOptions(paths, log, handler), wait: true }, stopping);
   try {
     const signal = AbortSignal.any([stopping, lock.lost]);
     const refuse = (refusal: OperatorError) => {
@@ -130,7 +132,7 @@ async function holdLock(log: Log, reading: Reading, stopping: AbortSignal): Prom
       return untilAborted(signal);
     };
     if ("refusal" in reading) return await refuse(reading.refusal);
-    const program = buildProgram(reading.config, { log, version: VERSION, environment: process.env });
+    const program = buildProgram(reading.config, { paths, log, version: VERSION, environment: process.env });
     if (program instanceof OperatorError) {
       log.error("settings.refused", toFailure(program));
       return await refuse(program);
@@ -207,11 +209,12 @@ function daemonFacts(loop: Loop, nextScheduledAt: () => Date | undefined) {
 /** What commands can have done, each at a time when nothing else is. */
 type Acts = Pick<CommandParts, "run" | "changeAccountKey">;
 
-function commandParts({ config, parts }: Program, acts: Acts): CommandParts {
+function commandParts({ config, parts, paths }: Program, acts: Acts): CommandParts {
   return {
     readOptions: (args) => mergeCommandOptions(config, args),
     ...acts,
     inspect: (options) => inspect(parts, options),
+    tree: paths.tree,
     busySince: () => undefined,
     now: () => systemClock.now(),
   };
@@ -226,7 +229,7 @@ function refusedParts(refusal: OperatorError): CommandParts {
   };
   const busySince = () => undefined;
   const acts: Acts = { run: refuse, changeAccountKey: refuse };
-  return { refusal, readOptions, ...acts, busySince, inspect: refuse, daemon, now: () => systemClock.now() };
+  return { refusal, readOptions, ...acts, busySince, inspect: refuse, tree: "", daemon, now: () => systemClock.now() };
 }
 
 function settingSources(): ConfigSources {
@@ -252,10 +255,10 @@ function openLog(config: Config | undefined): Promise<Log> {
   return createLog({ level: config?.logLevel ?? "info", format, destination: 1, color: process.stdout.isTTY });
 }
 
-function tellStart(log: Log, reading: Reading): void {
+function tellStart({ paths: { tree, logs }, log, reading }: Start): void {
   const isJsonOnly = "config" in reading && reading.config.logFormat === "json";
-  if (!isJsonOnly)
-    process.stdout.write(banner(VERSION, describeSettings(settingSources()), SHOWN_FOLDERS.map(showFolder)));
+  const folders = [tree, DEFAULT_WEBROOT_PATH, logs].map(showFolder);
+  if (!isJsonOnly) process.stdout.write(banner(VERSION, describeSettings(settingSources()), folders));
   log.info("daemon.started", { version: VERSION });
   if ("refusal" in reading) log.error("settings.refused", toFailure(reading.refusal));
   else
@@ -271,12 +274,11 @@ function showFolder(path: string) {
   }
 }
 
-function lockOptions(log: Log, handler: ControlHandler) {
-  const description = `the sidecar in container ${hostname()}`;
+function lockOptions(paths: Paths, log: Log, handler: ControlHandler) {
   return {
-    folder: `${TREE}/sidecar`,
-    runFolder: "/run/cert-sidecar",
-    description,
+    folder: lockFolder(paths),
+    runFolder: paths.run,
+    description: `the sidecar in container ${hostname()}`,
     serve: (identify: () => object) => createControlServer(handler, identify),
     clock: systemClock,
     log,
@@ -291,4 +293,8 @@ function untilAborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-if (import.meta.main) process.exit(await runDaemon());
+if (import.meta.main) {
+  const paths = daemonPaths(process.argv.slice(2));
+  if (!paths) process.stderr.write("Usage: main [--config-dir FOLDER] [--work-dir FOLDER] [--logs-dir FOLDER]\n");
+  process.exit(paths ? await runDaemon(paths) : 2);
+}

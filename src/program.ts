@@ -7,12 +7,10 @@ import { createWebrootSolver } from "./challenge/index.ts";
 import { ConfigError, isPublicCa, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "./config/index.ts";
 import type { Config, ConfigSources } from "./config/index.ts";
 import { createDeployment, type Deployment } from "./deploy/index.ts";
+import type { Paths } from "./paths.ts";
 import type { Log, Policy, ReconcileParts } from "./reconcile/index.ts";
 import { createAccountStore, createLineageStore } from "./store/index.ts";
 import { systemClock } from "./system/index.ts";
-
-/** certbot's folder; everything that is kept is below it. */
-export const TREE = "/etc/letsencrypt";
 
 const SERVED_WITHIN_MS = 10_000;
 
@@ -22,6 +20,7 @@ export type Program = {
   /** Whether one may act is known to whoever holds the lock. */
   readonly parts: Omit<ReconcileParts, "mayAct">;
   readonly deployment: Deployment;
+  readonly paths: Paths;
   /** A number in [0, 1) that is this installation's own and stays: the moments of different ones are spread by it. */
   readonly draw: number;
 };
@@ -31,6 +30,7 @@ export type Reading = { readonly config: Config } | { readonly refusal: ConfigEr
 
 /** What {@link buildProgram} needs besides the settings. */
 export type Surroundings = {
+  readonly paths: Paths;
   readonly log: Log;
   readonly version: string;
   /** For `HTTPS_PROXY` and `NO_PROXY`. */
@@ -58,7 +58,7 @@ function checkReadable(setting: string, path: string): void {
   }
 }
 
-function build(config: Config, { log, version, environment }: Surroundings): Program {
+function build(config: Config, { paths, log, version, environment }: Surroundings): Program {
   const deployment = createDeployment({
     docker: config.docker,
     service: "nginx",
@@ -68,7 +68,7 @@ function build(config: Config, { log, version, environment }: Surroundings): Pro
   });
   const solver = createWebrootSolver({ front: deployment.front, clock: systemClock });
   const ca = createCertificateAuthority({
-    accounts: createAccountStore({ root: TREE }),
+    accounts: createAccountStore({ root: paths.tree }),
     solverFor: () => solver,
     clock: systemClock,
     caBundlePem: config.caBundlePath === undefined ? undefined : readFileSync(config.caBundlePath, "utf8"),
@@ -78,9 +78,9 @@ function build(config: Config, { log, version, environment }: Surroundings): Pro
   });
   const parts = {
     ca,
-    store: createLineageStore({ root: TREE, log }),
+    store: createLineageStore({ root: paths.tree, log }),
     finder: deployment.finder,
-    storage: deployment.storageOf(TREE),
+    storage: deployment.storageOf(paths.tree),
     clock: systemClock,
     random: Math.random,
     policy: toPolicy(config),
@@ -88,7 +88,7 @@ function build(config: Config, { log, version, environment }: Surroundings): Pro
   };
   const ownText = config.wanted.map(({ name }) => name).join(" ") || hostname();
   const draw = createHash("sha256").update(ownText).digest().readUInt32BE() / 2 ** 32;
-  return { config, parts, deployment, draw };
+  return { config, parts, deployment, paths, draw };
 }
 
 /** Builds everything that acts; or gives why it can't be built from these settings. Nothing is connected or written yet. */

@@ -5,6 +5,8 @@ import { names, validUntil } from "./words.ts";
 /** What the command needs. */
 export type CertificatesParts = {
   readonly inspect: (options: { readonly withTargets: boolean; readonly signal: AbortSignal }) => Promise<Inspection>;
+  /** certbot's configuration folder. */
+  readonly tree: string;
   readonly now: () => Date;
 };
 
@@ -18,7 +20,7 @@ export async function certificates(parts: CertificatesParts, args: readonly stri
   const inspection = await parts.inspect({ withTargets: false, signal: io.signal });
   const rows = toRows(inspection, parts.now());
   if (args.includes("--json")) io.out(`${JSON.stringify({ certificates: rows }, null, 2)}\n`);
-  else for (const row of rows) io.out(`${lines(row, parts.now())}\n`);
+  else for (const row of rows) io.out(`${lines(row, parts)}\n`);
   if (rows.length === 0) io.out("No certificates: set CERTBOT_DOMAIN.\n");
   return rows.every(({ isGood }) => isGood) ? EXIT.ok : EXIT.failed;
 }
@@ -53,14 +55,14 @@ function toRows({ certificates: inspected, unreadable }: Inspection, now: Date) 
   return [...readable, ...broken];
 }
 
-function lines(row: Row, now: Date): string {
+function lines(row: Row, { now, tree }: CertificatesParts): string {
   const { lineage, identifiers, validity, version, serial, issuer, problem } = row;
   const state = validity
     ? [
-        `  Expiry: ${validUntil(validity, now)}`,
+        `  Expiry: ${validUntil(validity, now())}`,
         `  Version: ${version}, serial ${serial}, issued by ${issuer}`,
-        `  Certificate Path: /etc/letsencrypt/live/${lineage}/fullchain.pem`,
-        `  Private Key Path: /etc/letsencrypt/live/${lineage}/privkey.pem`,
+        `  Certificate Path: ${tree}/live/${lineage}/fullchain.pem`,
+        `  Private Key Path: ${tree}/live/${lineage}/privkey.pem`,
       ]
     : ["  not on disk yet"];
   const domains = identifiers.length > 0 ? [`  Domains: ${names(identifiers)}`] : [];

@@ -18,6 +18,8 @@ export type CommandParts = {
   readonly changeAccountKey: (client: AbortSignal) => Promise<KeyChange>;
   readonly busySince: () => Date | undefined;
   readonly inspect: (options: { readonly withTargets: boolean; readonly signal: AbortSignal }) => Promise<Inspection>;
+  /** certbot's configuration folder. */
+  readonly tree: string;
   readonly daemon?: { health(): Health; loop(): LoopFacts; nextCheckAt(): Date | undefined } | undefined;
   readonly now: () => Date;
 };

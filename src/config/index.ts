@@ -14,5 +14,5 @@ export type { RunOptions } from "./run-options.ts";
 export { Secret } from "./secret.ts";
 export { isLetsEncrypt, isPublicCa, isStaging, stagingOf } from "./servers.ts";
 export { OPTIONS, type OptionRow } from "./options-table.ts";
-export { HOOK_VARIABLES, PLANNED_SETTINGS, type Setting, SETTINGS } from "./settings-table.ts";
+export { DEFAULT_WEBROOT_PATH, HOOK_VARIABLES, PLANNED_SETTINGS, type Setting, SETTINGS } from "./settings-table.ts";
 export { splitWords, UnterminatedQuoteError } from "./split-words.ts";

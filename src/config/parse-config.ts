@@ -22,7 +22,7 @@ import {
 } from "./parse-values.ts";
 import { readSettings, typedVariables, type RawSettings, type SettingSources } from "./read-settings.ts";
 import { SERVERS } from "./servers.ts";
-import type { SettingName } from "./settings-table.ts";
+import { DEFAULT_WEBROOT_PATH, type SettingName } from "./settings-table.ts";
 import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 
 /** What {@link parseConfig} reads. */
@@ -74,7 +74,7 @@ function readOrderSettings(reading: Reading): Pick<Config, OrderSetting> {
   const { read, readOption } = readersOf(reading);
   const wanted = chooseCertificates(raw.texts.get("CERTBOT_DOMAIN"), options, mistakes);
   const email = read("CERTBOT_EMAIL", parseEmail, undefined);
-  const webrootPath = read("CERTBOT_WEBROOT_PATH", parseWebrootPath, "/var/www/html");
+  const webrootPath = read("CERTBOT_WEBROOT_PATH", parseWebrootPath, DEFAULT_WEBROOT_PATH);
   const keyType = read("CERTBOT_KEY_TYPE", parseKeyType, "ecdsa-p256");
   const profile = chooseProfile(raw.texts.get("CERTBOT_PROFILE"), options, mistakes);
   const servers = chooseServers(raw.texts, options, mistakes);

@@ -8,6 +8,9 @@ export type Setting = {
   readonly doc: string;
 };
 
+/** Where nginx and certbot expect the answers to challenges by default. */
+export const DEFAULT_WEBROOT_PATH = "/var/www/html";
+
 /** Every setting that this version reads. */
 export const SETTINGS = [
   {
@@ -52,7 +55,7 @@ export const SETTINGS = [
   },
   {
     name: "CERTBOT_WEBROOT_PATH",
-    defaultText: "/var/www/html",
+    defaultText: DEFAULT_WEBROOT_PATH,
     doc: "Folder, in the container, from which nginx answers HTTP-01 challenges.",
   },
   {

@@ -11,7 +11,7 @@ export type AskOptions = {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
   /** How long the daemon may take to take the request, in ms; doing it may take as long as it takes. */
-  readonly acceptWithinMs?: number;
+  readonly acceptWithinMs?: number | undefined;
 };
 
 /**

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { OperatorError } from "../../src/certificate/index.ts";
+import { takePaths } from "../../src/paths.ts";
 import { buildProgram } from "../../src/program.ts";
 import type { Policy } from "../../src/reconcile/index.ts";
 import { collectLog } from "../support/collected-log.ts";
@@ -10,7 +11,12 @@ const KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
 function policyOf(environment: Readonly<Record<string, string>>): Policy {
   const config = configOf({ CERTBOT_DOMAIN: "a.test", ...environment });
-  const program = buildProgram(config, { log: collectLog(), version: "0", environment: {} });
+  const program = buildProgram(config, {
+    paths: takePaths([]).paths,
+    log: collectLog(),
+    version: "0",
+    environment: {},
+  });
   if (program instanceof OperatorError) throw program;
   return program.parts.policy;
 }

@@ -32,6 +32,7 @@ test("what a CA says can't take hold of the terminal, in progress, failure and r
     },
     changeAccountKey: unused,
     inspect: unused,
+    tree: "/etc/letsencrypt",
     busySince: () => undefined,
     now: () => new Date("2026-06-01T12:00:05Z"),
   };

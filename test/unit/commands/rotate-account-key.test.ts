@@ -23,6 +23,7 @@ async function rotate(args: readonly string[], changeAccountKey: CommandParts["c
     readOptions: unused,
     run: unused,
     inspect: unused,
+    tree: "/etc/letsencrypt",
     busySince: () => new Date("2026-06-01T12:00:00Z"),
     now: () => new Date("2026-06-01T12:00:05Z"),
   };
