@@ -42,9 +42,9 @@ function is_name(text) {
 }
 
 # certbot allows more in a lineage's name than a domain has, and calls that of an IPv6 address by the address; a dot or dash
-# in front would be a hidden file or an option.
+# in front would be a hidden file or an option. Files are called after it: a longer one waits for the sidecar's list.
 function is_lineage(text) {
-    return text ~ /^[A-Za-z0-9_:][A-Za-z0-9._:-]*$/ && length(text) <= 255
+    return text ~ /^[A-Za-z0-9_:][A-Za-z0-9._:-]*$/ && length(text) <= 200
 }
 
 function add_certificate(lineage, first,    i, word, names, has_ip) {

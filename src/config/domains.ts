@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { identifierKey, isWildcard, parseIdentifier, sameIdentifiers, type Identifier } from "../certificate/index.ts";
 import type { MistakeList } from "./mistake.ts";
 
@@ -89,9 +90,11 @@ function tryIdentifier(text: string): Identifier | string {
 }
 
 // As certbot names it: the lineage of *.your-site.org is your-site.org. Of an IPv6 address certbot makes a folder with colons,
-// which not every disk and every reader of our list takes.
+// which not every disk and every reader of our list takes; and of a long name files that are too long for a disk.
 function lineageName({ type, value }: Identifier): string {
-  return type === "ip" ? value.replace(/^:/, "0:").replaceAll(":", "-") : value.replace(/^\*\./, "");
+  const name = type === "ip" ? value.replace(/^:/, "0:").replaceAll(":", "-") : value.replace(/^\*\./, "");
+  if (name.length <= 200) return name;
+  return `${name.slice(0, 180)}-${createHash("sha256").update(name).digest("hex").slice(0, 16)}`;
 }
 
 function refuseCollision(certificate: WantedCertificate, before: readonly WantedCertificate[], mistakes: MistakeList) {

@@ -66,8 +66,8 @@ export function parseChallenge(text: string): "http-01" {
 
 /** A lineage's name that nginx's certificate step, too, takes for one. Throws {@link ValueProblem}. */
 export function parseLineageName(text: string): string {
-  if (/^[a-z0-9][a-z0-9.-]*$/.test(text)) return text;
-  throw new ValueProblem("can't be a certificate's name", "lower-case letters, digits, dots and hyphens");
+  if (/^[a-z0-9][a-z0-9.-]{0,199}$/.test(text)) return text;
+  throw new ValueProblem("can't be a certificate's name", "at most 200 lower-case letters, digits, dots and hyphens");
 }
 
 /** The name of a lineage that may be there already, under whatever name certbot gave it. Throws {@link ValueProblem}. */

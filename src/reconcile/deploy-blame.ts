@@ -1,5 +1,4 @@
 import { toFailure } from "../certificate/index.ts";
-import { recall } from "./deploy-record.ts";
 import type { DeployableVersion, DeployParts, DeployTask } from "./deploy-task.ts";
 import { ConfigurationRejectedError } from "./errors.ts";
 import type { LineageVersion } from "./lineage-store.ts";
@@ -16,7 +15,8 @@ export async function findGuilty(
   task: DeployTask,
   behind: readonly DeployableVersion[],
 ): Promise<readonly DeployableVersion[]> {
-  const suspects = await withPrevious(parts, task, behind);
+  const suspects: Suspect[] = [];
+  for (const version of behind) suspects.push(...(await toSuspect(parts, task, version)));
   try {
     for (const { version, previous } of suspects) await parts.store.show(version.lineage, previous.version);
     const isOurs = suspects.length > 0 && (await passes(task));
@@ -39,23 +39,19 @@ export async function findGuilty(
   }
 }
 
-// A version that the target has served before can't be why it refuses its configuration now.
-async function withPrevious(
-  parts: DeployParts,
-  task: DeployTask,
-  behind: readonly DeployableVersion[],
-): Promise<Suspect[]> {
-  const suspects: Suspect[] = [];
-  for (const version of behind) {
-    const state = await recall(parts, version.lineage);
-    // Nor may one be put back for which that can't be written down: it would be ordered again.
-    if (!state) continue;
-    const servedFingerprint = state.deploy[task.target.name]?.servedFingerprint;
+// A version that the target has served before can't be why it refuses its configuration now. Nor may one be put back of which
+// the disk gives nothing: it would be ordered again, and the others wait.
+async function toSuspect(parts: DeployParts, task: DeployTask, version: DeployableVersion): Promise<Suspect[]> {
+  const { lineage, fingerprint } = version;
+  try {
+    const { servedFingerprint } = (await parts.store.loadState(lineage)).deploy[task.target.name] ?? {};
     const previous =
-      servedFingerprint === version.fingerprint ? undefined : await findBefore(parts, version, servedFingerprint);
-    if (previous) suspects.push({ version, previous });
+      servedFingerprint === fingerprint ? undefined : await findBefore(parts, version, servedFingerprint);
+    return previous ? [{ version, previous }] : [];
+  } catch (thrown) {
+    task.log.error("lineage.failed", { lineage, ...toFailure(thrown) });
+    return [];
   }
-  return suspects;
 }
 
 // The version just below may be one that was refused as well: the one that the target has served is sure to pass.

@@ -1,10 +1,10 @@
-import { identifierKey, type Identifier } from "../certificate/index.ts";
+import { asOperatorError, identifierKey, type Identifier } from "../certificate/index.ts";
 import type { DeployTarget, FoundTargets, ServedFinding } from "./deploy-target.ts";
 import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
 import { CaLedgers } from "./ca-ledgers.ts";
 import { gatherFacts } from "./certificate-step.ts";
 import { decideIssue, type IssueDecision } from "./issue-decision.ts";
-import type { AttemptState, LineageState } from "./lineage-state.ts";
+import { FRESH_STATE, type AttemptState, type LineageState } from "./lineage-state.ts";
 import type { StoredLineage } from "./lineage-store.ts";
 import { assignNames } from "./name-owners.ts";
 import { automaticMode } from "./policy.ts";
@@ -37,7 +37,10 @@ type InspectOptions = {
   readonly withTargets: boolean;
 };
 
-/** Looks at all certificates and, on request, at what each target serves. Reads only; safe beside a run. Throws OperatorError. */
+/**
+ * Looks at all certificates and, on request, at what each target serves. What isn't to be read of one is told as its
+ * decision. Reads only; safe beside a run. Throws OperatorError.
+ */
 export async function inspect(
   parts: Omit<ReconcileParts, "ca" | "random" | "servedWithinMs" | "mayAct">,
   { signal, withTargets }: InspectOptions,
@@ -49,17 +52,26 @@ export async function inspect(
   const owned = new Map(assignNames(desired).map(({ lineage, identifiers }) => [lineage, identifiers]));
   const ledgers = new CaLedgers(parts.store);
   for (const one of desired) {
-    const state = await parts.store.loadState(one.lineage);
-    const run = { mode: automaticMode("schedule"), signal };
-    const decision = decideIssue(await gatherFacts({ ...parts, ledgers }, run, { desired: one, state }));
+    const known = await remembered({ ...parts, ledgers }, one, signal);
     const targets = await observeAll(found?.targets ?? [], { desired: one, owned: owned.get(one.lineage) }, signal);
-    const renewalInfo =
-      state.renewalInfo?.certificateId === one.current?.leaf.certificateId ? state.renewalInfo : undefined;
-    certificates.push({ desired: one, decision, attempts: state.issue, renewalInfo, targets });
+    certificates.push({ desired: one, ...known, targets });
   }
   const storage = await parts.storage.look(signal);
   const known = new Set(desired.map(({ lineage }) => lineage));
   return { certificates, unreadable: stored.filter(({ name }) => !known.has(name)), found, storage };
+}
+
+async function remembered(parts: Parameters<typeof gatherFacts>[0], desired: DesiredCertificate, signal: AbortSignal) {
+  try {
+    const state = await parts.store.loadState(desired.lineage);
+    const run = { mode: automaticMode("schedule"), signal };
+    const decision = decideIssue(await gatherFacts(parts, run, { desired, state }));
+    const isOfCurrent = state.renewalInfo?.certificateId === desired.current?.leaf.certificateId;
+    return { decision, attempts: state.issue, renewalInfo: isOfCurrent ? state.renewalInfo : undefined };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return { decision: { kind: "refused", problem: asOperatorError(thrown) }, attempts: FRESH_STATE.issue } as const;
+  }
 }
 
 type Observed = { readonly desired: DesiredCertificate; readonly owned?: readonly Identifier[] | undefined };

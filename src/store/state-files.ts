@@ -13,7 +13,7 @@ import type { LeftOut } from "./loose-record.ts";
 import { readTextOf } from "./optional-reads.ts";
 import { parseOrder } from "./order-text.ts";
 import { parseState } from "./state-text.ts";
-import { safeName, type TreePaths } from "./tree-paths.ts";
+import { isSafeName, safeName, type TreePaths } from "./tree-paths.ts";
 
 const STATE_MODE = 0o600;
 
@@ -100,11 +100,10 @@ export class StateFiles {
     await this.#files.replace(this.#paths.ledger(ledger.directoryUrl), toText(ledger), { mode: STATE_MODE });
   }
 
-  /** Throws system errors. */
+  /** Leaves out what can't be the name of a folder: there is no such certificate, nor can there be one. Throws system errors. */
   async saveList(certificates: readonly ListedCertificate[]): Promise<void> {
-    const lines = certificates.map(({ lineage, identifiers }) =>
-      [safeName(lineage), ...identifiers.map(identifierKey)].join(" "),
-    );
+    const listed = certificates.filter(({ lineage }) => isSafeName(lineage));
+    const lines = listed.map(({ lineage, identifiers }) => [lineage, ...identifiers.map(identifierKey)].join(" "));
     const text = lines.map((line) => `${line}\n`).join("");
     const path = this.#paths.certificateList();
     if ((await readTextOf(path, this.#fs)) === text) return;

@@ -26,7 +26,7 @@ export function unsafeName(lineage: string): StoreError {
   return new StoreError({
     code: "LINEAGE_NAME_UNSAFE", // A certificate's name can't be a folder's name.
     message: `refused the certificate name ${JSON.stringify(lineage)}: it can't be the name of a folder here`,
-    remedy: "Name the certificate by letters, digits, dots and dashes, like its first domain.",
+    remedy: `Name it by letters, digits, dots and dashes, ${LONGEST_NAME} at most: put a shorter name first, or use --cert-name.`,
   });
 }
 

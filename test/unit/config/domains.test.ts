@@ -70,6 +70,15 @@ describe("a list of names", () => {
     );
   });
 
+  test("of which the first is too long for a file's name gives the certificate a name of its own that isn't", () => {
+    const long = (end: string) => `${`${"n".repeat(63)}.`.repeat(3)}${end.repeat(40)}.test`;
+    const [one, other] = wantedOf(`${long("a")};${long("b")}`);
+    expect(one?.names).toEqual([long("a")]);
+    expect(one?.name).toMatch(/^n{63}\.[n.]{116}-[0-9a-f]{16}$/);
+    expect(wantedOf(long("a"))).toEqual([one]);
+    expect(other?.name).not.toBe(one?.name);
+  });
+
   test("is read or refused, never thrown at, whatever it holds", () => {
     fc.assert(
       fc.property(

@@ -204,7 +204,7 @@ describe("CERTBOT_OPTIONS", () => {
     expect(linesOf({ CERTBOT_OPTIONS: "--cert-name shop", CERTBOT_DOMAIN: "a.test;b.test" })).toEqual([
       expect.stringContaining("CERTBOT_DOMAIN asks for 2"),
     ]);
-    for (const name of ["../up", "a/b", ".", "Shop", "a b"]) {
+    for (const name of ["../up", "a/b", ".", "Shop", "a b", "n".repeat(201)]) {
       expect(linesOf({ CERTBOT_OPTIONS: `--cert-name '${name}'`, CERTBOT_DOMAIN: "a.test" })).toHaveLength(1);
     }
   });

@@ -47,6 +47,14 @@ test.each([
   expect(complaints).toBe("");
 });
 
+test("a first name that is too long for a file's name waits for the sidecar, which calls it otherwise", () => {
+  const long = `${`${"n".repeat(63)}.`.repeat(3)}long.test`;
+  const { lines, complaints } = read("CERTBOT_DOMAIN", `${long}\na.test\n`);
+  expect(lines).toEqual(["a.test|default_server|a.test", "@others||_"]);
+  expect(complaints).toContain("is not a certificate's name; it is left out");
+  expect(read("list", `${"n".repeat(180)}-0123 ${long}\n`).lines[0]).toContain(`|default_server|${long}`);
+});
+
 test("a name in two certificates stays with the first", () => {
   const { lines, complaints } = read("list", "a a.test shared.test\nb shared.test b.test\nc shared.test\n");
   expect(lines).toEqual(["a|default_server|a.test shared.test", "b||b.test", "@others||_"]);

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
+import { inspect } from "../../../src/reconcile/index.ts";
 import {
   CaFailure,
   DAY,
@@ -180,4 +181,38 @@ test("a CA that wants each new certificate renewed at once gets no endless order
   );
   expect(isLapsed).toBe(false);
   expect(stage.ca.orders.length).toBeLessThan(70);
+});
+
+test("a certificate whose name no folder can have fails alone, with what to do, and the others are ordered and shown", async () => {
+  const long = `${"n".repeat(63)}.`.repeat(3) + "x".repeat(48);
+  const stage = await reconcileStage({ domains: `a.test;${long};b.test` });
+  const report = await stage.run();
+  expect(outcomes(report)).toEqual(["a.test issued", `${long} failed LINEAGE_NAME_UNSAFE`, "b.test issued"]);
+  expect(report.certificates[1]?.failure?.remedy).toMatch(/put a shorter name first.*--cert-name/);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
+  expect(await stage.list()).toEqual(["a.test a.test", "b.test b.test"]);
+  const { certificates } = await inspect(stage.parts(), { signal: new AbortController().signal, withTargets: true });
+  expect(certificates.map(({ decision }) => decision.kind)).toEqual(["current", "refused", "current"]);
+});
+
+test("a state or an archive that the disk doesn't give back keeps nobody from seeing, or being served, the others", async () => {
+  const stage = await reconcileStage({ domains: "a.test;b.test" });
+  await stage.run();
+  stage.pass(61 * DAY);
+  let isRefused = false;
+  stage.nginx.refuses = (lineage, version) => {
+    isRefused ||= lineage === "b.test" && version === 2;
+    return lineage === "b.test" && version === 2;
+  };
+  stage.onDisk = (call) => {
+    if (isRefused && /^readdir \S+\/archive\/a\.test/.test(call)) throw failing("EIO");
+  };
+  await stage.run();
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2", "b.test=b.test/1"]);
+  stage.onDisk = (call) => {
+    if (/^readFile \S+\/sidecar\/a\.test\.json/.test(call)) throw failing("EIO");
+  };
+  const { certificates } = await inspect(stage.parts(), { signal: new AbortController().signal, withTargets: true });
+  expect(certificates.map(({ decision }) => decision.kind)[0]).toBe("refused");
+  expect(certificates[0]?.targets.map(({ finding }) => finding.kind)).toEqual(["served"]);
 });
