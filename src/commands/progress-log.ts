@@ -31,6 +31,7 @@ const LINES: Partial<Record<LogEvent, Line>> = {
   "lineage.renewed": (f) => `${text(f["lineage"])}: version ${text(f["version"])} is on disk`,
   "lineage.restored": (f) =>
     `${text(f["lineage"])}: version ${text(f["rejectedVersion"])} is put back to the one before`,
+  "lineage.shown": (f) => `${text(f["lineage"])}: version ${text(f["version"])} is shown again, nothing was ordered`,
   "configuration.tested": (f) => `${text(f["target"])}: configuration tested`,
   "target.reloaded": (f) => `${text(f["target"])}: reloaded`,
   "target.served": (f) => `${text(f["target"])}: serves ${text(f["lineage"])}`,

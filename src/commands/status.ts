@@ -127,6 +127,8 @@ function nextText(decision: InspectedCertificate["decision"]): string {
   switch (decision.kind) {
     case "issue":
       return `an order, now (${decision.because})`;
+    case "show-again":
+      return `version ${decision.version} is shown again, now`;
     case "current":
       return `renewal ${instant(decision.until)}${decision.because === "renewal-info" ? ", as the CA suggests" : ""}`;
     case "hold": {

@@ -11,8 +11,9 @@ import {
 import type { DesiredCertificate } from "./desired-certificate.ts";
 import { AlreadyDueError, AttemptInterruptedError } from "./errors.ts";
 import type { IssueTask } from "./issue-step.ts";
-import type { AttemptState, LineageState } from "./lineage-state.ts";
+import type { AttemptState } from "./lineage-state.ts";
 import { firstDirectory } from "./order-plan.ts";
+import type { KnownCertificate } from "./put-back.ts";
 import type { StepParts } from "./run.ts";
 import type { CertificateReport } from "./run-report.ts";
 
@@ -33,8 +34,6 @@ export async function recordStart(parts: StepParts, { desired, order }: IssueTas
   const issue: AttemptState = {
     ...known,
     failures,
-    // The version before this one has not been refused: the next refusal is the first again.
-    rejections: state.issue.failures === 0 ? undefined : state.issue.rejections,
     startedAt: startedAt.toISOString(),
     lastFailedAt: startedAt.toISOString(),
     // What a death in the middle leaves to be read.
@@ -63,7 +62,6 @@ export async function recordSuccess(parts: StepParts, task: IssueTask, validity:
     failures: 0,
     lastSuccessAt: now.toISOString(),
     settingsDigest: parts.policy.settingsDigest,
-    rejections: state.issue.rejections,
     lastDirectoryUrl: order.directoryUrl,
     fallback: order.directoryUrl === first ? undefined : { at: order.directoryUrl, first },
   };
@@ -137,12 +135,18 @@ function withoutCaFailures(before: AttemptState): AttemptState {
   return { ...before, atCa: undefined, caFailingSince: undefined, caFailures: undefined, isFallbackTried: undefined };
 }
 
-/** Forgets that the first CA was failing: nothing is wanted of it now. Gives the state as it is then. May run twice. */
-export async function forgetCaFailures(parts: StepParts, lineage: string, state: LineageState): Promise<LineageState> {
-  if (state.issue.caFailingSince === undefined) return state;
-  const next = { ...state, issue: withoutCaFailures(state.issue) };
-  await parts.store.saveState(lineage, next);
-  return next;
+/**
+ * Forgets that the first CA was failing, and that the version shown was put back: nothing is wanted now, and no target has
+ * refused the version in the run that showed it. May run twice. Throws OperatorError.
+ */
+export async function forgetFailures({ store }: StepParts, { desired, state }: KnownCertificate): Promise<void> {
+  const { putBack, ...issue } = state.issue;
+  const isShown = putBack !== undefined && putBack === desired.current?.leaf.fingerprint;
+  if (!isShown && issue.caFailingSince === undefined) return;
+  // The pause that a hasty CA has got is no failure.
+  const over = isShown && issue.failures > 0 && { failures: 0, lastFailure: undefined, nextAttemptAt: undefined };
+  const next = { ...withoutCaFailures(issue), putBack: isShown ? undefined : putBack, ...over };
+  await store.saveState(desired.lineage, { ...state, issue: next });
 }
 
 type CaFailures = NonNullable<AttemptState["atCa"]>;

@@ -8,12 +8,13 @@ import {
   toFailure,
   wakeForRenewalInfo,
 } from "../certificate/index.ts";
-import { forgetCaFailures } from "./attempt-record.ts";
+import { forgetFailures } from "./attempt-record.ts";
 import type { DesiredCertificate } from "./desired-certificate.ts";
 import { decideIssue, directoriesOf, type IssueDecision, type IssueFacts } from "./issue-decision.ts";
 import { issueVersion, rehearse } from "./issue-step.ts";
 import type { LineageState } from "./lineage-state.ts";
 import { findOpenOrder } from "./open-order.ts";
+import { findPutBack, showAgain, type KnownCertificate } from "./put-back.ts";
 import { refreshRenewalInfo } from "./renewal-info-step.ts";
 import { automaticMode } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";
@@ -50,7 +51,10 @@ async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate
   const desired = isOldSetsTurn(asked, state, parts.clock.now()) ? withOldNames(asked) : asked;
   const facts = await gatherFacts(parts, run, { desired, state });
   const decision = await decideWithLook(parts, run, facts);
-  if (decision.kind === "current") await forgetCaFailures(parts, desired.lineage, state);
+  if (decision.kind === "current") await forgetFailures(parts, { desired, state });
+  if (decision.kind === "show-again") {
+    return withNextRenewal(parts, await showAgain(parts, run, { desired, version: decision.version }));
+  }
   if (decision.kind !== "issue") {
     return withRenewalInfo(toReport(parts, run, { desired, decision }), { desired, state, now: facts.now });
   }
@@ -88,10 +92,10 @@ function withOldNames(desired: DesiredCertificate): DesiredCertificate {
 export async function gatherFacts(
   parts: Pick<StepParts, "store" | "ledgers" | "storage" | "policy" | "clock">,
   { mode, signal }: Pick<Run, "mode" | "signal">,
-  { desired, state }: { readonly desired: DesiredCertificate; readonly state: LineageState },
+  { desired, state }: KnownCertificate,
 ): Promise<IssueFacts> {
   const { policy } = parts;
-  const attempts = state.issue;
+  const { issue: attempts, renewalInfo } = state;
   const directories = directoriesOf({ desired, attempts, policy });
   const ledgers = await Promise.all(directories.map((directoryUrl) => parts.ledgers.read(directoryUrl)));
   const ledgerOf = (directoryUrl: string) => {
@@ -100,9 +104,9 @@ export async function gatherFacts(
     return ledger;
   };
   const storage = await parts.storage.look(signal);
-  const { renewalInfo } = state;
   const paidAt = await whereOpen(parts, { desired, attempts, isForced: mode.forceRenewal });
-  return { desired, attempts, renewalInfo, ledgerOf, paidAt, storage, policy, mode, now: parts.clock.now() };
+  const putBack = await findPutBack(parts, { desired, state });
+  return { desired, attempts, renewalInfo, ledgerOf, paidAt, putBack, storage, policy, mode, now: parts.clock.now() };
 }
 
 type Open = Pick<IssueFacts, "desired" | "attempts"> & { readonly isForced: boolean };
@@ -150,7 +154,7 @@ async function rememberDown(parts: StepParts, facts: IssueFacts, down: readonly 
   await parts.store.saveState(lineage, { ...state, issue: { ...state.issue, atCa } });
 }
 
-type Waiting = Exclude<IssueDecision, { readonly kind: "issue" }>;
+type Waiting = Exclude<IssueDecision, { readonly kind: "issue" | "show-again" }>;
 
 function onDisk({ lineage, identifiers, current }: DesiredCertificate) {
   if (!current) return { lineage, identifiers };
@@ -193,7 +197,7 @@ function toReport(
 // The CA is to be asked again before the renewal: the window may move.
 function withRenewalInfo(
   report: CertificateReport,
-  { desired, state, now }: { readonly desired: DesiredCertificate; readonly state: LineageState; readonly now: Date },
+  { desired, state, now }: KnownCertificate & { readonly now: Date },
 ): CertificateReport {
   const { current, settings } = desired;
   const { renewalInfo } = state;
@@ -225,8 +229,9 @@ async function withRecheck(parts: StepParts, { signal }: Run, failed: FailedOrde
     case "hold":
       return { ...report, nextAt: next.until, wakeAt: next.recheckAt };
     case "issue":
+    case "show-again":
       // At the same CA it would mean that the failure could not be written down.
-      return next.directoryUrl === directoryUrl ? report : { ...report, nextAt: facts.now };
+      return next.kind === "issue" && next.directoryUrl !== directoryUrl ? { ...report, nextAt: facts.now } : report;
     case "current":
       return { ...report, nextAt: next.until };
     case "left-alone":

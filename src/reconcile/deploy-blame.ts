@@ -29,12 +29,8 @@ export async function findGuilty(
     }
     return guilty;
   } catch (thrown) {
-    // The test itself couldn't be run: nothing is known, so nothing may stay put back (it would be ordered again).
-    for (const { version } of suspects) {
-      await parts.store.show(version.lineage, version.version).catch((failure: unknown) => {
-        task.log.error("lineage.failed", { lineage: version.lineage, ...toFailure(failure) });
-      });
-    }
+    // The test itself couldn't be run: nothing is known, so nothing is to stay put back.
+    await Promise.allSettled(suspects.map(({ version }) => parts.store.show(version.lineage, version.version)));
     throw thrown;
   }
 }

@@ -1,7 +1,7 @@
 import { planRetry, toFailure } from "../certificate/index.ts";
 import type { DeployableVersion, DeployParts, DeployTask } from "./deploy-task.ts";
 import { CertificateRejectedError, type ConfigurationRejectedError } from "./errors.ts";
-import type { DeployState, LineageState } from "./lineage-state.ts";
+import type { AttemptState, DeployState, LineageState } from "./lineage-state.ts";
 import type { DeployReport } from "./run-report.ts";
 
 // A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
@@ -82,7 +82,7 @@ export async function recordDeployFailure(
 
 /**
  * Writes down that a target refused a version because of its files, which have been put back: for the lineage that is a
- * failed order, so that the next one waits as after any failure, and longer each time: the order itself succeeds.
+ * failed try, so that the next one waits as after any failure, and longer each time.
  */
 export async function recordRejection(
   parts: DeployParts,
@@ -93,19 +93,18 @@ export async function recordRejection(
   const { lineage } = version;
   const target = task.target.name;
   const failure = toFailure(new CertificateRejectedError(lineage, version.version, rejection));
-  const state = await parts.store.loadState(lineage);
-  const rejections = (state.issue.rejections ?? 0) + 1;
+  const failures = ((await recall(parts, lineage))?.issue.failures ?? 0) + 1;
   const failedAt = parts.clock.now();
-  const nextAt = planRetry({ failures: rejections, failedAt }, parts.random);
-  const issue = {
-    ...state.issue,
-    rejections,
-    failures: rejections,
+  const nextAt = planRetry({ failures, failedAt }, parts.random);
+  const refused: AttemptState = {
+    putBack: version.fingerprint,
+    failures,
     lastFailure: failure,
     lastFailedAt: failedAt.toISOString(),
     nextAttemptAt: nextAt.toISOString(),
+    settingsDigest: parts.policy.settingsDigest,
   };
-  await parts.store.saveState(lineage, { ...state, issue });
+  await remember(parts, task, version, (state) => ({ ...state, issue: { ...state.issue, ...refused } }));
   task.log.warn("lineage.restored", { target, lineage, rejectedVersion: version.version, nextAt });
   return { target, lineage, outcome: "failed", failure, nextAt };
 }

@@ -3,12 +3,14 @@ import type { Clock } from "./clock.ts";
 import type { DeployTarget, ServedCertificate } from "./deploy-target.ts";
 import type { LineageStore } from "./lineage-store.ts";
 import type { Log } from "./log.ts";
+import type { Policy } from "./policy.ts";
 
 /** What a deploy step works with. */
 export type DeployParts = {
   readonly store: LineageStore;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly policy: Pick<Policy, "settingsDigest">;
   /** How long a reloaded target may take until it presents the new certificate, in milliseconds. */
   readonly servedWithinMs: number;
 };

@@ -16,8 +16,7 @@ export class ConfigurationRejectedError extends OperatorError {
 /** nginx refused a new version of a certificate and takes the one before, which was put back. */
 export class CertificateRejectedError extends OperatorError {
   readonly code = "TARGET_CERTIFICATE_REJECTED";
-  readonly remedy =
-    "Read the server's words above; the version before is back in place and a new one is ordered later.";
+  readonly remedy = "Mend what the server complains about; this version is tried again by itself and by update-cert.";
 
   constructor(lineage: string, version: number, rejection: ConfigurationRejectedError) {
     super(`version ${version} of ${lineage} was put back: ${rejection.message}`, { cause: rejection });

@@ -4,25 +4,30 @@ import {
   planRenewal,
   renewalInfoMoment,
   sameIdentifiers,
+  type Leaf,
   type OperatorError,
   type RenewalInfoState,
+  type RenewalPlan,
 } from "../certificate/index.ts";
 import type { CaLedger } from "./ca-ledger.ts";
 import type { DesiredCertificate } from "./desired-certificate.ts";
 import { EphemeralStorageError, ProductionKeptError, WildcardUnprovableError } from "./errors.ts";
 import type { AttemptState } from "./lineage-state.ts";
-import { candidates, firstDirectory, planOrder, type OrderPlan } from "./order-plan.ts";
+import type { LineageVersion } from "./lineage-store.ts";
+import { candidates, firstDirectory, heldByUs, planOrder, type OrderPlan } from "./order-plan.ts";
 import type { Policy, RunMode } from "./policy.ts";
 import type { StorageFinding } from "./storage.ts";
 
 /** Why a new version is wanted. */
 export type IssueReason =
-  "missing" | "names-changed" | "staging-replaced" | "lifetime-left" | "renewal-info" | "forced";
+  "missing" | "names-changed" | "staging-replaced" | "lifetime-left" | "renewal-info" | "forced" | "put-back";
 
 /** What to do about one certificate on disk. */
 export type IssueDecision =
   /** A new version is wanted: an order goes out, or must wait. */
   | OrderPlan
+  /** A version that was put back is shown again, in the place of an order. */
+  | { readonly kind: "show-again"; readonly version: number }
   /** It is as it should be until `until`, which the CA has suggested or its own life says. */
   | { readonly kind: "current"; readonly until: Date; readonly because: "lifetime-left" | "renewal-info" }
   /** A new version is wanted, but `--dry-run` stands in the settings. */
@@ -41,6 +46,8 @@ export type IssueFacts = {
   readonly ledgerOf: (directoryUrl: string) => CaLedger;
   /** The directory of the CA where an order was not seen through: its certificate is counted already. */
   readonly paidAt?: string | undefined;
+  /** The newest version in the archive, where a target has refused it and the one before is shown. */
+  readonly putBack?: LineageVersion | undefined;
   readonly storage: StorageFinding;
   readonly policy: Pick<
     Policy,
@@ -58,6 +65,8 @@ export function decideIssue(facts: IssueFacts): IssueDecision {
   if (!desired.settings.autorenew && !mode.forceRenewal) return { kind: "left-alone" };
   const problem = reasonToRefuse(facts);
   if (problem) return { kind: "refused", problem };
+  const again = planPutBack(facts);
+  if (again) return again;
   const because = reasonToIssue(facts);
   if (typeof because !== "string") return { kind: "current", ...because };
   const obstacle = obstacleToOrders(facts);
@@ -91,18 +100,36 @@ function obstacleToOrders(facts: IssueFacts): OperatorError | undefined {
   return isPublic ? new EphemeralStorageError(desired.lineage, storage) : undefined;
 }
 
+// What was put back is paid for: it is ordered anew where it is due itself, or isn't what is wanted.
+function planPutBack(facts: IssueFacts): IssueDecision | undefined {
+  const { putBack, desired, attempts, mode } = facts;
+  if (!putBack || mode.forceRenewal || isStagingToReplace(facts)) return undefined;
+  if (!sameIdentifiers(putBack.leaf.identifiers, desired.identifiers)) return undefined;
+  if (planOf(facts, putBack.leaf).kind === "due") return undefined;
+  // Without a failure no target has said anything yet: a death came in between.
+  const hold = attempts.failures > 0 ? heldByUs(facts, "put-back", firstDirectory(facts)) : undefined;
+  return hold ?? { kind: "show-again", version: putBack.version };
+}
+
 type Current = { readonly until: Date; readonly because: "lifetime-left" | "renewal-info" };
 
 function reasonToIssue(facts: IssueFacts): IssueReason | Current {
-  const { desired, mode, policy, renewalInfo, now } = facts;
-  const { current, currentDirectoryUrl, settings, identifiers } = desired;
+  const { desired, mode } = facts;
+  const { current, identifiers } = desired;
   if (!current) return "missing";
   if (mode.forceRenewal) return "forced";
-  const { leaf } = current;
-  if (!sameIdentifiers(leaf.identifiers, identifiers)) return "names-changed";
-  const wasStaging = currentDirectoryUrl !== undefined && policy.isStaging(currentDirectoryUrl);
-  if (wasStaging && !policy.isStaging(settings.directoryUrl)) return "staging-replaced";
-  const suggestedAt = leaf.certificateId ? renewalInfoMoment(renewalInfo, leaf.certificateId) : undefined;
-  const plan = planRenewal({ validity: leaf.validity, suggestedAt }, now);
+  if (!sameIdentifiers(current.leaf.identifiers, identifiers)) return "names-changed";
+  if (isStagingToReplace(facts)) return "staging-replaced";
+  const plan = planOf(facts, current.leaf);
   return plan.kind === "due" ? plan.because : { until: plan.until, because: plan.because };
+}
+
+function isStagingToReplace({ desired: { currentDirectoryUrl, settings }, policy }: IssueFacts): boolean {
+  const wasStaging = currentDirectoryUrl !== undefined && policy.isStaging(currentDirectoryUrl);
+  return wasStaging && !policy.isStaging(settings.directoryUrl);
+}
+
+function planOf({ renewalInfo, now }: IssueFacts, { certificateId, validity }: Leaf): RenewalPlan {
+  const suggestedAt = certificateId ? renewalInfoMoment(renewalInfo, certificateId) : undefined;
+  return planRenewal({ validity, suggestedAt }, now);
 }

@@ -11,7 +11,10 @@ export type LineageState = {
   readonly deploy: Readonly<Record<string, DeployState>>;
 };
 
-/** Tries in a row that have not succeeded. Written before each try, so that a death in the middle counts as one. */
+/**
+ * Tries in a row that have not succeeded, orders or versions that a target refused. Written before each order, so that a death
+ * in the middle counts as one.
+ */
 export type AttemptState = {
   /** Failures in a row; 0 after a success. */
   readonly failures: number;
@@ -35,8 +38,8 @@ export type AttemptState = {
   readonly isFallbackTried?: boolean | undefined;
   /** The version on disk is from the fallback CA `at`; the next renewal goes to the first one again. */
   readonly fallback?: { readonly at: string; readonly first: string } | undefined;
-  /** Versions in a row that a target refused because of their files: each has cost an order. */
-  readonly rejections?: number | undefined;
+  /** Fingerprint of a version that a target refused: it is shown again in the place of an order, see docs/decisions/0009. */
+  readonly putBack?: string | undefined;
   /** Renewals in a row that the CA has suggested right after the one before. */
   readonly hastyRenewals?: number | undefined;
   /** A digest of the settings that the last try was made with: other settings may be tried at once. */

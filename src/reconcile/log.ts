@@ -32,6 +32,7 @@ export const LOG_EVENTS = {
   "lineage.renewed": "A new version of a certificate is on disk.",
   "lineage.repaired": "What an interruption had left on disk was mended.",
   "lineage.restored": "A target refused a new version: the one before is back in place.",
+  "lineage.shown": "A version that a target had refused is shown again, in the place of an order.",
   "lock.acquired": "This sidecar is the one that acts on this folder.",
   "lock.awaited": "Another sidecar acts on this folder; this one waits.",
   "lock.denied": "The lock could not be had, as when the folder can't be written; it is tried again.",

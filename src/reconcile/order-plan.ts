@@ -133,8 +133,8 @@ function isLastResort({ desired, now }: Pick<IssueFacts, "desired" | "now">): bo
   return validity !== undefined && now >= lastResortAt(validity) && now < validity.notAfter;
 }
 
-// A failure that lies in the future means that the clock has been set back: its back-off says nothing any more.
-function heldByUs(facts: IssueFacts, because: IssueReason, directoryUrl: string): Hold | undefined {
+/** Whether the pause after the last failure isn't over. One in the future, by a clock that was set back since, says nothing. */
+export function heldByUs(facts: IssueFacts, because: IssueReason, directoryUrl: string): Hold | undefined {
   const { attempts, desired, policy, mode, now } = facts;
   const { nextAttemptAt, settingsDigest, lastFailedAt, lastFailure } = attempts;
   if (mode.trigger === "command" || !nextAttemptAt || settingsDigest !== policy.settingsDigest) return undefined;

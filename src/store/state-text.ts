@@ -39,7 +39,7 @@ function parseAttempts(record: LooseRecord): Required<AttemptState> {
     caFailures: record.count("caFailures"),
     isFallbackTried: record.flag("isFallbackTried"),
     fallback: record.parsed("fallback", parseFallback),
-    rejections: record.count("rejections"),
+    putBack: record.text("putBack"),
     hastyRenewals: record.count("hastyRenewals"),
     settingsDigest: record.text("settingsDigest"),
   };

@@ -1,7 +1,21 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { isReached } from "../../../src/reconcile/index.ts";
+import { inspect, isReached } from "../../../src/reconcile/index.ts";
 import { isServable } from "../../support/lineage-tree.ts";
-import { DAY, deploys, HOUR, last, MINUTE, outcomes, reconcileStage } from "../../support/reconcile-stage.ts";
+import {
+  DAY,
+  deploys,
+  HOUR,
+  last,
+  LETS_ENCRYPT,
+  MINUTE,
+  outcomes,
+  PRODUCTION,
+  reconcileStage,
+  type ReconcileStage,
+  STAGING,
+} from "../../support/reconcile-stage.ts";
 import { TestTarget } from "../../support/test-target.ts";
 
 const A_DAY = 24 * 60;
@@ -14,35 +28,114 @@ async function dueStage(domains = "a.test") {
   return stage;
 }
 
-test("a version that the target rejects is put back, and the orders after it get rarer: 1, 10, 100 minutes, daily", async () => {
+/** Minutes between the tries that ended with a version put back. */
+function triesOf(stage: ReconcileStage, first = 0): number[] {
+  const times = stage.log.lines.filter(({ event }) => event === "lineage.restored").slice(first);
+  const next = times.map(({ fields }) => new Date(fields["nextAt"] as Date).getTime());
+  return next.slice(1).map((at, index) => Math.round((at - (next[index] ?? 0)) / MINUTE));
+}
+
+test("a version that the target rejects is put back and shown again ever more rarely, and is the only order in a week", async () => {
   const stage = await dueStage();
+  stage.policy = { ...stage.policy, directoryUrl: LETS_ENCRYPT };
   stage.nginx.refuses = (_, version) => version > 1;
-  const reports = await stage.live(7 * DAY, { everyMs: 2 * HOUR });
-  expect(stage.gaps(1)).toEqual([1, 10, 100, A_DAY, A_DAY, A_DAY, A_DAY, A_DAY, A_DAY]);
+  const reports = await stage.live(7 * DAY);
+  expect(stage.ca.orders).toHaveLength(2);
+  expect(triesOf(stage)).toEqual([10, 100, A_DAY, A_DAY, A_DAY, A_DAY, A_DAY, A_DAY, A_DAY]);
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1"]);
   // Put back on disk too: a server that starts now must come up.
   await stage.nginx.test();
   expect(reports.every((report) => !isReached(report))).toBe(true);
   expect(outcomes(last(reports))).toEqual(["a.test held TARGET_CERTIFICATE_REJECTED"]);
+  stage.nginx.refuses = () => false;
+  expect(isReached(last(await stage.live(DAY)))).toBe(true);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
+test("update-cert shows a version that was put back at once, and changed settings do once; a forced renewal orders", async () => {
+  const stage = await dueStage();
+  stage.nginx.refuses = (_, version) => version > 1;
+  await stage.live(3 * HOUR);
+  const before = stage.nginx.tests;
+  expect(outcomes(await stage.command({ dryRun: true }))).toEqual(["a.test rehearsed"]);
+  stage.ca.orders.length = 2;
+  await stage.run();
+  expect(stage.nginx.tests).toBe(before);
+  expect(deploys(await stage.command())).toEqual(["nginx-1 a.test failed"]);
+  stage.policy = { ...stage.policy, settingsDigest: "other" };
+  expect(deploys(await stage.run())).toEqual(["nginx-1 a.test failed"]);
+  expect(outcomes(await stage.run())).toEqual(["a.test held TARGET_CERTIFICATE_REJECTED"]);
+  stage.nginx.refuses = (_, version) => version === 2;
+  const { certificates } = await inspect(stage.parts(), { signal: new AbortController().signal, withTargets: false });
+  expect(certificates[0]?.decision).toMatchObject({ kind: "hold", because: "put-back" });
+  expect(stage.ca.orders).toHaveLength(2);
+  expect(isReached(await stage.command({ forceRenewal: true }))).toBe(true);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/3"]);
+  expect(stage.ca.orders).toHaveLength(3);
+});
+
+test("a renewal that was forced and refused is shown again too, though the version before is not due", async () => {
+  const stage = await reconcileStage();
+  await stage.run();
+  stage.nginx.refuses = (_, version) => version > 1;
+  await stage.command({ forceRenewal: true });
+  stage.nginx.refuses = () => false;
+  stage.pass(MINUTE);
+  const report = await stage.run();
+  expect(outcomes(report)).toEqual(["a.test renewed"]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+  expect(stage.told("lineage.shown")).toMatchObject([{ lineage: "a.test", version: 2 }]);
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
+test("a version that was put back is ordered anew when it is due itself, when other names are wanted and when it is a test's", async () => {
+  const stage = await dueStage();
+  stage.nginx.refuses = (_, version) => version > 1;
+  await stage.run();
+  stage.set("a.test,b.test");
+  await stage.run();
+  expect(stage.ca.orders.map(({ names }) => names)).toEqual(["a.test", "a.test", "a.test,b.test"]);
+  stage.pass(61 * DAY);
+  await stage.run();
+  expect(stage.ca.orders).toHaveLength(4);
+  const tried = await reconcileStage();
+  await tried.run();
+  tried.set("a.test", { directoryUrl: STAGING, isStaging: (url) => url !== LETS_ENCRYPT });
+  tried.nginx.refuses = (_, version) => version === 2;
+  await tried.command({ forceRenewal: true });
+  tried.set("a.test", { directoryUrl: LETS_ENCRYPT });
+  await tried.run();
+  expect(tried.ca.orders.map(({ directoryUrl }) => directoryUrl)).toEqual([PRODUCTION, STAGING, LETS_ENCRYPT]);
+});
+
+test("a version that was put back and is gone from the archive is ordered anew", async () => {
+  const stage = await dueStage();
+  stage.nginx.refuses = (_, version) => version === 2;
+  await stage.run();
+  await rm(join(stage.root, "archive", "a.test", "privkey2.pem"));
+  stage.pass(MINUTE);
+  await stage.run();
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/3"]);
 });
 
 test("after a version that is served, the back-off of rejections starts anew", async () => {
   const stage = await dueStage();
   stage.nginx.refuses = (_, version) => version > 1;
   await stage.live(3 * HOUR);
-  expect(stage.gaps(1)).toEqual([1, 10, 100]);
+  expect(triesOf(stage)).toEqual([10, 100, A_DAY]);
   stage.nginx.refuses = () => false;
   expect(isReached(last(await stage.live(2 * DAY, { everyMs: 6 * HOUR })))).toBe(true);
-  const before = stage.ca.orders.length;
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
   stage.pass(61 * DAY);
-  const served = stage.nginx.served();
-  stage.nginx.refuses = (_, version) => version > before;
+  stage.nginx.refuses = (_, version) => version > 2;
   await stage.live(3 * HOUR);
-  expect(stage.gaps(before)).toEqual([1, 10, 100]);
-  expect(stage.nginx.served()).toEqual(served);
+  expect(triesOf(stage, 4)).toEqual([10, 100, A_DAY]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+  expect(stage.ca.orders).toHaveLength(3);
 });
 
-test("one target accepts what the other rejects: the orders get rarer all the same", async () => {
+test("one target accepts what the other rejects: the version is shown ever more rarely all the same", async () => {
   const stage = await dueStage();
   const picky = new TestTarget(stage.root, "nginx-2");
   for (const targets of [
@@ -53,9 +146,11 @@ test("one target accepts what the other rejects: the orders get rarer all the sa
     await stage.run();
     stage.pass(61 * DAY);
     const before = stage.ca.orders.length;
+    const told = stage.told("lineage.restored").length;
     picky.refuses = (_, version) => version > before;
     await stage.live(3 * HOUR);
-    expect(stage.gaps(before)).toEqual([1, 10, 100]);
+    expect(triesOf(stage, told)).toEqual([10, 100, A_DAY]);
+    expect(stage.ca.orders).toHaveLength(before + 1);
     picky.refuses = () => false;
     await stage.live(2 * DAY, { everyMs: 6 * HOUR });
     expect(picky.served()).toEqual(stage.nginx.served());

@@ -19,7 +19,7 @@ const WHOLE = {
     caFailures: 2,
     isFallbackTried: false,
     fallback: { at: "https://b.test/dir", first: "https://a.test/dir" },
-    rejections: 1,
+    putBack: "CD",
     hastyRenewals: 1,
     settingsDigest: "x",
   },
