@@ -40,10 +40,14 @@ export async function findGuilty(
 async function toSuspect(parts: DeployParts, task: DeployTask, version: DeployableVersion): Promise<Suspect[]> {
   const { lineage, fingerprint } = version;
   try {
-    const { servedFingerprint } = (await parts.store.loadState(lineage)).deploy[task.target.name] ?? {};
+    const state = await parts.store.loadState(lineage);
+    const { servedFingerprint } = state.deploy[task.target.name] ?? {};
     const previous =
       servedFingerprint === fingerprint ? undefined : await findBefore(parts, version, servedFingerprint);
-    return previous ? [{ version, previous }] : [];
+    if (!previous) return [];
+    // A death from here on may leave the one before shown: the next run shows this one again.
+    await parts.store.saveState(lineage, { ...state, issue: { ...state.issue, putBack: fingerprint } });
+    return [{ version, previous }];
   } catch (thrown) {
     task.log.error("lineage.failed", { lineage, ...toFailure(thrown) });
     return [];

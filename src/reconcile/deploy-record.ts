@@ -97,7 +97,6 @@ export async function recordRejection(
   const failedAt = parts.clock.now();
   const nextAt = planRetry({ failures, failedAt }, parts.random);
   const refused: AttemptState = {
-    putBack: version.fingerprint,
     failures,
     lastFailure: failure,
     lastFailedAt: failedAt.toISOString(),

@@ -38,7 +38,7 @@ export type AttemptState = {
   readonly isFallbackTried?: boolean | undefined;
   /** The version on disk is from the fallback CA `at`; the next renewal goes to the first one again. */
   readonly fallback?: { readonly at: string; readonly first: string } | undefined;
-  /** Fingerprint of a version that a target refused: it is shown again in the place of an order, see docs/decisions/0009. */
+  /** Fingerprint of a version that is put back, or may be: it is shown again in the place of an order, see docs/decisions/0009. */
   readonly putBack?: string | undefined;
   /** Renewals in a row that the CA has suggested right after the one before. */
   readonly hastyRenewals?: number | undefined;

@@ -193,3 +193,72 @@ test("a version that can't be put back stays whole, and is put back when the dis
   await stage.nginx.test();
   expect(stage.ca.orders).toHaveLength(4);
 });
+
+/** Makes each run die at the `dieAt`th test or writing call on the disk since the new version was refused first; gives whether it has. */
+function dieDuringBlame(stage: ReconcileStage, dieAt: number, isGuilty: boolean): () => boolean {
+  let [calls, isDead, isBlaming] = [0, false, false];
+  const step = () => {
+    calls += isBlaming ? 1 : 0;
+    isDead ||= calls >= dieAt;
+    if (isDead) throw new Error("dead");
+  };
+  stage.onDisk = (call) => {
+    if (isDead || !/^(?:stat|lstat|readdir|readFile|readlink|file\.close)\b/.test(call)) step();
+  };
+  stage.nginx.refuses = (lineage, version) => {
+    step();
+    // A foreign reason is there in the first test alone.
+    const isRefused = lineage === "a.test" && version > 1 && (isGuilty || !isBlaming);
+    isBlaming ||= isRefused;
+    return isRefused;
+  };
+  return () => isDead;
+}
+
+test.each([true, false])(
+  "a death at any call while the guilty version is looked for costs no order, and the newer version is served (guilty: %s)",
+  async (isGuilty) => {
+    const served: string[][] = [];
+    for (let dieAt = 1; ; dieAt += 1) {
+      const stage = await dueStage();
+      stage.ca.suggestion = () => ({ kind: "window", startAt: new Date(0), endAt: new Date(1) });
+      const hasDied = dieDuringBlame(stage, dieAt, isGuilty);
+      await stage.run();
+      if (!hasDied()) break;
+      stage.onDisk = () => undefined;
+      stage.nginx.refuses = () => false;
+      stage.ca.suggestion = () => ({ kind: "unsupported" });
+      // Where the refusal is written down already, its pause holds.
+      await stage.live(2 * MINUTE);
+      served.push([...stage.nginx.served(), `orders: ${stage.ca.orders.length}`]);
+    }
+    expect(served.length).toBeGreaterThan(10);
+    expect(served).toEqual(served.map(() => ["a.test=a.test/2", "orders: 2"]));
+  },
+);
+
+test("a sidecar that dies at each test of the version before orders once, whatever the CA suggests", async () => {
+  const stage = await dueStage();
+  stage.ca.suggestion = () => ({ kind: "window", startAt: new Date(0), endAt: new Date(1) });
+  for (let life = 0; life < 20; life += 1) {
+    let [isDead, isRefused] = [false, false];
+    stage.onDisk = () => {
+      if (isDead) throw new Error("dead");
+    };
+    stage.nginx.refuses = (_, version) => {
+      isDead ||= isRefused && version === 1;
+      if (isDead) throw new Error("dead");
+      isRefused ||= version > 1;
+      return version > 1;
+    };
+    await stage.live(1).catch(() => undefined);
+    stage.pass(10_000);
+  }
+  expect(stage.ca.orders).toHaveLength(2);
+  stage.onDisk = () => undefined;
+  stage.nginx.refuses = () => false;
+  stage.ca.suggestion = () => ({ kind: "unsupported" });
+  await stage.live(1);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+  expect(stage.ca.orders).toHaveLength(2);
+});
