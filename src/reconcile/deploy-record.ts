@@ -90,12 +90,12 @@ export async function recordRejection(
   version: DeployableVersion,
   rejection: ConfigurationRejectedError,
 ): Promise<DeployReport> {
-  const { lineage } = version;
+  const { lineage, validity } = version;
   const target = task.target.name;
   const failure = toFailure(new CertificateRejectedError(lineage, version.version, rejection));
   const failures = ((await recall(parts, lineage))?.issue.failures ?? 0) + 1;
   const failedAt = parts.clock.now();
-  const nextAt = planRetry({ failures, failedAt }, parts.random);
+  const nextAt = planRetry({ failures, failedAt, validity }, parts.random);
   const refused: AttemptState = {
     failures,
     lastFailure: failure,

@@ -68,7 +68,7 @@ export function decideIssue(facts: IssueFacts): IssueDecision {
   const again = planPutBack(facts);
   if (again) return again;
   const because = reasonToIssue(facts);
-  if (typeof because !== "string") return { kind: "current", ...because };
+  if (typeof because !== "string") return { ...because, kind: "current" };
   const obstacle = obstacleToOrders(facts);
   if (obstacle) return { kind: "refused", problem: obstacle };
   if (policy.isRehearsalOnly && mode.trigger !== "command") return { kind: "rehearsal-only", because };
@@ -111,9 +111,7 @@ function planPutBack(facts: IssueFacts): IssueDecision | undefined {
   return hold ?? { kind: "show-again", version: putBack.version };
 }
 
-type Current = { readonly until: Date; readonly because: "lifetime-left" | "renewal-info" };
-
-function reasonToIssue(facts: IssueFacts): IssueReason | Current {
+function reasonToIssue(facts: IssueFacts): IssueReason | Extract<RenewalPlan, { readonly kind: "wait" }> {
   const { desired, mode } = facts;
   const { current, identifiers } = desired;
   if (!current) return "missing";
@@ -121,7 +119,7 @@ function reasonToIssue(facts: IssueFacts): IssueReason | Current {
   if (!sameIdentifiers(current.leaf.identifiers, identifiers)) return "names-changed";
   if (isStagingToReplace(facts)) return "staging-replaced";
   const plan = planOf(facts, current.leaf);
-  return plan.kind === "due" ? plan.because : { until: plan.until, because: plan.because };
+  return plan.kind === "due" ? plan.because : plan;
 }
 
 function isStagingToReplace({ desired: { currentDirectoryUrl, settings }, policy }: IssueFacts): boolean {

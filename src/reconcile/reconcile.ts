@@ -30,7 +30,8 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
     const desired = resolveDesired(policy, stored);
     const broken = reportBroken(stored, desired, run);
     const chosen = choose(desired, broken, run.mode);
-    const stepParts = stepPartsOf({ ...parts, policy }, run);
+    const memory = { ledgers: new CaLedgers(parts.store), looks: new CaLooks(parts.ca, run.signal) };
+    const stepParts = { ...parts, policy, ...memory };
     if (run.mode.dryRun) {
       const rehearsed = await mapLimited(chosen, PARALLEL_ORDERS, (one) => bringOnDisk(stepParts, run, one));
       return finish(parts, run, { startedAt, certificates: [...broken, ...rehearsed], ...NOTHING_TO_DEPLOY });
@@ -85,10 +86,6 @@ function tellUnsupported(stored: readonly StoredLineage[], log: Log): void {
       log.warn("option.ignored", { lineage: name, option, because });
     }
   }
-}
-
-function stepPartsOf(parts: ReconcileParts, { signal }: Run): StepParts {
-  return { ...parts, ledgers: new CaLedgers(parts.store), looks: new CaLooks(parts.ca, signal) };
 }
 
 function policyOf(policy: Policy, mode: RunMode): Policy {

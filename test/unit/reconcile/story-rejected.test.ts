@@ -262,3 +262,13 @@ test("a sidecar that dies at each test of the version before orders once, whatev
   expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
   expect(stage.ca.orders).toHaveLength(2);
 });
+
+test("what was put back of a life of an hour isn't left for a day", async () => {
+  const stage = await reconcileStage({ lifeMs: HOUR });
+  await stage.run();
+  stage.pass(31 * MINUTE);
+  stage.nginx.refuses = (_, version) => version > 1;
+  await stage.live(25 * MINUTE);
+  expect(stage.told("lineage.restored").length).toBeGreaterThanOrEqual(5);
+  expect(stage.ca.orders).toHaveLength(2);
+});
