@@ -13,7 +13,7 @@ export class ConfigurationRejectedError extends OperatorError {
   }
 }
 
-/** nginx refused a new version of a certificate and takes the one before, which was put back. */
+/** nginx refused a new version of a certificate: the one before was put back, and the new one is shown to it again later. */
 export class CertificateRejectedError extends OperatorError {
   readonly code = "TARGET_CERTIFICATE_REJECTED";
   readonly remedy = "Mend what the server complains about; this version is tried again by itself and by update-cert.";
