@@ -1,4 +1,4 @@
-import { isWildcard, mapLimited, type Identifier } from "../certificate/index.ts";
+import { isWildcard, mapLimited, readLeaf, type Identifier } from "../certificate/index.ts";
 import {
   ConfigurationRejectedError,
   type Clock,
@@ -10,7 +10,7 @@ import { urlHost } from "./container-address.ts";
 import { DockerRequestError } from "./engine-errors.ts";
 import type { Engine } from "./engine.ts";
 import type { ExecResult } from "./exec.ts";
-import { explainNotServed, isServed, type Look } from "./served-finding.ts";
+import { explainNotServed, isServed, type ConfiguredFile, type Look } from "./served-finding.ts";
 import type { Replica } from "./service-survey.ts";
 import {
   CertificateStepError,
@@ -40,7 +40,11 @@ const STEP = "/opt/cert-sidecar/nginx/certificate-step.sh";
 const STEP_COMMAND = ["/bin/sh", "-c", `[ ! -f ${STEP} ] || /bin/sh ${STEP} || exit 1`];
 const TEST_COMMAND = ["nginx", "-t"];
 const RELOAD_COMMAND = ["nginx", "-s", "reload"];
-const PATHS_COMMAND = ["/bin/sh", "-c", "nginx -T 2>/dev/null | grep -E '^[[:space:]]*ssl_certificate[[:space:]]'"];
+// Each certificate file that the configuration names, and the first certificate in it. A path may be one in nginx.conf's folder.
+const FILES_SCRIPT = String.raw`cd /etc/nginx; nginx -T 2>/dev/null |
+  sed -nE "s/^[[:space:]]*ssl_certificate[[:space:]]+[\"']?([^[:space:]\"';]+)[\"']?[[:space:]]*;.*/\1/p" | awk '!seen[$0]++' |
+  while read -r path; do echo "== $path"; sed "/END CERTIFICATE/q" "$path"; done`;
+const FILES_COMMAND = ["/bin/sh", "-c", FILES_SCRIPT];
 
 const HANDSHAKES_AT_ONCE = 4;
 
@@ -52,16 +56,16 @@ export function createNginxTarget(parts: NginxTargetParts): DeployTarget {
   const { replica, service, clock } = parts;
   const { name } = replica;
   let reloadedAt: Date | undefined;
-  let configuredPaths: readonly string[] | undefined;
+  let configured: readonly ConfiguredFile[] | undefined;
 
   return {
     name,
     observe: async (certificate, signal) => {
-      const finding = await look(parts, certificate, { configuredPaths, signal });
+      const finding = await look(parts, certificate, { configured, signal });
       const hasSettled = reloadedAt !== undefined && clock.now().getTime() - reloadedAt.getTime() >= RELOAD_SETTLED_MS;
-      if (finding.kind === "served" || !hasSettled || configuredPaths !== undefined) return finding;
-      configuredPaths = await readConfiguredPaths(parts, signal);
-      return look(parts, certificate, { configuredPaths, signal });
+      if (finding.kind === "served" || !hasSettled || configured !== undefined) return finding;
+      configured = await readConfigured(parts, signal);
+      return look(parts, certificate, { configured, signal });
     },
     test: async (signal) => {
       const step = await run(parts, STEP_COMMAND, signal);
@@ -76,12 +80,12 @@ export function createNginxTarget(parts: NginxTargetParts): DeployTarget {
       const reload = await run(parts, RELOAD_COMMAND, signal);
       if (reload.exitCode !== 0) throw new ReloadFailedError(name, service, outputOf(reload));
       reloadedAt = clock.now();
-      configuredPaths = undefined;
+      configured = undefined;
     },
   };
 }
 
-type LookOptions = { readonly configuredPaths: readonly string[] | undefined; readonly signal: AbortSignal };
+type LookOptions = { readonly configured: readonly ConfiguredFile[] | undefined; readonly signal: AbortSignal };
 
 async function look(
   parts: NginxTargetParts,
@@ -98,7 +102,7 @@ async function look(
     certificate,
     bad: [first, ...others],
     now: parts.clock.now(),
-    configuredPaths: options.configuredPaths,
+    configured: options.configured,
   });
 }
 
@@ -154,11 +158,12 @@ async function isRunning({ engine, replica }: NginxTargetParts, signal: AbortSig
 }
 
 // Only for the words of a finding, so a failure here must not hide the finding: nothing is known then.
-async function readConfiguredPaths(parts: NginxTargetParts, signal: AbortSignal): Promise<readonly string[]> {
+async function readConfigured(parts: NginxTargetParts, signal: AbortSignal): Promise<readonly ConfiguredFile[]> {
   try {
-    const { stdout } = await parts.engine.exec(parts.replica.container, PATHS_COMMAND, signal);
-    const paths = Array.from(stdout.matchAll(/ssl_certificate\s+["']?([^\s"';]+)["']?\s*;/g), ([, path = ""]) => path);
-    return [...new Set(paths)];
+    const { stdout } = await parts.engine.exec(parts.replica.container, FILES_COMMAND, signal);
+    return Array.from(stdout.matchAll(/^== (.+)\n?((?:(?!== ).*\n?)*)/gm), ([, path = "", text = ""]) => {
+      return { path, fingerprint: text.includes("END CERTIFICATE") ? readLeaf(text).fingerprint : undefined };
+    });
   } catch {
     signal.throwIfAborted();
     return [];

@@ -5,6 +5,9 @@ import type { Handshake } from "./tls-handshake.ts";
 /** One name of a certificate, and what the target showed for it. */
 export type Look = { readonly identifier: Identifier; readonly handshake: Handshake };
 
+/** A certificate file that the server's configuration names, and what is in it; undefined where that can't be read. */
+export type ConfiguredFile = { readonly path: string; readonly fingerprint?: string | undefined };
+
 /** What a finding is made of. */
 export type FindingFacts = {
   readonly target: string;
@@ -15,8 +18,8 @@ export type FindingFacts = {
   /** Only names that the certificate was not presented for; at least one. */
   readonly bad: readonly [Look, ...Look[]];
   readonly now: Date;
-  /** Certificate files that the server's configuration names; undefined or empty where that is not known. */
-  readonly configuredPaths: readonly string[] | undefined;
+  /** Undefined or empty where it is not known. */
+  readonly configured: readonly ConfiguredFile[] | undefined;
 };
 
 /** Whether a look shows this very certificate. */
@@ -41,7 +44,7 @@ export function explainNotServed(facts: FindingFacts): ServedFinding {
   }
 }
 
-type Words = { readonly message: string; readonly remedy: string };
+type Words = { readonly message: string; readonly remedy: string; readonly isKept?: boolean };
 type NoConnection = Extract<Handshake, { kind: "no-connection" }>;
 type Presented = Extract<Handshake, { kind: "presented" }>;
 
@@ -69,10 +72,18 @@ function explainOther(facts: FindingFacts, presented: Presented): Words {
   const { target, service, certificate } = facts;
   const message = `${target} presents ${describeCertificate(presented, facts.now)} for ${names(facts)}`;
   const liveFolder = `/live/${certificate.lineage}/`;
-  const paths = facts.configuredPaths ?? [];
-  if (paths.length > 0 && !paths.some((path) => path.includes(liveFolder))) {
+  const files = facts.configured ?? [];
+  const isOurs = ({ path }: ConfiguredFile) => path.includes(liveFolder);
+  const holders = files.filter(({ fingerprint }) => fingerprint === certificate.fingerprint);
+  if (files.length > 0 && !files.some(isOurs)) {
+    const [kept] = holders;
+    if (kept)
+      return {
+        message: `${message}, though ${kept.path} holds the new one: nginx goes on with what it had read from a file of the same modification time and inode`,
+        remedy: `Run touch on ${kept.path} and its key where they are stored, then docker compose exec ${service} nginx -s reload; from now on write new files beside the old ones and rename them.`,
+      };
     return {
-      message: `${message}: its configuration reads ${listOf(paths)}, not /etc/letsencrypt${liveFolder}`,
+      message: `${message}: its configuration reads ${listOf(files.map(({ path }) => path))}, not /etc/letsencrypt${liveFolder}`,
       remedy: `Run docker compose up -d --force-recreate ${service}, which makes it choose the path anew; if it stays, check that it mounts the same /etc/letsencrypt as this container.`,
     };
   }
@@ -84,6 +95,7 @@ function explainOther(facts: FindingFacts, presented: Presented): Words {
   }
   return {
     message,
+    ...(holders.some(isOurs) && { isKept: true }),
     remedy: `Wait for the next deploy or run update-cert; if it stays, check that ${service} mounts the same /etc/letsencrypt as this container and reads /etc/letsencrypt${liveFolder}.`,
   };
 }

@@ -43,24 +43,52 @@ async function bringUpToDate(
       return dealWithRejection(parts, task, { behind, rejection: thrown });
     return recordFailures(parts, task, behind, thrown);
   }
+  return reloadAndVerify(parts, task, behind);
+}
+
+// A second time for what the server keeps an older text of: it goes on with what it had read when time and inode of a file
+// are the same, as after a copy over it.
+async function reloadAndVerify(parts: DeployParts, task: DeployTask, behind: readonly DeployableVersion[]) {
+  const { target, log, signal } = task;
+  const reports: DeployReport[] = [];
+  let left = behind;
   try {
-    await target.reload(signal);
-    log.info("target.reloaded", { target: target.name, lineages: behind.map(({ lineage }) => lineage) });
+    for (const isRepaired of [false, true]) {
+      await target.reload(signal);
+      log.info("target.reloaded", { target: target.name, lineages: left.map(({ lineage }) => lineage) });
+      const kept: DeployableVersion[] = [];
+      const verified = left.map(async (version): Promise<DeployReport[]> => {
+        const finding = await verify(parts, task, version);
+        if (finding.kind === "served") return [await recordServed(parts, task, version, "deployed")];
+        if (!finding.isKept || isRepaired)
+          return recordFailures(parts, task, [version], new NotServedError(version.lineage, finding));
+        kept.push(version);
+        return [];
+      });
+      reports.push(...(await Promise.all(verified)).flat());
+      left = kept;
+      if (left.length === 0) break;
+      for (const version of left) await renewTimes(parts, task, version);
+    }
+    return reports;
   } catch (thrown) {
     signal.throwIfAborted();
-    return recordFailures(parts, task, behind, thrown);
+    return [...reports, ...(await recordFailures(parts, task, left, thrown))];
   }
-  return Promise.all(behind.map((version) => verify(parts, task, version)));
+}
+
+async function renewTimes({ store, clock }: DeployParts, task: DeployTask, { lineage, version }: DeployableVersion) {
+  await store.touch(lineage, version, clock.now());
+  const did = `gave its files a new time, as ${task.target.name} went on with what had been in them before`;
+  task.log.warn("lineage.repaired", { lineage, did });
 }
 
 // A graceful reload takes some milliseconds: new workers first, then the old ones stop accepting. In between both answer,
 // so a second look has the last word.
-async function verify(parts: DeployParts, task: DeployTask, version: DeployableVersion): Promise<DeployReport> {
+async function verify(parts: DeployParts, task: DeployTask, version: DeployableVersion): Promise<ServedFinding> {
   const first = await observeUntil(parts, task, version, parts.servedWithinMs);
   if (first.kind === "served") await parts.clock.sleep(SECOND_LOOK_MS, task.signal);
-  const finding = await observeUntil(parts, task, version, SECOND_LOOK_WITHIN_MS);
-  if (finding.kind === "served") return recordServed(parts, task, version, "deployed");
-  return recordDeployFailure(parts, task, version, new NotServedError(version.lineage, finding));
+  return observeUntil(parts, task, version, SECOND_LOOK_WITHIN_MS);
 }
 
 /** Looks until the version is served or `withinMs` have passed; at least once. */

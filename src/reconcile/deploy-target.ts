@@ -10,8 +10,11 @@ export type ServedCertificate = {
 /** What one look at a target showed for one certificate; `message` and `remedy` are for people. */
 export type ServedFinding =
   | { readonly kind: "served" }
-  /** Another certificate was presented, or none. */
-  | { readonly kind: "not-served"; readonly message: string; readonly remedy: string };
+  /**
+   * Another certificate was presented, or none. `isKept`: the server reads our files, they hold the certificate, and it goes on
+   * with what was in them before: new file times and another reload repair that.
+   */
+  | { readonly kind: "not-served"; readonly message: string; readonly remedy: string; readonly isKept?: boolean };
 
 /** A running server that must use the certificates on disk. */
 export interface DeployTarget {

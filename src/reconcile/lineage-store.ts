@@ -81,6 +81,8 @@ export interface LineageStore {
   show(lineage: string, version: number): Promise<LineageVersion>;
   /** The highest readable version below `version`, or undefined. */
   previousVersion(lineage: string, version: number): Promise<LineageVersion | undefined>;
+  /** Gives the files of a version the time `now`, so that a server sees that they have changed. Throws OperatorError. */
+  touch(lineage: string, version: number, now: Date): Promise<void>;
   /** The private key of a version, PEM; undefined when it can't be read. */
   privateKey(lineage: string, version: number): Promise<string | undefined>;
   /**

@@ -30,7 +30,8 @@ export const LOG_EVENTS = {
   "lineage.failed": "No new version of a certificate could be had, or one can't be read.",
   "lineage.issued": "The first version of a certificate is on disk.",
   "lineage.renewed": "A new version of a certificate is on disk.",
-  "lineage.repaired": "What an interruption had left on disk was mended.",
+  "lineage.repaired":
+    "What an interruption left on disk was mended, or files that nginx took for older ones got a new time.",
   "lineage.restored": "A target refused a new version: the one before is back in place.",
   "lineage.shown": "A version that a target had refused is shown again, in the place of an order.",
   "lock.acquired": "This sidecar is the one that acts on this folder.",

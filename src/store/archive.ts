@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { hasErrno } from "../certificate/index.ts";
 import type { IssuedCertificate } from "../reconcile/index.ts";
 import type { DurableFiles, FileLook, FileSystem } from "./durable-files.ts";
@@ -82,6 +83,16 @@ export class Archive {
     } catch (thrown) {
       for (const path of written) await this.#fs.rm(path, { force: true }).catch(() => undefined);
       throw thrown;
+    }
+  }
+
+  /** Gives the files of a version the time `now`; what a link of certbot's --reuse-key leads to is an older version's. */
+  async touch(lineage: string, version: number, now: Date): Promise<void> {
+    for (const kind of KINDS) {
+      const path = this.#paths.archived(lineage, kind, version);
+      if ((await readLinkOf(path, this.#fs)) !== undefined) continue;
+      await using file = await this.#fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      await file.utimes(now, now);
     }
   }
 

@@ -98,6 +98,12 @@ class CertbotTree implements LineageStore {
     return finding?.kind === "good" ? finding.version : undefined;
   }
 
+  async touch(lineage: string, version: number, now: Date): Promise<void> {
+    const { archive, paths } = this.#tree;
+    const folder = paths.archiveOf(safeName(lineage));
+    await translated(`give the files of ${lineage} a new time`, folder, () => archive.touch(lineage, version, now));
+  }
+
   // certbot before 2 wrote RSA keys in PKCS #1.
   async privateKey(lineage: string, version: number): Promise<string | undefined> {
     try {

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { docker } from "./docker-command.ts";
 import { IMAGES } from "./images.ts";
+import { overwrite } from "./overwrite.ts";
 import type { TestCertificate } from "./test-ca.ts";
 
 /** A compose project made by hand: a network, and containers that carry compose's labels. */
@@ -12,8 +13,10 @@ export type HandMadeProject = {
   readonly network: string;
   /** Starts (or only creates) a container as compose would. Gives its id. */
   start(options?: ContainerOptions): Promise<string>;
-  /** Replaces the files that nginx reads: its configuration, `leaf.pem` and `leaf.key`. */
+  /** Replaces the files that nginx reads, by rename: its configuration, `leaf.pem` and `leaf.key`. */
   write(files: { readonly conf?: string; readonly certificate?: TestCertificate }): Promise<void>;
+  /** Writes `leaf.pem` and `leaf.key` as {@link overwrite} does. */
+  overwrite(certificate: TestCertificate): Promise<void>;
   /** Removes all containers of the project, its networks and its folder. */
   remove(): Promise<void>;
 };
@@ -34,8 +37,11 @@ export type ContainerOptions = {
   readonly more?: readonly string[];
 };
 
-/** Listens on 80 and 443 with the pair `leaf.pem`, `leaf.key`; `http` is put into the http block. */
-export function nginxConf(http = ""): string {
+/** Where the pair is that nginx serves, for {@link nginxConf}. */
+const LEAF = { certificate: "/etc/nginx/leaf.pem", key: "/etc/nginx/leaf.key" };
+
+/** Listens on 80 and 443 with a pair, by default `leaf.pem`, `leaf.key`; `http` is put into the http block. */
+export function nginxConf(http = "", pair = LEAF): string {
   return `
     error_log stderr;
     events {}
@@ -44,8 +50,8 @@ export function nginxConf(http = ""): string {
       server { listen 80; return 200 "front door"; }
       server {
         listen 443 ssl;
-        ssl_certificate /etc/nginx/leaf.pem;
-        ssl_certificate_key /etc/nginx/leaf.key;
+        ssl_certificate ${pair.certificate};
+        ssl_certificate_key ${pair.key};
         return 200 "secure";
       }
       ${http}
@@ -63,10 +69,14 @@ export async function createHandMadeProject(certificate: TestCertificate): Promi
     network,
     start: (options = {}) => startContainer({ name, network, folder, options }),
     write: async (files) => {
-      if (files.conf !== undefined) await writeFile(join(folder, "nginx.conf"), files.conf);
+      if (files.conf !== undefined) await replace(join(folder, "nginx.conf"), files.conf);
       if (files.certificate === undefined) return;
-      await writeFile(join(folder, "leaf.pem"), files.certificate.certificatePem);
-      await writeFile(join(folder, "leaf.key"), files.certificate.keyPem);
+      await replace(join(folder, "leaf.pem"), files.certificate.certificatePem);
+      await replace(join(folder, "leaf.key"), files.certificate.keyPem);
+    },
+    overwrite: async ({ certificatePem, keyPem }) => {
+      await overwrite(join(folder, "leaf.pem"), certificatePem);
+      await overwrite(join(folder, "leaf.key"), keyPem);
     },
     remove: async () => {
       const label = `label=com.docker.compose.project=${name}`;
@@ -79,6 +89,12 @@ export async function createHandMadeProject(certificate: TestCertificate): Promi
   };
   await project.write({ conf: nginxConf(), certificate });
   return project;
+}
+
+// Written in place within a second, nginx would take the old one for the new one.
+async function replace(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
 }
 
 type Start = {

@@ -27,7 +27,7 @@ function explain(look: Look, more: Partial<FindingFacts> = {}) {
     certificate,
     bad: [look] as const,
     now: NOW,
-    configuredPaths: undefined,
+    configured: undefined,
   };
   const finding = explainNotServed({ ...facts, ...more });
   if (finding.kind === "served") throw new Error("it is not served");
@@ -71,15 +71,25 @@ describe("what is served instead", () => {
   });
 
   test("a path that is not ours is named with the command that repairs it; ours is not", () => {
-    const frozen = explain(presented({}), { configuredPaths: ["/etc/ssl/fullchain.pem"] });
+    const frozen = explain(presented({}), { configured: [{ path: "/etc/ssl/fullchain.pem", fingerprint: "BB" }] });
     expect(frozen.message).toMatch(
       /: its configuration reads \/etc\/ssl\/fullchain\.pem, not \/etc\/letsencrypt\/live\/a\.test\/$/,
     );
     expect(frozen.remedy).toContain("docker compose up -d --force-recreate nginx");
     const ours = explain(presented({}), {
-      configuredPaths: ["/etc/ssl/x.pem", "/etc/letsencrypt/live/a.test/fullchain.pem"],
+      configured: [{ path: "/etc/ssl/x.pem" }, { path: "/etc/letsencrypt/live/a.test/fullchain.pem" }],
     });
     expect(ours.message).not.toContain("reads");
-    expect(explain(presented({}), { configuredPaths: [] }).remedy).toContain("/etc/letsencrypt/live/a.test/");
+    expect(explain(presented({}), { configured: [] }).remedy).toContain("/etc/letsencrypt/live/a.test/");
+  });
+
+  test("a path that is not ours and holds the new one is named, with why and what repairs it; ours is for us to repair", () => {
+    const named = explain(presented({}), { configured: [{ path: "/etc/ssl/x.pem", fingerprint: "AA" }] });
+    expect(named.message).toMatch(/, though \/etc\/ssl\/x\.pem holds the new one: .*same modification time and inode$/);
+    expect(named.remedy).toMatch(/^Run touch on \/etc\/ssl\/x\.pem .* docker compose exec nginx nginx -s reload/);
+    const path = "/etc/letsencrypt/live/a.test/fullchain.pem";
+    expect(named).not.toHaveProperty("isKept");
+    expect(explain(presented({}), { configured: [{ path, fingerprint: "AA" }] }).isKept).toBe(true);
+    expect(explain(presented({}), { configured: [{ path, fingerprint: "BB" }] })).not.toHaveProperty("isKept");
   });
 });
