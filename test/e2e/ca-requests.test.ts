@@ -1,10 +1,10 @@
 import { rm } from "node:fs/promises";
 import { expect, onTestFinished, test } from "vitest";
+import { askedWhenToRenew } from "./support/asked-when-to-renew.ts";
 import { countCaRequests } from "./support/ca-requests.ts";
 import { daemonAnswers } from "./support/daemon.ts";
 import { servedByCa } from "./support/issued.ts";
 import { createStack, type Stack } from "./support/stack.ts";
-import { poll } from "../support/poll.ts";
 
 test("a first issue with a known account takes at most 8 requests to the CA, and no HEAD once the daemon has asked", async () => {
   const stack = await startStack({ authorizationReusePercent: 0 });
@@ -25,7 +25,7 @@ test("a renewal with valid authorizations takes at most 5, and what is needed on
     expect(requests.total).toBeLessThanOrEqual(5);
     expect(requests).toMatchObject({ heads: 0, directories: 0 });
   }
-  await poll("the CA has been asked when to renew the new version", () => isAskedWhenToRenew(stack));
+  await askedWhenToRenew(stack);
   const idle = await countCaRequests(stack, async () => {
     await stack.composeOk("restart", "certbot");
     await daemonAnswers(stack);
@@ -35,19 +35,14 @@ test("a renewal with valid authorizations takes at most 5, and what is needed on
   expect(await countCaRequests(stack, renew)).toMatchObject({ heads: 1, directories: 1 });
 });
 
-/** A stack whose CA rejects no nonce, and whose daemon has got its first certificate. */
+/** A stack whose CA rejects no nonce, and whose daemon has got its first certificate and is idle. */
 async function startStack(options: { authorizationReusePercent: number }): Promise<Stack> {
   const stack = await createStack({ nonceRejectPercent: 0, ...options });
   onTestFinished(() => stack.remove());
   await stack.up();
   await servedByCa(stack);
+  await askedWhenToRenew(stack);
   return stack;
-}
-
-async function isAskedWhenToRenew(stack: Stack): Promise<boolean> {
-  const { stdout } = await stack.certbot("status", "--json");
-  const { certificates } = JSON.parse(stdout) as { certificates: readonly { renewalInfo?: unknown }[] };
-  return certificates.every(({ renewalInfo }) => renewalInfo !== undefined);
 }
 
 async function update(stack: Stack, expected: RegExp, ...options: readonly string[]): Promise<void> {

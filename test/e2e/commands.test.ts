@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { askedWhenToRenew } from "./support/asked-when-to-renew.ts";
 import { daemonAnswers } from "./support/daemon.ts";
 import { servedByCa, settledLeaf } from "./support/issued.ts";
 import { reloads } from "./support/reloads.ts";
@@ -70,6 +71,7 @@ describe("once it is served", () => {
   });
 
   test("status says what comes next and what nginx serves, and ends with 1 when nginx is down", async () => {
+    await askedWhenToRenew(stack);
     const { code, stdout, stderr } = await stack.certbot("status");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^demo\.test\n {2}names: demo\.test\n {2}on disk: version 1, valid until /);
@@ -109,6 +111,7 @@ describe("once it is served", () => {
   });
 
   test("update-cert --dry-run places an order, proves the names and leaves no trace", async () => {
+    await askedWhenToRenew(stack); // What the daemon does by itself is done.
     const look = async () => ({
       tree: await treeSnapshot(join(stack.folder, "volumes/certbot")),
       served: (await settledLeaf(stack)).fingerprint256,

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
-import { servedByCa } from "./support/issued.ts";
-import { servedLeaf } from "./support/served.ts";
+import { servedByCa, settledLeaf } from "./support/issued.ts";
 import { soundPairIn } from "./support/sound-pair.ts";
-import { createStack, type Stack } from "./support/stack.ts";
+import { createStack, until, type Stack } from "./support/stack.ts";
 import { tellOnFailure } from "./support/tell-on-failure.ts";
 
 // A disk of 128 pages. It lasts as long as nginx has it mounted.
@@ -38,22 +37,26 @@ test.each([
 ])("a disk that is full $when leaves the old pair intact and served", async ({ freePages, orders }) => {
   const before = await soundPairIn(tree);
   const ordersBefore = await stack.orders();
+  const failuresBefore = (await stack.events()).filter(({ event }) => event === "lineage.failed").length;
   await fillDisk(freePages);
 
   const { code, stderr } = await stack.certbot("update-cert", "--force-renewal");
   expect(code).toBe(1);
   expect(stderr).toMatch(/ENOSPC: no space left on device, .*\/etc\/letsencrypt\/.* \[STORE_DISK_FULL\]/);
   expect(stderr).toMatch(/^ {2}what to do: Free space, or inodes, on the disk that holds \/etc\/letsencrypt\//m);
-  const failures = (await stack.events()).filter(({ event }) => event === "lineage.failed");
-  expect(failures.at(-1)).toMatchObject({ code: "STORE_DISK_FULL", remedy: expect.stringContaining("Free space") });
+  const failure = await until("the log has the failure", async () => {
+    const failures = (await stack.events()).filter(({ event }) => event === "lineage.failed");
+    return failures[failuresBefore];
+  });
+  expect(failure).toMatchObject({ code: "STORE_DISK_FULL", remedy: expect.stringContaining("Free space") });
   expect((await stack.orders()) - ordersBefore).toBe(orders);
   expect((await soundPairIn(tree)).fingerprint256).toBe(before.fingerprint256);
-  expect((await servedLeaf(stack)).fingerprint256).toBe(before.fingerprint256);
+  expect((await settledLeaf(stack)).fingerprint256).toBe(before.fingerprint256);
   await stack.composeOk("exec", "-T", "nginx", "nginx", "-t");
 
   await stack.composeOk("exec", "-T", "certbot", "rm", FILLER);
   expect(await stack.certbot("update-cert", "--force-renewal")).toMatchObject({ code: 0, stderr: "" });
-  const after = await servedLeaf(stack);
+  const after = await settledLeaf(stack);
   expect(after.fingerprint256).not.toBe(before.fingerprint256);
   expect(after.fingerprint256).toBe((await soundPairIn(tree)).fingerprint256);
 });

@@ -115,7 +115,7 @@ describe("with a socket proxy", () => {
     await until("the return is told", async () =>
       (await lastDockerEvent()) === "docker.connected" ? true : undefined,
     );
-    await until("the new version is served", async () => ((await isDiskServed(stack)) ? true : undefined), 15_000);
+    await until("the new version is served", async () => ((await isDiskServed(stack)) ? true : undefined));
     expect(await stack.orders()).toBe(orders);
   });
 });

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
 import { probe } from "../support/http-probe.ts";
 import { IMAGES } from "../support/images.ts";
+import { askedWhenToRenew } from "./support/asked-when-to-renew.ts";
 import { servedByCa, settledLeaf } from "./support/issued.ts";
 import { reloads } from "./support/reloads.ts";
 import { diskLeaf } from "./support/served.ts";
@@ -73,6 +74,7 @@ test("port 80 redirects to HTTPS and goes on answering challenges in plain", asy
 });
 
 test("with nothing due, update-cert ends with 0, asks nothing of the CA and reloads nothing", async () => {
+  await askedWhenToRenew(stack);
   const before = { served: (await settledLeaf(stack)).fingerprint256, ...(await traces()) };
   const { code, stdout, stderr } = await stack.certbot("update-cert");
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });

@@ -52,7 +52,7 @@ test("a command in a container of its own is done by the daemon that acts, too",
 test("the second takes over when the first is stopped, with no order of its own, and acts from then on", async () => {
   const orders = await stack.orders();
   await docker("stop", first);
-  await until("the second daemon has the lock", () => eventOf(second, "lock.acquired"), 15_000);
+  await until("the second daemon has the lock", () => eventOf(second, "lock.acquired"));
   await expectCheck(second);
   expect(await stack.orders()).toBe(orders);
   await expectRenewal(second);
@@ -66,7 +66,7 @@ test("the first, started again, waits in its turn and takes over when the second
   const waiting = await until("the first daemon says that it waits", () => sinceStart("lock.awaited"));
   expect(waiting["holder"]).toBe(`the sidecar in container ${second.slice(0, 12)}`);
   await docker("kill", second);
-  await until("the first daemon has the lock", () => sinceStart("lock.acquired"), 15_000);
+  await until("the first daemon has the lock", () => sinceStart("lock.acquired"));
   await expectCheck(first);
   await expectRenewal(first);
 });

@@ -1,7 +1,7 @@
 import { lchown, lstat, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { servedByCa } from "./support/issued.ts";
+import { servedByCa, settledLeaf } from "./support/issued.ts";
 import { servedLeaf } from "./support/served.ts";
 import { soundPair } from "./support/sound-pair.ts";
 import { createStack, until, type Stack } from "./support/stack.ts";
@@ -31,7 +31,7 @@ test("in a tree of another owner, with live mounted a second time, it issues and
   const first = await servedByCa(stack);
   expect(first.fingerprint256).toBe((await soundPair(stack)).fingerprint256);
   expect(await stack.certbot("update-cert", "--force-renewal")).toMatchObject({ code: 0, stderr: "" });
-  const second = await servedLeaf(stack);
+  const second = await settledLeaf(stack);
   expect(second.fingerprint256).not.toBe(first.fingerprint256);
   expect(second.fingerprint256).toBe((await soundPair(stack)).fingerprint256);
 

@@ -104,7 +104,11 @@ async function connect(step: Step, fault: Fault, times = Infinity): Promise<Clie
   return { step, proxy, sidecar: await makeSidecar(parts, () => ({ selfCheck: async () => undefined })) };
 }
 
-type Ending = Client & { readonly ms: number; readonly outcome: IssuedCertificate | OperatorError };
+type Ending = Client & {
+  readonly ms: number;
+  readonly endedAt: Date;
+  readonly outcome: IssuedCertificate | OperatorError;
+};
 
 /** Places an order, and gives how it ended; whatever isn't an operator's error is thrown on. */
 async function order(client: Client): Promise<Ending> {
@@ -114,7 +118,7 @@ async function order(client: Client): Promise<Ending> {
     if (error instanceof OperatorError) return error;
     throw new Error(`at ${client.step}`, { cause: error });
   });
-  return { ...client, ms: performance.now() - startedAt, outcome };
+  return { ...client, ms: performance.now() - startedAt, endedAt: new Date(), outcome };
 }
 
 /** Lets one order per step meet a fault there, all at the same time. */
@@ -156,10 +160,10 @@ function complaints({ step, proxy, ms, outcome }: Ending): string[] {
   ];
 }
 
-/** For how many minutes from now the CA is to be left alone. */
-function holdMinutes({ outcome }: Ending): number {
+/** For how many minutes from its end on the CA is to be left alone. */
+function holdMinutes({ outcome, endedAt }: Ending): number {
   const retry = outcome instanceof OperatorError ? outcome.retry : undefined;
-  return typeof retry === "object" ? Math.round((retry.notBefore.getTime() - Date.now()) / 60_000) : 0;
+  return typeof retry === "object" ? Math.round((retry.notBefore.getTime() - endedAt.getTime()) / 60_000) : 0;
 }
 
 describe("a fault that passes, at whatever step of an order", () => {

@@ -117,10 +117,10 @@ describe("when nginx can't be had", () => {
     withProject(async (project) => {
       const id = await project.start({ argv: ["sh", "-c", "exit 1"], more: ["--restart", "always"] });
       // Between two restarts it runs for a moment.
-      const unavailable = await poll(
-        "it restarts",
-        async () => (await deployment({ project: project.name }).finder.find(NEVER)).unavailable,
-      );
+      const unavailable = await poll("it restarts", async () => {
+        const { unavailable } = await deployment({ project: project.name }).finder.find(NEVER);
+        return unavailable?.message.includes("restarting") ? unavailable : undefined;
+      });
       expect(unavailable).toMatchObject({
         code: "TARGET_NOT_RUNNING",
         remedy: expect.stringContaining("docker compose logs nginx"),

@@ -75,7 +75,7 @@ async function deploy(): Promise<{ readonly reports: readonly DeployReport[]; re
   const { leaf, version } = current;
   const { identifiers, fingerprint, validity } = leaf;
   const versions = [{ lineage: "a.test", identifiers, fingerprint, validity, version, isNew: false }];
-  const parts = { ...common, store: tree.store, servedWithinMs: 3000 };
+  const parts = { ...common, store: tree.store, servedWithinMs: 3000, policy: { settingsDigest: "" } };
   const reports = await deployToTarget(parts, { target, versions, isEager: true, settleMs: 0, log, signal: NEVER });
   return { reports, events: log.lines.map(({ event }) => event) };
 }

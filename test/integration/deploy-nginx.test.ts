@@ -153,7 +153,7 @@ describe("a command that does not end", () => {
     await expect(target.test(NEVER)).rejects.toMatchObject({ code: "TARGET_COMMAND_TIMED_OUT" });
   });
 
-  test("is given up within a second when aborted, with the signal's reason", async () => {
+  test("is given up when aborted, though it goes on there, with the signal's reason", async () => {
     const id = await project.start(hang);
     await plant(id);
     const target = await onlyTarget();
@@ -161,10 +161,9 @@ describe("a command that does not end", () => {
     const reason = new Error("stopping");
     const ended = target.test(controller.signal).catch((thrown: unknown) => thrown);
     await poll("the command runs", () => isHanging(id));
-    const abortedAt = Date.now();
     controller.abort(reason);
     expect(await ended).toBe(reason);
-    expect(Date.now() - abortedAt).toBeLessThan(1000);
+    expect(await isHanging(id)).toBe(true);
   });
 
   test("in a container that is stopped meanwhile is no refused configuration", async () => {
@@ -212,10 +211,8 @@ describe("watching for starts", () => {
     await docker("unpause", id);
     await poll("its unpausing was heard", () => started.length === 3);
     expect(new Set(started)).toEqual(new Set(["nginx-2"]));
-    const stoppedAt = Date.now();
     controller.abort(new Error("stop"));
     await ended;
-    expect(Date.now() - stoppedAt).toBeLessThan(1000);
     expect(lines.map(({ event }) => event)).toEqual(["docker.connected"]);
   });
 });

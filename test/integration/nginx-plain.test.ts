@@ -62,11 +62,9 @@ describe("with no settings at all", () => {
     expect(await readdir(folders.ssl)).toEqual([]);
   });
 
-  test("nginx is process 1 and stops at once", async () => {
+  test("nginx is process 1, and stop ends it without a kill", async () => {
     expect(await nginx.exec("cat", "/proc/1/cmdline")).toContain("nginx: master process");
-    const startedAt = performance.now();
-    await docker("stop", "-t", "10", nginx.name);
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    await docker("stop", "-t", "30", nginx.name);
     expect(await docker("inspect", "-f", "{{.State.ExitCode}}", nginx.name)).toBe("0");
   });
 });
@@ -180,7 +178,7 @@ describe("in front of an app", () => {
       lateApp = await NginxContainer.start(late, { env: { NGINX_PORT: "8080" }, docker: alias });
       await vi.waitFor(async () => {
         expect((await nginx.http("/")).status).toBe(200);
-      }, 10_000);
+      }, 30_000);
     } finally {
       await lateApp?.remove();
       await nginx.remove();

@@ -130,7 +130,7 @@ export class NginxContainer {
       const now = await this.workers();
       if (now.length === 0 || now.some((worker) => before.includes(worker)))
         throw new Error("old workers are still there");
-    }, 20_000);
+    }, 60_000);
     return lines;
   }
 
@@ -165,6 +165,6 @@ export class NginxContainer {
   }
 
   private async waitUntilUp(port: number): Promise<void> {
-    await vi.waitFor(async () => await this.http("/", { port }), 20_000);
+    await vi.waitFor(async () => await this.http("/", { port }), 60_000);
   }
 }

@@ -25,7 +25,10 @@ export async function diskLeaf(stack: Stack, lineage = "demo.test"): Promise<X50
   return new X509Certificate(await stack.readConf("live", lineage, "fullchain.pem"));
 }
 
-/** Whether the stack's nginx presents the very certificate that is on disk. Throws when there is no TLS. */
+/**
+ * Whether the stack's nginx presents, in one look, the very certificate that is on disk. Throws when there is no TLS. Right after
+ * a reload an old worker may still answer: what has to be served by then is asked by `isDiskSettled`.
+ */
 export async function isDiskServed(stack: Stack, lineage = "demo.test"): Promise<boolean> {
   const [served, disk] = await Promise.all([servedLeaf(stack, lineage), diskLeaf(stack, lineage)]);
   return served.fingerprint256 === disk.fingerprint256;
