@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# The matrices that have more repetitions than an hour holds, each by itself.
+
+LONG_PARTS="crash load locks renewals restarts stops simulate"
+
+# A part's test file; what each repeats is asked for by CERT_SIDECAR_FULL.
+file_of_part() {
+  case $1 in
+    crash) echo test/e2e/crash.test.ts ;;
+    load) echo test/e2e/load.test.ts ;;
+    locks) echo test/unit/control/lock.test.ts ;;
+    renewals) echo test/e2e/renewal.test.ts ;;
+    restarts) echo test/e2e/restart-loop.test.ts ;;
+    stops) echo test/e2e/stopping.test.ts ;;
+  esac
+}
+
+run_long_part() {
+  [ $# = 1 ] || usage "--long takes one PART of: $LONG_PARTS"
+  case " $LONG_PARTS " in *" $1 "*) ;; *) usage "unknown PART: $1; it is one of: $LONG_PARTS" ;; esac
+  export CERT_SIDECAR_FULL=1
+  case $1 in
+    simulate) run_simulation ;;
+    locks) make_able unit ;;
+    *) make_able e2e ;;
+  esac
+  [ "$1" = simulate ] || run_and_count "$(file_of_part "$1")"
+}
+
+# The whole plan of `npm run simulate`; a life counts as a test.
+run_simulation() {
+  make_able unit
+  local log=dist/simulation.log status=0
+  mkdir -p dist
+  node test/simulation/main.ts | tee "$log" || status=$?
+  echo "$(grep -c '^[0-9].*: ok;' "$log" || true) passed, $(grep -c '^[0-9].*: FAILED;' "$log" || true) failed"
+  return "$status"
+}
