@@ -3,6 +3,8 @@
 # own from Debian packages (own-images.sh), always under our own name.
 
 IMAGE_VARIABLES="NODE_IMAGE NGINX_IMAGE PEBBLE_IMAGE CHALLTESTSRV_IMAGE CERTBOT_IMAGE CADDY_IMAGE"
+# shellcheck disable=SC2034 # for the script that sources this one
+DEMO_IMAGE_VARIABLES="NODE_IMAGE NGINX_IMAGE PEBBLE_IMAGE"
 REACHABLE=" " UNREACHABLE=" "
 
 official_name() {
