@@ -293,7 +293,7 @@ describe("a new key for the account", () => {
     expect((await last.issue(request())).accountId).toBe(await accountInConf("a.test", tree));
     expect(last.told()).not.toContain("account.registered");
     expect(dieAt).toBeGreaterThan(30);
-  }, 120_000);
+  });
 });
 
 describe("accounts at several CAs", () => {

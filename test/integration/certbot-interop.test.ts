@@ -130,7 +130,7 @@ describe("a tree of ours", () => {
     expect((await readdir(tree.at("live"))).filter((entry) => entry.includes(NAME))).toEqual([]);
     await issueWithCertbot(tree.root);
     expect(await tree.currentVersion(NAME)).toBe(1);
-  }, 120_000);
+  });
 });
 
 test("a certificate for addresses is one to certbot, too", async () => {
@@ -168,7 +168,7 @@ describe("a tree of certbot's", () => {
     await renewWithCertbot(tree.root);
     expect(await tree.currentVersion(NAME)).toBe(3);
     expect(await isServable(tree.root, NAME)).toBe(true);
-  }, 120_000);
+  });
 
   test("has its profile, chain and key habit kept by us, line for line", async () => {
     const chain = /CN=(.*)/.exec(new X509Certificate(await pebble.issuingRootPem(1)).subject)?.[1] ?? "";
@@ -187,7 +187,7 @@ describe("a tree of certbot's", () => {
     const conf = await readFile(tree.at("renewal", `${NAME}.conf`), "utf8");
     await tree.store.install({ ...kept, issued }, new Date());
     expect(await readFile(tree.at("renewal", `${NAME}.conf`), "utf8")).toBe(conf);
-  }, 120_000);
+  });
 
   test("takes on the profile, chain and key habit that we write, and drops those that we take away", async () => {
     const [listed] = await tree.store.list();
@@ -210,7 +210,7 @@ describe("a tree of certbot's", () => {
     expect(await lifetimeOf(tree)).toBe(90);
     expect(await rootBehind(tree.root)).not.toBe(chain);
     expect(await tree.store.privateKey(NAME, plain + 1)).not.toBe(await tree.store.privateKey(NAME, plain));
-  }, 120_000);
+  });
 
   test("is renewed by certbot with the account's new key", async () => {
     const authority = createCertificateAuthority({
@@ -234,7 +234,7 @@ describe("a tree of certbot's", () => {
     expect(conf).toContain(`account = ${account.id}\n`);
     expect(conf).not.toContain(previousId);
     expect(await certbot(tree.root, "show_account", "--server", pebble.directoryUrl)).toContain(account.url);
-  }, 120_000);
+  });
 
   test("has an account that certbot shows after we put another in its place", async () => {
     const accounts = createAccountStore({ root: tree.root });

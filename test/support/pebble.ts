@@ -56,7 +56,7 @@ const DIRECTORY_PORT = 14000;
 const MANAGEMENT_PORT = 15000;
 const DNS_PORT = 8053;
 const DNS_MANAGEMENT_PORT = 8055;
-const START_DEADLINE_MS = 20_000;
+const START_DEADLINE_MS = 60_000;
 
 /** Starts Pebble, strict, without validation delay. Throws with its log when it does not answer in 20 s. */
 export async function startPebble(options: PebbleOptions): Promise<Pebble> {
@@ -212,7 +212,7 @@ function exchange(url: string, { ca, body }: { readonly ca: string; readonly bod
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const method = body === undefined ? "GET" : "POST";
   // Pebble answers 400 to a request without a User-Agent.
-  const options = { ca, method, agent: false, timeout: 5000, headers: { "User-Agent": "tests" } } as const;
+  const options = { ca, method, agent: false, timeout: 30_000, headers: { "User-Agent": "tests" } } as const;
   const outgoing = request(url, options, (incoming) => {
     let text = "";
     incoming.setEncoding("utf8");

@@ -211,7 +211,7 @@ async function freePorts(): Promise<[number, number]> {
 }
 
 /** Tries until `attempt` gives something other than undefined; throws with the last failure when time is up. */
-export async function until<T>(what: string, attempt: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+export async function until<T>(what: string, attempt: () => Promise<T | undefined>, timeoutMs = 120_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown = "nothing yet";
   for (;;) {
