@@ -77,7 +77,7 @@ async function askOrRun(request: ControlRequest, options: Call): Promise<number>
   const program = await options.loadProgram();
   const outcome = await program.runInPlace(request, options.paths);
   if (outcome.kind === "done") return outcome.exitCode;
-  // It was just starting when it was asked.
+  // The holder may be a daemon that was just starting when it was asked.
   for (let time = 0; time < HOLDER_ASKED_AGAIN.times; time += 1) {
     const exitCode = await ask(request, options);
     if (exitCode !== undefined) return exitCode;

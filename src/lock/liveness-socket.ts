@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { chmod, readlink, rename, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
@@ -27,7 +28,7 @@ export async function putSocket({ folder, instance, onConnection }: Announcement
   try {
     server = await listenAt(join(folder, name), join(folder, livenessName(instance, "unborn")), onConnection);
   } catch (thrown) {
-    if (isWithoutSockets(thrown)) return undefined;
+    if (WITHOUT_SOCKETS.has(errnoOf(thrown))) return undefined;
     throw thrown;
   }
   return {
@@ -54,7 +55,7 @@ async function listenAt(path: string, unbornPath: string, onConnection: (connect
   // Later on: out of descriptors for one client. The next may be luckier, and the daemon's work goes on.
   server.on("error", () => undefined);
   try {
-    await listen(server, unbornPath);
+    await once(server.listen(unbornPath), "listening");
     await chmod(unbornPath, 0o600);
     await rename(unbornPath, path);
   } catch (thrown) {
@@ -63,16 +64,6 @@ async function listenAt(path: string, unbornPath: string, onConnection: (connect
     throw thrown;
   }
   return server;
-}
-
-function listen(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }
 
 // A link, not a second name for the socket: its target says whose it is, and file systems without hard links have it too.
@@ -92,7 +83,3 @@ async function removeLink(folder: string, name: string): Promise<void> {
 
 // What bind, chmod or rename say where sockets are no files: SMB, FAT, some of Docker Desktop's shares.
 const WITHOUT_SOCKETS = new Set(["ENOTSUP", "EOPNOTSUPP", "EPERM", "EINVAL", "ENOSYS"]);
-
-function isWithoutSockets(thrown: unknown): boolean {
-  return WITHOUT_SOCKETS.has(errnoOf(thrown));
-}
