@@ -120,7 +120,7 @@ function issuerName(certificate: X509Certificate): string | undefined {
 }
 
 // One link of RFC 8288 §3: a target in angle brackets and its parameters, whose values may be quoted and hold commas then.
-const LINK = /<([^>]*)>((?:\s*;\s*[^\s=;,"]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)/g;
+const LINK = /<([^<>]*)>((?:\s*;\s*[^\s=;,"]+(?:\s*=\s*(?:"[^"]*"|[^\s;,"]*))?)*)/g;
 const RELATION = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]*))/i;
 
 /**

@@ -8,6 +8,7 @@ export { canonicalUrl, limitsOf } from "./ca-limits.ts";
 export type { CaLimits, Limit } from "./ca-limits.ts";
 export { certificateIdOf } from "./certificate-id.ts";
 export { errnoOf, hasErrno } from "./errno.ts";
+export { excerpt } from "./excerpt.ts";
 export { canonicalIp, identifierKey, isWildcard, parseIdentifier, sameIdentifiers } from "./identifier.ts";
 export type { Identifier } from "./identifier.ts";
 export { isKeyType, KEY_TYPES } from "./key-type.ts";

@@ -1,4 +1,4 @@
-import { OperatorError } from "../certificate/index.ts";
+import { excerpt, OperatorError } from "../certificate/index.ts";
 
 /** One thing asked of the Docker engine, in words that follow "could not". */
 export type EngineRequest = {
@@ -113,15 +113,7 @@ function readFailure(thrown: unknown): EngineFailure {
 
 // The engine answers {"message": "…"}; a proxy answers with a page of its own.
 function bodyWords(body: unknown): string | undefined {
-  if (Buffer.isBuffer(body))
-    return (
-      body
-        .toString("utf8")
-        .replace(/<[^>]*>/g, " ")
-        .replace(/\s+/g, " ")
-        .trim()
-        .slice(0, 300) || undefined
-    );
+  if (Buffer.isBuffer(body)) return excerpt(body.toString("utf8"), 300) || undefined;
   const message: unknown = typeof body === "object" && body !== null && "message" in body ? body.message : undefined;
   return typeof message === "string" ? message : undefined;
 }

@@ -11,8 +11,9 @@ export async function* readJsonLines(chunks: AsyncIterable<Buffer | string>): As
   const decoder = new StringDecoder("utf8");
   let rest = "";
   for await (const chunk of chunks) {
-    rest += typeof chunk === "string" ? chunk : decoder.write(chunk);
-    const lines = rest.split("\n");
+    const text = typeof chunk === "string" ? chunk : decoder.write(chunk);
+    rest += text;
+    const lines = text.includes("\n") ? rest.split("\n") : [rest];
     rest = lines.pop() ?? "";
     if (rest.length > LONGEST_LINE) throw new Error(`a line of more than ${LONGEST_LINE} characters`);
     for (const line of lines) if (line.trim() !== "") yield JSON.parse(line) as unknown;

@@ -15,9 +15,10 @@ type Entry = {
   readonly comment: string;
 };
 
-// The `s` is for U+2028 and U+2029, which end no line for configobj.
-const HEADER = /^\s*(\[+)\s*("[^"]*"|'[^']*'|[^'"\s].*?)\s*(\]+)\s*(?:#.*)?$/s;
-const ENTRY = /^\s*("[^"]*"|'[^']*'|[^'"=\s][^=]*?)\s*=\s*(.*?)\s*$/s;
+// The `s` is for U+2028 and U+2029, which end no line for configobj. No part may begin or end where its neighbour could go on
+// as well: a line that fits nowhere would be tried in as many ways as its length squared. So names keep their last blanks.
+const HEADER = /^\s*(\[+)(?!\[)\s*("[^"]*"\s*|'[^']*'\s*|[^'"\s](?:[^\]]|\]+(?!\]|\s*(?:#|$)))*)(\]+)\s*(?:#.*)?$/s;
+const ENTRY = /^\s*("[^"]*"\s*|'[^']*'\s*|[^'"=\s][^=]*)=(.*)$/s;
 const BLANK_OR_COMMENT = /^\s*(?:#.*)?$/s;
 const TRIPLE = /^(?:'''|""")/;
 
@@ -65,9 +66,9 @@ export class RenewalConf {
     else this.#lines.splice(this.#endOfEntries(section), 0, line);
   }
 
-  /** Takes an entry away; nothing happens when it isn't there. */
-  remove(section: string, key: string): void {
-    this.#lines = this.#lines.filter((line) => line.section !== section || line.entry?.key !== key);
+  /** Takes the entries away whose names are `isLeaving`. */
+  remove(section: string, isLeaving: (key: string) => boolean): void {
+    this.#lines = this.#lines.filter((line) => line.section !== section || !line.entry || !isLeaving(line.entry.key));
   }
 
   /** Adds an empty section where there is none, after what belongs to its parent, below a comment where one is given. */
@@ -127,10 +128,11 @@ function readLines(text: string): Line[] {
 // A value in triple quotes may go over several lines; certbot writes none, but an operator may have.
 function joinTriple(texts: readonly string[], index: number): { text: string; extra: number } {
   const text = texts[index] ?? "";
-  const quote = TRIPLE.exec(ENTRY.exec(text)?.[2] ?? "")?.[0];
+  const quote = TRIPLE.exec(ENTRY.exec(text)?.[2]?.trim() ?? "")?.[0];
   if (quote === undefined || text.split(quote).length > 2) return { text, extra: 0 };
-  const end = texts.findIndex((later, at) => at > index && later.includes(quote));
-  if (end < 0) throw new Error(`line ${index + 1}: the value that begins with ${quote} has no end`);
+  let end = index + 1;
+  for (; end < texts.length; end += 1) if (texts[end]?.includes(quote)) break;
+  if (end === texts.length) throw new Error(`line ${index + 1}: the value that begins with ${quote} has no end`);
   return { text: texts.slice(index, end + 1).join("\n"), extra: end - index };
 }
 
@@ -139,11 +141,12 @@ function enterSection(path: readonly string[], header: RegExpExecArray, index: n
   const depth = opening.length;
   if (depth !== closing.length || depth > path.length + 1)
     throw new Error(`line ${index + 1}: not a section: ${header[0]}`);
-  return [...path.slice(0, depth - 1), unquote(name)];
+  return [...path.slice(0, depth - 1), unquote(name.trimEnd())];
 }
 
 function readEntry(text: string, index: number): Entry {
-  const [, key, value] = ENTRY.exec(text.includes("\n") ? text.replaceAll("\n", " ") : text) ?? [];
+  const entry = ENTRY.exec(text.includes("\n") ? text.replaceAll("\n", " ") : text) ?? [];
+  const [, key, value] = entry.map((part) => part.trim());
   if (key === undefined || value === undefined)
     throw new Error(`line ${index + 1}: not "name = value": ${text.trim()}`);
   if (!TRIPLE.test(value)) return { key: unquote(key), ...readValue(value, index) };

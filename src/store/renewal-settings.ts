@@ -109,14 +109,14 @@ function writeWishes(conf: RenewalConf, { autorenew, reuseKey, profile, preferre
 }
 
 function put(conf: RenewalConf, key: string, value: string | undefined): void {
-  if (value === undefined) conf.remove(PARAMS, key);
+  if (value === undefined) conf.remove(PARAMS, (name) => name === key);
   else conf.set(PARAMS, key, value);
 }
 
 // An operator may have given names webroots of their own; they are kept until the lineage's webroot changes.
 function writeWebrootMap(conf: RenewalConf, { identifiers, settings }: ConfFacts, isOtherWebroot: boolean): void {
   const names = identifiers.map(identifierKey);
-  for (const key of conf.keys(WEBROOT_MAP)) if (!names.includes(key)) conf.remove(WEBROOT_MAP, key);
+  conf.remove(WEBROOT_MAP, (name) => !names.includes(name));
   conf.addSection(WEBROOT_MAP);
   for (const name of names) {
     if (isOtherWebroot || conf.get(WEBROOT_MAP, name) === undefined) conf.set(WEBROOT_MAP, name, settings.webrootPath);
@@ -135,10 +135,8 @@ function writeKeyType(conf: RenewalConf, keyType: KeyType): void {
   const [curve] = Object.entries(CURVES).find(([, type]) => type === keyType) ?? [];
   const [bits] = Object.entries(RSA_BITS).find(([, type]) => type === keyType) ?? [];
   conf.set(PARAMS, "key_type", curve ? "ecdsa" : "rsa");
-  if (curve) conf.set(PARAMS, "elliptic_curve", curve);
-  else conf.remove(PARAMS, "elliptic_curve");
-  if (bits) conf.set(PARAMS, "rsa_key_size", bits);
-  else conf.remove(PARAMS, "rsa_key_size");
+  put(conf, "elliptic_curve", curve);
+  put(conf, "rsa_key_size", bits);
 }
 
 function readWebroot(conf: RenewalConf): string {

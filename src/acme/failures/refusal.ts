@@ -1,4 +1,4 @@
-import type { Identifier, OperatorError } from "../../certificate/index.ts";
+import { excerpt, type Identifier, type OperatorError } from "../../certificate/index.ts";
 import { AccountPausedError, unpauseLink } from "./account-paused.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./connection-errors.ts";
 import { type Problem, problemName, problemWords, readProblem } from "./problem.ts";
@@ -20,7 +20,7 @@ export type Asked = {
 export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: CaReply, now: Date): OperatorError {
   const { status } = reply;
   const problem = readProblem(parseJson(reply.text));
-  const words = problem === undefined ? `${status} ${excerpt(reply.text)}`.trim() : problemWords(problem);
+  const words = problem === undefined ? `${status} ${excerpt(reply.text, 200)}`.trim() : problemWords(problem);
   const limit = {
     notBefore: retryTime(reply, problem, now),
     // A busy server is busy for everybody, whatever its words are.
@@ -58,12 +58,4 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function excerpt(text: string): string {
-  return text
-    .replaceAll(/<[^>]*>/g, " ")
-    .replaceAll(/\s+/g, " ")
-    .trim()
-    .slice(0, 200);
 }
