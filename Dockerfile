@@ -23,9 +23,10 @@ RUN for command in cert-sidecar update-cert certificates status rotate-account-k
     done
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["healthcheck"]
 # No VOLUME: it would hide a forgotten mount behind an anonymous one, and the certificates with it.
-# The flags and the one malloc arena save some 6 MB: a daemon that sleeps needs neither a big nursery nor threads for it.
+# SIGUSR1 would open Node's inspector, and with it this process, to every user in the container.
+# The other flags and the one malloc arena save some 6 MB: a daemon that sleeps needs neither a big nursery nor threads for it.
 ENV MALLOC_ARENA_MAX=1
-ENTRYPOINT ["node", "--max-semi-space-size=1", "--v8-pool-size=0", "/opt/cert-sidecar/main.js"]
+ENTRYPOINT ["node", "--disable-sigusr1", "--max-semi-space-size=1", "--v8-pool-size=0", "/opt/cert-sidecar/main.js"]
 
 # For hooks of later versions: the same, plus the commands that they usually call. None is run yet.
 FROM sidecar AS hooks

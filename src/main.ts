@@ -11,6 +11,7 @@ import { daemonPaths, lockFolder, type Paths } from "./paths.ts";
 import { buildProgram, missingDomain, readSettings, type Program, type Reading } from "./program.ts";
 import { assessHealth, changeAccountKey, createLoop, inspect, mendTree, reconcile, teeLog } from "./reconcile/index.ts";
 import type { Health, Log, Loop, LoopFacts, ReconcileParts, Run } from "./reconcile/index.ts";
+import { ignoreOtherSignals } from "./signals.ts";
 import {
   createLog,
   createSchedule,
@@ -32,6 +33,7 @@ const LOCK_RETRY_MS = 30_000;
  * stays up, places no order, and says what is wrong to whoever asks. Gives the exit code.
  */
 export async function runDaemon(paths: Paths): Promise<number> {
+  ignoreOtherSignals();
   const stopping = new AbortController();
   const reading = readSettings(settingSources());
   const log = await openLog("config" in reading ? reading.config : undefined);

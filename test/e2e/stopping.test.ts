@@ -31,6 +31,22 @@ test("SIGHUP checks now: a certificate that has gone from the disk is there agai
   expect(after.serialNumber).toBe((await soundPair(stack)).serialNumber);
 });
 
+// All that `docker kill` can send and a process can catch, save those that tell a program of its own fault.
+const MEANINGLESS = "USR1 USR2 QUIT PIPE ALRM STKFLT TSTP TTIN TTOU XCPU XFSZ VTALRM PROF IO PWR WINCH URG CHLD CONT";
+
+test("no other signal ends the daemon, stops it, or opens Node's inspector", async () => {
+  const state = () => stack.inspect("certbot", "{{.State.Status}} {{.State.StartedAt}}");
+  const before = await state();
+  for (const signal of MEANINGLESS.split(" ")) {
+    await docker("kill", "-s", signal, await stack.container("certbot"));
+    const { code } = await stack.certbot("healthcheck");
+    expect({ signal, code, state: await state() }).toEqual({ signal, code: 0, state: before });
+  }
+  const listening = await stack.certbot("cat", "/proc/net/tcp", "/proc/net/tcp6");
+  expect(listening.stdout).toContain("local_address");
+  expect(listening.stdout).not.toContain(`:${(9229).toString(16).toUpperCase()} `);
+});
+
 test("stop ends the idle daemon within two seconds, and start goes on with no order", async () => {
   await expectNothingDue();
   const orders = await stack.orders();
