@@ -1,4 +1,5 @@
-import { chown, lstat, mkdir, stat } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { chmod, lstat, mkdir, open, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { hasErrno } from "../certificate/index.ts";
 
@@ -34,7 +35,38 @@ async function makeOne(path: string): Promise<void> {
     if (hasErrno(thrown, "EEXIST")) return;
     throw thrown;
   }
-  // The tree may be another user's, who must get at all that is in it. Without the right to give it away it stays ours.
+  await giveToOwnerAbove(path);
+}
+
+/**
+ * Opens what is at `path` itself (ELOOP for a link), and waits for nobody (a pipe). The folders here may be another user's, who
+ * can put a link to the Docker socket where we have just made something: nothing may be done by its path alone.
+ */
+export function openItself(path: string, flags: number): Promise<FileHandle> {
+  return open(path, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+}
+
+/**
+ * Gives a folder that we have made to the owner of the one it is in, who must get at all that is in the tree. Without the right
+ * to give it away it stays ours; what isn't ours is left alone.
+ */
+export async function giveToOwnerAbove(path: string): Promise<void> {
   const { uid, gid } = await stat(dirname(path));
-  await chown(path, uid, gid).catch(() => undefined);
+  await using folder = await openItself(path, constants.O_DIRECTORY).catch(() => undefined);
+  if (folder && isOurs(await folder.stat())) await folder.chown(uid, gid).catch(() => undefined);
+}
+
+// open(2) on Linux; Node has no name for it. It opens what can't be read, such as a socket, to act on it through /proc.
+const O_PATH = 0o10000000;
+
+/** Lets only its owner use a socket that we have made. Throws the system's error; EPERM where another's file is at `path`. */
+export async function closeToOthers(path: string): Promise<void> {
+  await using socket = await openItself(path, O_PATH);
+  const own = await socket.stat();
+  if (!own.isSocket() || !isOurs(own)) throw Object.assign(new Error(`${path} is not our socket`), { code: "EPERM" });
+  await chmod(`/proc/self/fd/${socket.fd}`, 0o600);
+}
+
+function isOurs({ uid }: Stats): boolean {
+  return uid === process.geteuid?.();
 }

@@ -1,7 +1,8 @@
-import { open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../reconcile/index.ts";
-import { exists, makeFolder } from "./files.ts";
+import { exists, makeFolder, openItself } from "./files.ts";
 import { identityIn } from "./identity.ts";
 import type { Presence } from "./identity.ts";
 import { isLivenessName, livenessName } from "./liveness-file.ts";
@@ -85,13 +86,9 @@ async function createBeatFile(path: string, unbornPath: string, content: string)
 
 // In place: a write that made the file anew would bring one back that another process has rightly removed.
 async function rewrite(path: string, content: string): Promise<void> {
-  const file = await open(path, "r+");
-  try {
-    await file.writeFile(content);
-    await file.truncate(Buffer.byteLength(content));
-  } finally {
-    await file.close();
-  }
+  await using file = await openItself(path, constants.O_RDWR);
+  await file.writeFile(content);
+  await file.truncate(Buffer.byteLength(content));
 }
 
 /**
@@ -115,9 +112,14 @@ export async function watchHeartbeat(
   return { isAlive: false };
 }
 
+// A beat has some hundred bytes, and another's file may never end.
+const LONGEST_BEAT_BYTES = 4096;
+
 async function readBeat(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, "utf8");
+    await using file = await openItself(path, constants.O_RDONLY);
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(LONGEST_BEAT_BYTES), position: 0 });
+    return buffer.toString("utf8", 0, bytesRead);
   } catch (thrown) {
     if (!(await exists(path))) return undefined;
     throw thrown;

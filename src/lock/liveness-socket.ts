@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { chmod, readlink, rename, rm, symlink } from "node:fs/promises";
+import { readlink, rename, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { join } from "node:path";
 import { errnoOf } from "../certificate/index.ts";
 import { SocketPathTooLongError } from "./errors.ts";
-import { exists } from "./files.ts";
+import { closeToOthers, exists } from "./files.ts";
 import { livenessName } from "./liveness-file.ts";
 import type { Announcement, LivenessFile } from "./liveness-file.ts";
 
@@ -56,7 +56,7 @@ async function listenAt(path: string, unbornPath: string, onConnection: (connect
   server.on("error", () => undefined);
   try {
     await once(server.listen(unbornPath), "listening");
-    await chmod(unbornPath, 0o600);
+    await closeToOthers(unbornPath);
     await rename(unbornPath, path);
   } catch (thrown) {
     server.close();
