@@ -1,6 +1,7 @@
-import { lstat, readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../reconcile/index.ts";
+import { openItself } from "./open-itself.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -29,8 +30,10 @@ export function createLeftoverSweep(clock: Clock): (folder: string) => Promise<v
 }
 
 async function isLeftover(path: string, token: string, beforeMs: number): Promise<boolean> {
-  const file = await lstat(path);
-  if (!file.isFile() || file.mtimeMs >= beforeMs || file.size !== token.length + KEY_AUTHORIZATION_EXTRA) return false;
-  const text = await readFile(path, "utf8");
+  await using file = await openItself(path);
+  const found = await file.stat();
+  const length = token.length + KEY_AUTHORIZATION_EXTRA;
+  if (!found.isFile() || found.mtimeMs >= beforeMs || found.size !== length) return false;
+  const text = (await file.read({ buffer: Buffer.alloc(length) })).buffer.toString("latin1");
   return text.startsWith(`${token}.`) && THUMBPRINT.test(text.slice(token.length + 1));
 }

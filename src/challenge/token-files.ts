@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, open, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { mkdir, open, realpath, rename, rm, rmdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { errnoOf, hasErrno } from "../certificate/index.ts";
 import type { ChallengeProof, Clock } from "../reconcile/index.ts";
 import { UnsafeTokenError, WebrootError, type WebrootTrouble } from "./errors.ts";
 import { createLeftoverSweep } from "./leftover-sweep.ts";
+import { openItself } from "./open-itself.ts";
 
 /** Challenge files in webroots. */
 export type TokenFiles = {
@@ -88,11 +90,13 @@ async function makeFolder(folder: string): Promise<boolean> {
   }
 }
 
-// Our umask, or that of whoever made the folder, may hide it from the server. If it isn't ours to change, the self-check tells.
-async function letOthersIn(folder: string): Promise<void> {
-  const { mode } = await stat(folder);
-  if ((mode & FOLDER_MODE) === FOLDER_MODE) return;
-  await chmod(folder, (mode & 0o7777) | FOLDER_MODE).catch(() => undefined);
+// Our umask may hide it from the server. If it isn't ours to change, the self-check tells.
+async function letOthersIn(path: string): Promise<void> {
+  await using folder = await openItself(path, constants.O_DIRECTORY).catch(() => undefined);
+  if (folder === undefined) return;
+  const { mode, uid } = await folder.stat();
+  if ((mode & FOLDER_MODE) === FOLDER_MODE || uid !== process.geteuid?.()) return;
+  await folder.chmod((mode & 0o7777) | FOLDER_MODE).catch(() => undefined);
 }
 
 async function isInside(folder: string, webroot: string): Promise<boolean> {

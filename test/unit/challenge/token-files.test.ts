@@ -1,4 +1,4 @@
-import { lutimes, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { chown, lutimes, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
@@ -48,6 +48,22 @@ describe("a challenge file", () => {
     await mkdir(challengesIn(webroot), { recursive: true, mode: 0o700 });
     await solver().present(proofIn(webroot), signal);
     expect(await modeOf(challengesIn(webroot))).toBe("755");
+  });
+
+  test("changes no mode behind a link inside the webroot, and of no folder but our own", async () => {
+    const webroot = await temporaryFolder();
+    await mkdir(join(webroot, ".well-known"));
+    await writeFile(join(webroot, "key.pem"), "", { mode: 0o600 });
+    await symlink("../key.pem", challengesIn(webroot));
+    await expect(solver().present(proofIn(webroot), signal)).rejects.toThrow(WebrootError);
+    expect(await modeOf(join(webroot, "key.pem"))).toBe("600");
+    if (process.getuid?.() !== 0) return;
+
+    const other = await temporaryFolder();
+    await mkdir(challengesIn(other), { recursive: true, mode: 0o700 });
+    await chown(challengesIn(other), 4321, 4321);
+    await solver().present(proofIn(other), signal);
+    expect(await modeOf(challengesIn(other))).toBe("700");
   });
 
   test("is removed with the folders made for it, and removing it again is fine", async () => {
@@ -108,7 +124,9 @@ describe("a challenge file", () => {
       ["page.html", "<p>mine</p>", 25],
     ];
     for (const one of kept) await put(...one);
-    await symlink(join(folder, "young"), join(folder, "link"));
+    await writeFile(join(webroot, "elsewhere"), `link.${thumbprint}`);
+    await lutimes(join(webroot, "elsewhere"), 0, 0);
+    await symlink("../../elsewhere", join(folder, "link"));
     await mkdir(join(folder, "folder"));
     const webrootSolver = solver();
     await webrootSolver.present(proofIn(webroot), signal);
