@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, readFile, rename, stat, symlink, writeFile } from 
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { closeToOthers, giveToOwnerAbove } from "../../../src/lock/files.ts";
-import { putHeartbeatMark, watchHeartbeat } from "../../../src/lock/heartbeat.ts";
+import { putHeartbeat, watchHeartbeat } from "../../../src/lock/heartbeat.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -52,7 +52,7 @@ test("a beat is not written through a link in its place: the mark counts as lost
   const [folder, runFolder, foreign] = [await temporaryFolder(), await temporaryFolder(), await temporaryFolder()];
   const identify = () => ({ instance: "0123456789ab", description: "test", startedAt: "" }) as never;
   const options = { folder, runFolder, instance: "0123456789ab", beatEveryMs: 20, clock: systemClock, identify };
-  const mark = await putHeartbeatMark(options, () => undefined);
+  const mark = await putHeartbeat({ ...options, onConnection: () => undefined });
   onTestFinished(() => mark.withdraw());
   await writeFile(join(foreign, "file"), "mine");
   await symlink(join(foreign, "file"), join(foreign, "link"));
