@@ -10,7 +10,7 @@ import { createDeployment, type Deployment } from "./deploy/index.ts";
 import type { Paths } from "./paths.ts";
 import type { Log, Policy, ReconcileParts } from "./reconcile/index.ts";
 import { createAccountStore, createLineageStore } from "./store/index.ts";
-import { systemClock } from "./system/index.ts";
+import { createHttp, lookUpCaa, systemClock } from "./system/index.ts";
 
 const SERVED_WITHIN_MS = 10_000;
 
@@ -67,14 +67,18 @@ function build(config: Config, { paths, log, version, environment }: Surrounding
     random: Math.random,
   });
   const solver = createWebrootSolver({ front: deployment.front, clock: systemClock });
-  const ca = createCertificateAuthority({
-    accounts: createAccountStore({ root: paths.tree }),
-    solverFor: () => solver,
-    clock: systemClock,
+  const http = createHttp({
     caBundlePem: config.caBundlePath === undefined ? undefined : readFileSync(config.caBundlePath, "utf8"),
     verifyTls: config.verifyTls,
     proxyEnvironment: environment,
     userAgent: `cert-sidecar/${version} (+https://github.com/cert-sidecar/cert-sidecar)`,
+  });
+  const ca = createCertificateAuthority({
+    accounts: createAccountStore({ root: paths.tree }),
+    solverFor: () => solver,
+    clock: systemClock,
+    http,
+    lookUpCaa,
   });
   const parts = {
     ca,

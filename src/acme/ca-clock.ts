@@ -1,5 +1,6 @@
+import type { HttpReply } from "../ports/index.ts";
 import type { Clock } from "../reconcile/index.ts";
-import type { CaReply, Transport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 /** A transport that reads the CA's clock in passing. */
 export type ClockWatch = {
@@ -28,7 +29,7 @@ export function watchCaClock(transport: Transport, clock: Clock): ClockWatch {
   };
 }
 
-function dateOf({ headers }: CaReply): number | undefined {
+function dateOf({ headers }: HttpReply): number | undefined {
   const date = headers["date"] ?? "";
   // A cache on the way gives the time at which it took the reply in (RFC 9111 §5.1).
   if (headers["age"] !== undefined || !HTTP_DATE.test(date)) return undefined;

@@ -1,10 +1,11 @@
 import { OperatorError } from "../certificate/index.ts";
+import type { HttpReply } from "../ports/index.ts";
 import type { Clock } from "../reconcile/index.ts";
 import { NotAnAcmeDirectoryError, PlainHttpError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { NoncePool } from "./nonce-pool.ts";
 import { type Directory, readDirectory } from "./objects.ts";
 import { parseJson, refusalOf } from "./failures/refusal.ts";
-import type { CaReply, Transport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 // A directory changes about once in years. Where it does, a request fails, and a failure forgets it at once.
 const DIRECTORY_AGE_MS = 24 * 3600 * 1000;
@@ -74,7 +75,7 @@ async function askedByAnybody<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-function directoryIn(directoryUrl: string, reply: CaReply, now: Date): Directory {
+function directoryIn(directoryUrl: string, reply: HttpReply, now: Date): Directory {
   const { status, headers, text } = reply;
   const asked = { url: directoryUrl, doing: "give its directory" };
   if (status === 429 || status >= 500) throw refusalOf(asked, reply, now);

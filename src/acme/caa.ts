@@ -1,21 +1,15 @@
-import { Resolver } from "node:dns/promises";
 import type { Identifier, OperatorError } from "../certificate/index.ts";
+import type { CaaLookup, CaaRecord } from "../ports/index.ts";
 import { oneLine, type Problem, problemName } from "./failures/problem.ts";
 import { ChallengeFailedError, ProblemError } from "./failures/problem-errors.ts";
-
-/** One CAA record (RFC 8659 §4): `flags` 128 is critical. */
-export type CaaRecord = { readonly flags: number; readonly tag: string; readonly value: string };
-
-/** Gives the CAA records of exactly this name, none when it has none. Rejects when nobody can tell. */
-export type CaaLookup = (name: string, signal: AbortSignal) => Promise<readonly CaaRecord[]>;
 
 const TIMEOUT_MS = 5000;
 const MOST_NAMES = 5;
 
-/** The order whose error it is, and how to look; the DNS is asked when no `lookUp` is given. */
+/** The order whose error it is, and how to look. */
 export type CaaContext = {
   readonly identifiers: readonly Identifier[];
-  readonly lookUp?: CaaLookup | undefined;
+  readonly lookUp: CaaLookup;
   readonly signal: AbortSignal;
 };
 
@@ -26,11 +20,10 @@ export type CaaContext = {
 export async function showCaa(failure: OperatorError, context: CaaContext): Promise<OperatorError> {
   const names = namesIn(failure, context.identifiers);
   if (names.length === 0) return failure;
-  const { lookUp = lookUpCaa } = context;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(TIMEOUT_MS)]);
   const entries = names
     .slice(0, MOST_NAMES)
-    .map(async (name) => [name, await describeCaa(name, lookUp, signal)] as const);
+    .map(async (name) => [name, await describeCaa(name, context.lookUp, signal)] as const);
   return withNotes(failure, new Map(await Promise.all(entries)));
 }
 
@@ -66,7 +59,7 @@ async function describeCaa(name: string, lookUp: CaaLookup, signal: AbortSignal)
   try {
     for (let index = 0; index < labels.length; index += 1) {
       const place = labels.slice(index).join(".");
-      const records = await withinSignal(lookUp(place, signal), signal);
+      const records = await lookUp(place, signal);
       if (records.length > 0) return describeRecords(place, records);
     }
     return `from here no CAA record is seen for ${name}: the DNS has changed, or the CA sees another one`;
@@ -85,39 +78,4 @@ function describeRecords(place: string, records: readonly CaaRecord[]): string {
     ...(hasParameter("validationmethods") ? ["its validationmethods allows no other way to prove the name"] : []),
   ];
   return oneLine([`CAA record found at ${place}: ${list}`, ...hints].join("; "));
-}
-
-/** The operation's outcome, or a rejection once the signal aborts: a lookup need not obey it. */
-function withinSignal<T>(operation: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(new Error("no time left"));
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  return Promise.race([operation, promise]).finally(() => signal.removeEventListener("abort", onAbort));
-}
-
-const NO_RECORDS = new Set(["ENODATA", "ENOTFOUND"]);
-
-/** Asks the DNS as this machine is set up to. */
-export async function lookUpCaa(name: string, signal: AbortSignal, servers?: readonly string[]): Promise<CaaRecord[]> {
-  const resolver = new Resolver({ timeout: 1500, tries: 2 });
-  if (servers !== undefined) resolver.setServers(servers);
-  const onAbort = () => resolver.cancel();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return (await resolver.resolveCaa(name)).flatMap(readRecord);
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (NO_RECORDS.has(code)) return [];
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-// Node.js gives { critical: flags, <tag>: value }.
-function readRecord({ critical, ...rest }: { readonly critical: number }): CaaRecord[] {
-  return Object.entries(rest).flatMap(([tag, value]) =>
-    typeof value === "string" && tag !== "type" ? { flags: critical, tag, value } : [],
-  );
 }

@@ -1,4 +1,5 @@
 import { asOperatorError, type Identifier } from "../certificate/index.ts";
+import type { CaaLookup, HttpExchange } from "../ports/index.ts";
 import type {
   Account,
   AccountStore,
@@ -13,7 +14,7 @@ import type {
 } from "../reconcile/index.ts";
 import { AccountClient, isAccountRefused, type Replacement } from "./account.ts";
 import { askNonce, type Ca, createCa } from "./ca.ts";
-import { type CaaLookup, showCaa } from "./caa.ts";
+import { showCaa } from "./caa.ts";
 import { watchCaClock } from "./ca-clock.ts";
 import { connect } from "./connection.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";
@@ -24,18 +25,18 @@ import type { OrderContext, PlacedOrder } from "./order-context.ts";
 import type { Deadline } from "./poll.ts";
 import { askRenewalInfo } from "./renewal-info.ts";
 import { readReusableKey } from "./signing-request.ts";
-import { createTransport, type Transport, type TransportOptions } from "./transport.ts";
+import { createTransport } from "./transport.ts";
 
 /** What a CertificateAuthority is made of. */
-export type CertificateAuthorityParts = Omit<TransportOptions, "requestTimeoutMs"> & {
+export type CertificateAuthorityParts = {
+  /** The network, or a CA in the same process. */
+  readonly http: HttpExchange;
   readonly accounts: AccountStore;
   /** How to prove control of a name; asked once for each authorization that isn't valid yet. */
   readonly solverFor: (identifier: Identifier) => ChallengeSolver;
   readonly clock: Clock;
-  /** How to show an operator the CAA records that a CA refuses for; the machine's own DNS when left out. */
-  readonly lookUpCaa?: CaaLookup | undefined;
-  /** Takes the place of the network, for a CA in the same process; then the other ways to reach CAs mean nothing. */
-  readonly transport?: Transport | undefined;
+  /** How to show an operator the CAA records that a CA refuses for. */
+  readonly lookUpCaa: CaaLookup;
   /** For one request and its reply; 30 s when left out. */
   readonly requestTimeoutMs?: number | undefined;
   /** For the CA's decisions on one order; 5 min when left out. */
@@ -48,11 +49,11 @@ const PROBE_TIMEOUT_MS = 10_000;
 
 /**
  * Makes the way to get certificates over ACME (RFC 8555). Directories, nonces and throw-away accounts are kept for as
- * long as the result lives: make one for a process. Throws CaBundleUnreadableError when `caBundlePem` is no PEM.
+ * long as the result lives: make one for a process.
  */
 export function createCertificateAuthority(parts: CertificateAuthorityParts): CertificateAuthority {
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, clock } = parts;
-  const watch = watchCaClock(parts.transport ?? createTransport({ ...parts, requestTimeoutMs }), clock);
+  const watch = watchCaClock(createTransport(parts.http, requestTimeoutMs), clock);
   const sessions = new Map<string, CaSession>();
   const sessionAt = (directoryUrl: string): CaSession => {
     const known = sessions.get(directoryUrl);

@@ -7,11 +7,9 @@ export {
   RehearsalAccountError,
 } from "./failures/account-errors.ts";
 export { AccountPausedError } from "./failures/account-paused.ts";
-export type { CaaLookup, CaaRecord } from "./caa.ts";
 export { createCertificateAuthority } from "./certificate-authority.ts";
 export type { CertificateAuthorityParts } from "./certificate-authority.ts";
 export {
-  CaBundleUnreadableError,
   CaFailingError,
   CaUnreachableError,
   CaUntrustedError,
@@ -28,4 +26,3 @@ export {
 } from "./failures/order-errors.ts";
 export type { Problem, Subproblem } from "./failures/problem.ts";
 export { ChallengeFailedError, ProblemError, RateLimitedError } from "./failures/problem-errors.ts";
-export type { CaReply, CaRequest, Transport } from "./transport.ts";

@@ -1,10 +1,10 @@
 import { asOperatorError, type OperatorError, type RenewalInfoAnswer } from "../certificate/index.ts";
+import type { HttpReply } from "../ports/index.ts";
 import type { Ca } from "./ca.ts";
 import { CaFailingError, CaUnreachableError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { isRecord, oneLine } from "./failures/problem.ts";
 import { parseJson, refusalOf } from "./failures/refusal.ts";
 import { parseRetryAfter } from "./failures/retry-after.ts";
-import type { CaReply } from "./transport.ts";
 
 /**
  * Asks for the renewal information of a certificate (RFC 9773 §4). Every trouble is an answer of its own; throws only the
@@ -35,7 +35,7 @@ function isTemporary(error: OperatorError): boolean {
   return error instanceof CaFailingError;
 }
 
-function readWindow(url: string, { text }: CaReply) {
+function readWindow(url: string, { text }: HttpReply) {
   const data = parseJson(text);
   const window = isRecord(data) ? data["suggestedWindow"] : undefined;
   if (!isRecord(data) || !isRecord(window)) throw nonsense(url, "without a suggestedWindow");

@@ -1,6 +1,10 @@
 export { sleepUntil, systemClock } from "./clock.ts";
+export { lookUpCaa, lookUpTxt } from "./dns.ts";
+export { CaBundleUnreadableError, createHttp } from "./http.ts";
+export type { HttpOptions } from "./http.ts";
 export { createLog } from "./log.ts";
 export type { LogDestination, LogOptions } from "./log.ts";
+export { runLocal } from "./process.ts";
 export { createSchedule, drawSchedule, isCronExpression, ScheduleInvalidError } from "./schedule.ts";
 export type { Schedule, ScheduleOptions } from "./schedule.ts";
 export { createSlowScheduleWarning } from "./slow-schedule.ts";

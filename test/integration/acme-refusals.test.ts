@@ -9,6 +9,7 @@ import { createTransport } from "../../src/acme/transport.ts";
 import type { Account, AccountStore } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { acmeStage, dns, failureOf, freshName } from "../support/acme-stage.ts";
+import { networkOf } from "../support/network.ts";
 import { collectLog } from "../support/collected-log.ts";
 
 const stage = acmeStage();
@@ -156,7 +157,7 @@ describe("the account", () => {
   });
 
   const open = (signer: { privateKeyPem: string; url?: string }) => {
-    const transport = createTransport({ userAgent: "tests", caBundlePem: stage.ca.caPem, requestTimeoutMs: 10_000 });
+    const transport = createTransport(networkOf(stage.ca.caPem).http, 10_000);
     const shared = createCa(stage.ca.directoryUrl, transport, systemClock);
     return connect(shared, signer, { log: collectLog(), signal: live() });
   };

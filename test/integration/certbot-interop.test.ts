@@ -11,6 +11,7 @@ import { collectLog } from "../support/collected-log.ts";
 import { docker } from "../support/docker-command.ts";
 import { IMAGES } from "../support/images.ts";
 import { isServable, newVersion, SETTINGS } from "../support/lineage-tree.ts";
+import { networkOf } from "../support/network.ts";
 import { startPebble, type Pebble } from "../support/pebble.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { openTestStore, type TestStore } from "../support/test-store.ts";
@@ -219,8 +220,7 @@ describe("a tree of certbot's", () => {
         throw new Error("no proof is wanted");
       },
       clock: systemClock,
-      caBundlePem: pebble.caPem,
-      userAgent: "cert-sidecar/tests",
+      ...networkOf(pebble.caPem),
     });
     const choice = { directoryUrl: pebble.directoryUrl };
     const { previousId, account } = await authority.changeAccountKey(

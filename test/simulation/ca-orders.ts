@@ -1,4 +1,4 @@
-import type { CaReply } from "../../src/acme/transport.ts";
+import type { HttpReply } from "../../src/ports/index.ts";
 import { type CaLimits, type LimitName, limitWords } from "./ca-limits.ts";
 import type { CaRegistry, KnownLeaf } from "./ca-registry.ts";
 import { type CaProblem, jsonReply, refuse, Refusal } from "./ca-replies.ts";
@@ -84,7 +84,7 @@ export class CaOrderDesk {
   }
 
   /** Answers what an account asks of orders; undefined when the URL is none of them. Throws Refusal. */
-  answer(call: OrderCall): CaReply | undefined {
+  answer(call: OrderCall): HttpReply | undefined {
     const [, kind, id, verb] = call.url.slice(this.#parts.base.length).split("/");
     if (kind === "new-order") return this.#newOrder(call);
     if (kind === "authz") return this.#authorization(own(this.#authorizations.get(id ?? ""), call), call);
@@ -104,7 +104,7 @@ export class CaOrderDesk {
     }
   }
 
-  #newOrder(call: OrderCall): CaReply {
+  #newOrder(call: OrderCall): HttpReply {
     const identifiers = (call.payload?.["identifiers"] ?? []) as { type: string; value: string }[];
     const names = [...new Set(identifiers.map(({ value }) => value))].sort();
     if (names.length === 0 || identifiers.some(({ type }) => type !== "dns")) refuse("malformed", "no names");
@@ -179,7 +179,7 @@ export class CaOrderDesk {
     return made;
   }
 
-  #authorization(one: Authorization, { payload }: OrderCall): CaReply {
+  #authorization(one: Authorization, { payload }: OrderCall): HttpReply {
     if (payload?.["status"] === "deactivated" && one.status !== "invalid") {
       one.status = "deactivated";
       this.#deciding.delete(one);
@@ -193,7 +193,7 @@ export class CaOrderDesk {
     return jsonReply(200, body, one.status === "pending" ? this.#pollAfter() : {});
   }
 
-  #challenge(one: Authorization, { payload, nowMs }: OrderCall): CaReply {
+  #challenge(one: Authorization, { payload, nowMs }: OrderCall): HttpReply {
     if (payload !== undefined) {
       if (one.status !== "pending") refuse("malformed", "authorization is not pending");
       if (one.decideAt === undefined) {
@@ -218,7 +218,7 @@ export class CaOrderDesk {
     }
   }
 
-  #finalize(order: Order, call: OrderCall): CaReply {
+  #finalize(order: Order, call: OrderCall): HttpReply {
     const status = this.#statusOf(order, call.nowMs);
     if (status !== "ready") refuse("orderNotReady", `the order is ${status}`, 403);
     const { key, names } = readCsr(call.payload?.["csr"]);
@@ -230,7 +230,7 @@ export class CaOrderDesk {
     return jsonReply(200, this.#describe(order, call), { location: order.url });
   }
 
-  #certificate({ leaf }: Order): CaReply {
+  #certificate({ leaf }: Order): HttpReply {
     if (!leaf) return refuse("malformed", "no certificate yet", 404);
     const headers = { "content-type": "application/pem-certificate-chain" };
     return { status: 200, headers, text: leaf.pem + this.#parts.registry.issuerPem };

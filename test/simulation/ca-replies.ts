@@ -1,4 +1,4 @@
-import type { CaReply } from "../../src/acme/transport.ts";
+import type { HttpReply } from "../../src/ports/index.ts";
 
 /** A problem document (RFC 8555 §6.7), its type without the prefix. */
 export type CaProblem = {
@@ -25,12 +25,12 @@ export function refuse(type: string, detail: string, status = 400): never {
 }
 
 /** A reply with JSON in it. */
-export function jsonReply(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): CaReply {
+export function jsonReply(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): HttpReply {
   return { status, headers: { "content-type": "application/json", ...headers }, text: JSON.stringify(body) };
 }
 
 /** A reply that is a problem document. */
-export function problemReply({ status, type, detail, retryAfter }: CaProblem): CaReply {
+export function problemReply({ status, type, detail, retryAfter }: CaProblem): HttpReply {
   const body = { type: `urn:ietf:params:acme:error:${type}`, detail, status };
   return jsonReply(status, body, {
     "content-type": "application/problem+json",
@@ -39,7 +39,7 @@ export function problemReply({ status, type, detail, retryAfter }: CaProblem): C
 }
 
 /** What stands in front of a CA says when the CA itself doesn't answer. */
-export function htmlReply(status: number, words: string, headers: Readonly<Record<string, string>> = {}): CaReply {
+export function htmlReply(status: number, words: string, headers: Readonly<Record<string, string>> = {}): HttpReply {
   const text = `<html><head><title>${words}</title></head><body><h1>${words}</h1></body></html>`;
   return { status, headers: { "content-type": "text/html", ...headers }, text };
 }

@@ -1,5 +1,4 @@
-import { connectionError, RequestTimedOut } from "../../src/acme/failures/connection-errors.ts";
-import type { CaReply, CaRequest, Transport } from "../../src/acme/transport.ts";
+import type { HttpExchange, HttpReply, HttpRequest } from "../../src/ports/index.ts";
 import type { Draws } from "./draws.ts";
 import type { Episode, Fault, RenewalInfoFault, Told } from "./fault-plan.ts";
 import { numberOf } from "./settings.ts";
@@ -25,33 +24,33 @@ export type LineParts = {
   readonly draws: Draws;
   readonly active: () => readonly ActiveFault[];
   /** Called with each request before anything happens to it. */
-  readonly onRequest: (owner: Mortal, request: CaRequest) => Promise<never> | undefined;
-  readonly onPatience: (owner: Mortal, patience: Patience, request: CaRequest) => void;
+  readonly onRequest: (owner: Mortal, request: HttpRequest) => Promise<never> | undefined;
+  readonly onPatience: (owner: Mortal, patience: Patience, request: HttpRequest) => void;
 };
 
-type Loss = { readonly request: CaRequest; readonly how: keyof typeof LOSSES };
+type Loss = { readonly signal: AbortSignal; readonly how: keyof typeof LOSSES };
 
 /** What happens to one request. */
 type Fate =
   | { readonly kind: "arrives" }
   | { readonly kind: "lost"; readonly how: keyof typeof LOSSES; readonly isSeen?: boolean }
-  | { readonly kind: "answered"; readonly reply: CaReply };
+  | { readonly kind: "answered"; readonly reply: HttpReply };
 
 /** The line between one process and all CAs, with everything that goes wrong on it and at its end. */
-export function openLine(parts: LineParts, owner: Mortal): Transport {
+export function openLine(parts: LineParts, owner: Mortal): HttpExchange {
   const { time, draws } = parts;
-  return async (request) => {
-    request.signal.throwIfAborted();
+  return async (request, signal) => {
+    signal.throwIfAborted();
     await parts.onRequest(owner, request);
     const ca = parts.cas.find(({ base }) => request.url.startsWith(`${base}/`));
-    if (!ca) return lose(parts, owner, { request, how: "no-dns" });
-    await time.sleep(draws.between(20, 200), owner, request.signal);
+    if (!ca) return lose(parts, owner, { signal, how: "no-dns" });
+    await time.sleep(draws.between(20, 200), owner, signal);
     const isOrder = orderedNames(request) !== undefined;
     if (isOrder) time.tellAtDesk(false);
     const fate = drawFate(parts, ca, request);
     if (fate.kind === "lost") {
       if (fate.isSeen) ca.answer(request, time.nowMs());
-      return lose(parts, owner, { request, how: fate.how });
+      return lose(parts, owner, { signal, how: fate.how });
     }
     const reply = fate.kind === "answered" ? fate.reply : ca.answer(request, time.nowMs());
     // An order that was refused may be followed by a new account.
@@ -69,14 +68,13 @@ const LOSSES = {
   "no-dns": { code: "ENOTFOUND", afterMs: 50 },
 } as const;
 
-async function lose({ time }: LineParts, owner: Mortal, { request, how }: Loss): Promise<never> {
+async function lose({ time }: LineParts, owner: Mortal, { signal, how }: Loss): Promise<never> {
   const { code, afterMs } = LOSSES[how];
-  await time.sleep(afterMs, owner, request.signal);
-  const cause = how === "timeout" ? new RequestTimedOut(TIMEOUT_MS) : Object.assign(new Error(how), { code });
-  throw connectionError(new URL(request.url), cause);
+  await time.sleep(afterMs, owner, signal);
+  throw Object.assign(new Error(how), { code });
 }
 
-function drawFate(parts: LineParts, ca: SimulatedCa, request: CaRequest): Fate {
+function drawFate(parts: LineParts, ca: SimulatedCa, request: HttpRequest): Fate {
   const isFirst = ca === parts.cas[0];
   for (const active of parts.active()) {
     const fate = isFirst || active.isEverywhere ? fateBy(parts, { ...active, ca, request }) : undefined;
@@ -85,7 +83,7 @@ function drawFate(parts: LineParts, ca: SimulatedCa, request: CaRequest): Fate {
   return { kind: "arrives" };
 }
 
-type Meeting = ActiveFault & { readonly ca: SimulatedCa; readonly request: CaRequest };
+type Meeting = ActiveFault & { readonly ca: SimulatedCa; readonly request: HttpRequest };
 
 function fateBy(parts: LineParts, meeting: Meeting): Fate | undefined {
   const { fault, request, ca } = meeting;
@@ -115,12 +113,12 @@ function fateBy(parts: LineParts, meeting: Meeting): Fate | undefined {
   }
 }
 
-function isAt(at: "everything" | "orders" | "finalize", { url, method }: CaRequest): boolean {
+function isAt(at: "everything" | "orders" | "finalize", { url, method }: HttpRequest): boolean {
   if (at === "everything") return true;
   return method === "POST" && url.endsWith(at === "orders" ? "/new-order" : "/finalize");
 }
 
-function failure(parts: LineParts, { status, told }: Fault & { kind: "failing" }, toMs: number): CaReply {
+function failure(parts: LineParts, { status, told }: Fault & { kind: "failing" }, toMs: number): HttpReply {
   const retryAfter = status === 503 ? retryAfterOf(parts, told, toMs) : undefined;
   if (parts.draws.chance(0.3)) return problemReply({ status, type: "serverInternal", detail: "an error", retryAfter });
   return htmlReply(status, `${status} from a proxy`, retryAfter === undefined ? {} : { "retry-after": retryAfter });
@@ -161,7 +159,11 @@ function retryAfterOf({ draws, time }: LineParts, told: Told, toMs: number): str
   }
 }
 
-function renewalInfo({ draws, time }: LineParts, how: RenewalInfoFault, { url, method }: CaRequest): Fate | undefined {
+function renewalInfo(
+  { draws, time }: LineParts,
+  how: RenewalInfoFault,
+  { url, method }: HttpRequest,
+): Fate | undefined {
   if (method !== "GET" || !url.includes("/renewal-info/")) return undefined;
   const at = (days: number) => new Date(time.nowMs() + days * DAY).toISOString();
   const window = (start: string, end: string, headers = {}): Fate => ({
@@ -188,7 +190,7 @@ function renewalInfo({ draws, time }: LineParts, how: RenewalInfoFault, { url, m
 }
 
 // What a CA has said holds, whatever it was that made it say so.
-function patienceIn(request: CaRequest, { status, headers, text }: CaReply, nowMs: number): Patience | undefined {
+function patienceIn(request: HttpRequest, { status, headers, text }: HttpReply, nowMs: number): Patience | undefined {
   if ((status !== 429 && status !== 503) || request.url.includes("/renewal-info/")) return undefined;
   const untilMs = told(headers["retry-after"], nowMs);
   const isForAll = status === 503 || text.includes("this account");
@@ -203,7 +205,7 @@ function told(retryAfter: string | undefined, nowMs: number): number | undefined
 }
 
 /** The names that an order asks for; undefined for any other request. */
-export function orderedNames({ url, method, body }: CaRequest): string[] | undefined {
+export function orderedNames({ url, method, body }: HttpRequest): string[] | undefined {
   if (method !== "POST" || !url.endsWith("/new-order")) return undefined;
   const { payload } = JSON.parse(body ?? "") as { payload: string };
   const { identifiers } = JSON.parse(Buffer.from(payload, "base64url").toString()) as {

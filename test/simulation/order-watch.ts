@@ -1,4 +1,4 @@
-import type { CaRequest } from "../../src/acme/transport.ts";
+import type { HttpRequest } from "../../src/ports/index.ts";
 import type { IssueRequest, LogEvent, LogFields } from "../../src/reconcile/index.ts";
 import { orderedNames, type Patience } from "./faulty-line.ts";
 import { DailyCount } from "./figures.ts";
@@ -59,7 +59,7 @@ export class OrderWatch {
   }
 
   /** A request goes out. Of a rehearsal nothing is kept, so the next one can't know what staging has said. */
-  onRequest(owner: Mortal, request: CaRequest): void {
+  onRequest(owner: Mortal, request: HttpRequest): void {
     const names = orderedNames(request);
     if (!names || isAt(request, STAGING)) return;
     const nowMs = this.#parts.time.nowMs();
@@ -80,7 +80,7 @@ export class OrderWatch {
   }
 
   /** The CA has asked for patience in its answer to a request. */
-  onPatience(owner: Mortal, patience: Patience, request: CaRequest): void {
+  onPatience(owner: Mortal, patience: Patience, request: HttpRequest): void {
     const { time, hindrances, canRemember } = this.#parts;
     const names = orderedNames(request);
     const isForAll = patience.isForAll || names === undefined;
@@ -113,7 +113,7 @@ export class OrderWatch {
   }
 }
 
-function isAt({ url }: CaRequest, directoryUrl: string): boolean {
+function isAt({ url }: HttpRequest, directoryUrl: string): boolean {
   return new URL(url).origin === new URL(directoryUrl).origin;
 }
 

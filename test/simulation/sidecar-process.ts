@@ -1,5 +1,5 @@
 import { createCertificateAuthority } from "../../src/acme/index.ts";
-import type { Transport } from "../../src/acme/transport.ts";
+import type { HttpExchange } from "../../src/ports/index.ts";
 import {
   createLoop,
   mendTree,
@@ -29,7 +29,7 @@ export type SidecarParts = {
   readonly solver: ChallengeSolver;
   readonly finder: TargetFinder;
   readonly log: Log;
-  readonly openLine: (owner: Mortal) => Transport;
+  readonly openLine: (owner: Mortal) => HttpExchange;
   /** Called before each call on the disk; what it throws is the call's result. */
   readonly onDisk: (owner: SidecarProcess, call: string) => Promise<never> | undefined;
   /** Called with each request for a certificate, before the CA hears of it. */
@@ -114,9 +114,8 @@ export class SidecarProcess implements Mortal {
       accounts,
       solverFor: () => solver,
       clock,
-      userAgent: "cert-sidecar/simulation",
       lookUpCaa: async () => [],
-      transport: openLine(this),
+      http: openLine(this),
     });
     return {
       issue: (...call) => {

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import type { CaReply, CaRequest } from "../../src/acme/transport.ts";
+import type { HttpReply, HttpRequest } from "../../src/ports/index.ts";
 import { CaLimits } from "./ca-limits.ts";
 import { CaOrderDesk, type CaConditions, type OrderCall } from "./ca-orders.ts";
 import { CaRegistry } from "./ca-registry.ts";
@@ -62,7 +62,7 @@ export class SimulatedCa {
   }
 
   /** What it answers to a request that gets there at `nowMs`. */
-  answer(request: CaRequest, nowMs: number): CaReply {
+  answer(request: HttpRequest, nowMs: number): HttpReply {
     this.orders.decide(nowMs);
     const reply = this.#answer(request, nowMs);
     const hasNonce = request.method === "POST" || request.url.endsWith("/new-nonce");
@@ -71,7 +71,7 @@ export class SimulatedCa {
   }
 
   /** What it answers when it takes a nonce for a wrong one. */
-  rejectNonce(nowMs: number): CaReply {
+  rejectNonce(nowMs: number): HttpReply {
     const reply = problemReply({ status: 400, type: "badNonce", detail: "this nonce is not known" });
     const headers = { date: new Date(nowMs).toUTCString(), "replay-nonce": this.#mintNonce() };
     return { ...reply, headers: { ...headers, ...reply.headers } };
@@ -88,7 +88,7 @@ export class SimulatedCa {
     for (const account of this.#accounts.values()) account.status = "deactivated";
   }
 
-  #answer(request: CaRequest, nowMs: number): CaReply {
+  #answer(request: HttpRequest, nowMs: number): HttpReply {
     try {
       return request.method === "POST" ? this.#post(request, nowMs) : this.#get(request.url, nowMs);
     } catch (thrown) {
@@ -97,7 +97,7 @@ export class SimulatedCa {
     }
   }
 
-  #get(url: string, nowMs: number): CaReply {
+  #get(url: string, nowMs: number): HttpReply {
     const base = this.base;
     if (url === this.directoryUrl) return jsonReply(200, this.#directory());
     if (url === `${base}/new-nonce`) return { status: 200, headers: {}, text: "" };
@@ -111,7 +111,7 @@ export class SimulatedCa {
     return jsonReply(200, { suggestedWindow }, { "retry-after": String(this.#askAgainMs / 1000) });
   }
 
-  #post({ url, body }: CaRequest, nowMs: number): CaReply {
+  #post({ url, body }: HttpRequest, nowMs: number): HttpReply {
     const request = readBody(body);
     if (request.url !== url) refuse("malformed", "the signed url is another one");
     if (!this.#nonces.delete(request.nonce)) refuse("badNonce", "the nonce is not known, or was used before");
@@ -126,7 +126,7 @@ export class SimulatedCa {
     return this.orders.answer(call) ?? refuse("malformed", "there is no such thing", 404);
   }
 
-  #newAccount({ jwk, isSignedBy, payload }: SignedRequest): CaReply {
+  #newAccount({ jwk, isSignedBy, payload }: SignedRequest): HttpReply {
     if (!jwk) return refuse("malformed", "the key is missing");
     const key = keyOf(jwk);
     if (!isSignedBy(key)) refuse("unauthorized", "the signature is not right", 403);

@@ -1,4 +1,4 @@
-import type { CaRequest } from "../../src/acme/transport.ts";
+import type { HttpRequest } from "../../src/ports/index.ts";
 import type { RunMode, RunReport } from "../../src/reconcile/index.ts";
 import { ActiveFaults } from "./active-faults.ts";
 import { createDraws, type Draws } from "./draws.ts";
@@ -228,7 +228,7 @@ export class SimulatedWorld {
     return Promise.reject(Object.assign(error, { code: "ENOSPC", syscall: call.split(" ")[0] }));
   }
 
-  #onRequest(owner: Mortal, request: CaRequest): Promise<never> | undefined {
+  #onRequest(owner: Mortal, request: HttpRequest): Promise<never> | undefined {
     if (owner.isDead) return new Promise(() => undefined);
     const requestsToday = this.#requests.add(this.#time.nowMs());
     if (requestsToday > MOST_REQUESTS_A_DAY) this.#judge.report(`${requestsToday} requests in a day`);

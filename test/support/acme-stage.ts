@@ -15,6 +15,7 @@ import type {
 import { createAccountStore } from "../../src/store/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { type CollectedLine, collectLog } from "./collected-log.ts";
+import { networkOf } from "./network.ts";
 import { type Pebble, type PebbleOptions, startPebble } from "./pebble.ts";
 import { type ProxiedCa, startProxiedCa } from "./proxied-ca.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -115,8 +116,7 @@ export async function makeSidecar(
     accounts,
     solverFor: () => solver,
     clock: systemClock,
-    caBundlePem: ca.caPem,
-    userAgent: "cert-sidecar/tests",
+    ...networkOf(ca.caPem),
     ...changed,
   });
   return {

@@ -6,6 +6,7 @@ import type { CertificateAuthority, IssuedCertificate, IssueRequest, Log } from 
 import { createAccountStore } from "../../src/store/index.ts";
 import { type CollectedLine, collectLog } from "./collected-log.ts";
 import { instantClock } from "./instant-clock.ts";
+import { networkOf } from "./network.ts";
 import type { ScriptedAnswer, ScriptedCa } from "./scripted-ca.ts";
 import { folderInMemory } from "./temporary-folder.ts";
 
@@ -30,8 +31,7 @@ export async function scriptedAuthority(server: ScriptedCa, startAt?: Date) {
     accounts,
     solverFor: () => solver,
     clock,
-    caBundlePem: server.caPem,
-    userAgent: "tests",
+    ...networkOf(server.caPem),
     orderTimeoutMs: 60_000,
     requestTimeoutMs: 1000,
   });

@@ -1,4 +1,5 @@
 import { errnoOf, type FailureOrigin, OperatorError } from "../../certificate/index.ts";
+import type { TooLong } from "../../ports/index.ts";
 
 /** No answer came from the CA: its name doesn't resolve, nothing listens, the line broke, or it is down. */
 export class CaUnreachableError extends OperatorError {
@@ -26,16 +27,6 @@ export class CaUntrustedError extends OperatorError {
   constructor(site: string, { words, remedy }: Reason, cause: unknown) {
     super(`The HTTPS certificate of the CA at ${site} is not trusted: ${words}`, { cause });
     this.remedy = remedy;
-  }
-}
-
-/** `CERTBOT_CA_BUNDLE` names a file without PEM certificates. */
-export class CaBundleUnreadableError extends OperatorError {
-  readonly code = "ACME_CA_BUNDLE_UNREADABLE";
-  readonly remedy = "Put the CA's root into the file named by CERTBOT_CA_BUNDLE, as PEM (-----BEGIN CERTIFICATE-----).";
-
-  constructor(cause: unknown) {
-    super(`The certificates of CERTBOT_CA_BUNDLE can't be read: ${wordsOf(cause)}`, { cause });
   }
 }
 
@@ -92,20 +83,6 @@ export class CaFailingError extends OperatorError {
   }
 }
 
-/** Thrown by the transport when a request has had its time. */
-export class RequestTimedOut extends Error {
-  constructor(timeoutMs: number) {
-    super(`no complete answer within ${timeoutMs / 1000} s`);
-  }
-}
-
-/** Thrown by the transport when a body is longer than any ACME object. */
-export class AnswerTooLong extends Error {
-  constructor(limitBytes: number) {
-    super(`it is longer than ${limitBytes} bytes`);
-  }
-}
-
 type Reason = { readonly words: string; readonly remedy: string; readonly isLasting?: boolean };
 
 const DISTRUST = new Set([
@@ -122,14 +99,16 @@ const DISTRUST = new Set([
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ]);
 
+const TOO_LONG: TooLong = "ERR_HTTP_TOO_LONG";
+
 // Node.js tells its own user what to do; whoever runs a container can't, and the remedy says better.
 const NODE_ADVICE = /; if the root CA is installed locally.*$/;
 
 /** Makes what the operator sees of a failed exchange with `url`. */
 export function connectionError(url: URL, cause: unknown): OperatorError {
   if (cause instanceof OperatorError) return cause;
-  if (cause instanceof AnswerTooLong) return new UnexpectedAnswerError(url.href, cause.message, { cause });
   const code = errnoOf(cause);
+  if (code === TOO_LONG) return new UnexpectedAnswerError(url.href, wordsOf(cause), { cause });
   if (DISTRUST.has(code)) return new CaUntrustedError(url.origin, whyUntrusted(code, cause), cause);
   if (code.startsWith("HPE_"))
     return new UnexpectedAnswerError(url.href, `it is not HTTP (${wordsOf(cause)})`, { cause });
@@ -181,9 +160,6 @@ function whyUnreachable(url: URL, code: string, cause: unknown): Reason {
   }
 }
 
-// A connection tried at several addresses fails with an AggregateError, whose own message is empty.
 function wordsOf(cause: unknown): string {
-  const parts = cause instanceof AggregateError ? cause.errors : [cause];
-  const words = parts.map((part) => (part instanceof Error ? part.message : String(part)).trim()).join("; ");
-  return words || errnoOf(cause) || "the connection failed";
+  return cause instanceof Error ? cause.message.trim() : String(cause);
 }

@@ -1,11 +1,11 @@
 import { excerpt, type Identifier, type OperatorError } from "../../certificate/index.ts";
+import type { HttpReply } from "../../ports/index.ts";
 import { AccountPausedError, unpauseLink } from "./account-paused.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./connection-errors.ts";
 import { type Problem, problemName, problemWords, readProblem } from "./problem.ts";
 import { ProblemError, type RateLimit, RateLimitedError } from "./problem-errors.ts";
 import { ACCOUNT, rateLimitScope } from "./rate-limit-scope.ts";
 import { parseRetryAfter, retryTimeInWords } from "./retry-after.ts";
-import type { CaReply } from "../transport.ts";
 
 /** What a CA was asked. */
 export type Asked = {
@@ -17,7 +17,7 @@ export type Asked = {
 };
 
 /** Makes of a reply that isn't a success what the operator sees. */
-export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: CaReply, now: Date): OperatorError {
+export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: HttpReply, now: Date): OperatorError {
   const { status } = reply;
   const problem = readProblem(parseJson(reply.text));
   const words = problem === undefined ? `${status} ${excerpt(reply.text, 200)}`.trim() : problemWords(problem);
@@ -41,7 +41,7 @@ export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: CaRepl
 }
 
 // The header first: CAs make the text of the same number, and seconds hold even where our clock is wrong.
-function retryTime({ headers }: CaReply, problem: Problem | undefined, now: Date): Date | undefined {
+function retryTime({ headers }: HttpReply, problem: Problem | undefined, now: Date): Date | undefined {
   return parseRetryAfter(headers["retry-after"], now) ?? retryTimeInWords(problem?.detail ?? "", now);
 }
 

@@ -9,6 +9,7 @@ import { createAccountStore } from "../../../src/store/index.ts";
 import { failureOf } from "../../support/acme-stage.ts";
 import { collectLog } from "../../support/collected-log.ts";
 import { instantClock } from "../../support/instant-clock.ts";
+import { networkOf } from "../../support/network.ts";
 import { problemAnswer, type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 import { dyingFiles, failingFiles } from "../../support/stepped-files.ts";
 import { folderInMemory } from "../../support/temporary-folder.ts";
@@ -76,8 +77,7 @@ function sidecar(fs?: Parameters<typeof createAccountStore>[0]["fs"]) {
       throw new Error("no proof is wanted");
     },
     clock: instantClock(),
-    caBundlePem: server.caPem,
-    userAgent: "tests",
+    ...networkOf(server.caPem),
   });
   const order = (more: Partial<IssueRequest> = {}) => {
     const names = { lineage: "a.test", identifiers: [{ type: "dns", value: "a.test" }] } as const;

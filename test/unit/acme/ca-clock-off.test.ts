@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { CaUntrustedError } from "../../../src/acme/index.ts";
 import { createTransport } from "../../../src/acme/transport.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
+import { networkOf } from "../../support/network.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 const inDays = (days: number) => new Date(Date.now() + days * DAY_MS);
@@ -17,7 +18,7 @@ test.each([
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
-  const transport = createTransport({ userAgent: "tests", caBundlePem: issued.chainPem, requestTimeoutMs: 5000 });
+  const transport = createTransport(networkOf(issued.chainPem).http, 5000);
   const asked = transport({ url: `https://127.0.0.1:${port}/`, method: "GET", signal: new AbortController().signal });
   const error: unknown = await asked.catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(CaUntrustedError);

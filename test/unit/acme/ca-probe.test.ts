@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { watchCaClock } from "../../../src/acme/ca-clock.ts";
-import { type CaReply, createCertificateAuthority } from "../../../src/acme/index.ts";
+import { createCertificateAuthority } from "../../../src/acme/index.ts";
+import type { HttpReply } from "../../../src/ports/index.ts";
 import { createAccountStore } from "../../../src/store/index.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 import { type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
@@ -55,7 +56,7 @@ describe("a probe of a CA", () => {
   });
 });
 
-test("a CA in the same process is asked by the transport that is given", async () => {
+test("a CA in the same process is asked by the exchange that is given", async () => {
   const asked: string[] = [];
   const resources = { newNonce: "https://ca.test/n", newAccount: "https://ca.test/a", newOrder: "https://ca.test/o" };
   const authority = createCertificateAuthority({
@@ -64,8 +65,8 @@ test("a CA in the same process is asked by the transport that is given", async (
       throw new Error("nothing is proven here");
     },
     clock: instantClock(),
-    userAgent: "tests",
-    transport: async ({ url, method }) => {
+    lookUpCaa: async () => [],
+    http: async ({ url, method }) => {
       asked.push(`${method} ${url}`);
       return { status: 200, headers: { "replay-nonce": "one" }, text: JSON.stringify(resources) };
     },
@@ -76,14 +77,14 @@ test("a CA in the same process is asked by the transport that is given", async (
 
 describe("the CA's clock", () => {
   const NOW = new Date("2026-11-22T01:00:00Z");
-  const told = (date: string | undefined, more: Readonly<Record<string, string>> = {}): CaReply => ({
+  const told = (date: string | undefined, more: Readonly<Record<string, string>> = {}): HttpReply => ({
     status: 200,
     headers: { ...more, date },
     text: "",
   });
 
   /** What is known after these replies, each of which takes `tripMs`. */
-  async function ahead(replies: readonly CaReply[], tripMs = 0) {
+  async function ahead(replies: readonly HttpReply[], tripMs = 0) {
     const clock = instantClock(NOW);
     const left = [...replies];
     const watch = watchCaClock(async ({ signal }) => {
@@ -105,7 +106,7 @@ describe("the CA's clock", () => {
     expect(await ahead(replies)).toBe(-60_000);
   });
 
-  test.each<[string, CaReply]>([
+  test.each<[string, HttpReply]>([
     ["a reply without one", told(undefined)],
     ["one that can't be read", told("yesterday at 12")],
     ["one of another form", told("2026-11-22T09:00:00Z")],

@@ -14,6 +14,7 @@ import { OperatorError } from "../../../src/certificate/index.ts";
 import { createTransport } from "../../../src/acme/transport.ts";
 import { collectLog } from "../../support/collected-log.ts";
 import { instantClock } from "../../support/instant-clock.ts";
+import { networkOf } from "../../support/network.ts";
 import { problemAnswer, type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 
 const NOW = new Date("2026-11-22T01:00:00Z");
@@ -30,7 +31,7 @@ afterAll(() => server.stop());
 async function open({ directoryUrl = server.directoryUrl, requestTimeoutMs = 5000, signal = neverAborted() } = {}) {
   const clock = instantClock(NOW);
   const log = collectLog();
-  const transport = createTransport({ userAgent: "tests", caBundlePem: server.caPem, requestTimeoutMs });
+  const transport = createTransport(networkOf(server.caPem).http, requestTimeoutMs);
   const ca = createCa(directoryUrl, transport, clock);
   const signer = { privateKeyPem: KEY.toString(), url: `${server.origin}/account/1` };
   const connection = await connect(ca, signer, { log, signal });

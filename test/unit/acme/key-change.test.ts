@@ -9,6 +9,7 @@ import { createAccountStore } from "../../../src/store/index.ts";
 import { failureOf } from "../../support/acme-stage.ts";
 import { collectLog } from "../../support/collected-log.ts";
 import { instantClock } from "../../support/instant-clock.ts";
+import { networkOf } from "../../support/network.ts";
 import { problemAnswer, type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -40,8 +41,7 @@ function changeKey() {
       throw new Error("no proof is wanted");
     },
     clock: instantClock(),
-    caBundlePem: server.caPem,
-    userAgent: "tests",
+    ...networkOf(server.caPem),
   });
   const choice = { directoryUrl: server.directoryUrl };
   return authority.changeAccountKey(choice, collectLog(), new AbortController().signal);

@@ -6,6 +6,7 @@ import { createWebrootSolver } from "../../../src/challenge/index.ts";
 import { createAccountStore } from "../../../src/store/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
 import { instantClock } from "../../support/instant-clock.ts";
+import { networkOf } from "../../support/network.ts";
 import { type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -48,8 +49,7 @@ async function prove({ status = "invalid", ...shown }: Outcome): Promise<Operato
     accounts,
     solverFor: () => createWebrootSolver({ front: { httpUrl: async () => undefined }, clock }),
     clock,
-    caBundlePem: server.caPem,
-    userAgent: "tests",
+    ...networkOf(server.caPem),
     lookUpCaa: async (name) => (name === "test" ? [{ flags: 0, tag: "issue", value: "other-ca.test" }] : []),
   });
   const request = {

@@ -1,0 +1,17 @@
+/** One CAA record (RFC 8659 §4): `flags` 128 is critical. */
+export type CaaRecord = { readonly flags: number; readonly tag: string; readonly value: string };
+
+/**
+ * Gives what the DNS has of one kind for exactly this name, nothing when it has none. Rejects when nobody can tell, and with the
+ * signal's reason once it aborts. `servers`, as `address` or `address:port`, are asked in place of the machine's own.
+ */
+export type DnsLookup<Result> = (
+  name: string,
+  signal: AbortSignal,
+  servers?: readonly string[],
+) => Promise<readonly Result[]>;
+
+export type CaaLookup = DnsLookup<CaaRecord>;
+
+/** Each record's text as one, whatever pieces it was sent in. */
+export type TxtLookup = DnsLookup<string>;

@@ -1,0 +1,28 @@
+/** One request over http or https. */
+export type HttpRequest = {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  /** From the first byte sent to the last received, in milliseconds. */
+  readonly timeoutMs: number;
+  /** A longer answer is an error; 1 MiB when left out. */
+  readonly longestBodyBytes?: number | undefined;
+};
+
+/** What was answered, whatever its status. Header names are lower-case. */
+export type HttpReply = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly text: string;
+};
+
+/** The `code` of an error of {@link HttpExchange} for an answer that is too long. */
+export type TooLong = "ERR_HTTP_TOO_LONG";
+
+/**
+ * Carries a request there and its reply back, following no redirect. Rejects when there is no whole reply, with an Error whose
+ * message says why and whose `code`, where it has one, is Node's or {@link TooLong}; with the signal's reason once that aborts.
+ * Parallel calls are safe.
+ */
+export type HttpExchange = (request: HttpRequest, signal: AbortSignal) => Promise<HttpReply>;

@@ -1,0 +1,118 @@
+import { X509Certificate } from "node:crypto";
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { createSecureContext, getCACertificates } from "node:tls";
+import { certificatesIn, errnoOf, OperatorError } from "../certificate/index.ts";
+import type { HttpExchange, HttpReply, HttpRequest, TooLong } from "../ports/index.ts";
+
+/** How to reach servers. */
+export type HttpOptions = {
+  /** `cert-sidecar/<version> (+url)`: RFC 8555 §6.1 asks for it, and Let's Encrypt's people read it. */
+  readonly userAgent: string;
+  /** Certificates trusted beside Node's own, one or more PEM blocks. */
+  readonly caBundlePem?: string | undefined;
+  /** False only for certbot's `--no-verify-ssl`, which means the CA. */
+  readonly verifyTls?: boolean | undefined;
+  /** `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, when they are to be obeyed. */
+  readonly proxyEnvironment?: Readonly<Record<string, string | undefined>> | undefined;
+};
+
+/** `CERTBOT_CA_BUNDLE` holds no certificate that can be read. */
+export class CaBundleUnreadableError extends OperatorError {
+  readonly code = "ACME_CA_BUNDLE_UNREADABLE";
+  readonly remedy = "Put the CA's root into the file named by CERTBOT_CA_BUNDLE, as PEM (-----BEGIN CERTIFICATE-----).";
+
+  constructor(cause: unknown) {
+    super(`The certificates of CERTBOT_CA_BUNDLE can't be read: ${wordsOf(cause)}`, { cause });
+  }
+}
+
+// The longest honest bodies are certificate chains of some 10 KB.
+const LONGEST_BODY_BYTES = 1024 * 1024;
+const TOO_LONG: TooLong = "ERR_HTTP_TOO_LONG";
+
+/** Makes a way to servers. Throws CaBundleUnreadableError. Connections are kept open between requests; none holds the process. */
+export function createHttp({ userAgent, caBundlePem, verifyTls, proxyEnvironment }: HttpOptions): HttpExchange {
+  const common = { keepAlive: true, ...(proxyEnvironment === undefined ? {} : { proxyEnv: proxyEnvironment }) };
+  const trust = caBundlePem === undefined ? {} : { secureContext: trustAlso(caBundlePem) };
+  const httpAgent = new HttpAgent(common);
+  const httpsAgent = new HttpsAgent({ ...common, ...trust, rejectUnauthorized: verifyTls ?? true });
+  return async (request, signal) => {
+    signal.throwIfAborted();
+    const { method, body } = request;
+    const length = body === undefined ? {} : { "Content-Length": Buffer.byteLength(body) };
+    const options = { method, headers: { "User-Agent": userAgent, ...length, ...request.headers } };
+    try {
+      const outgoing = request.url.startsWith("http:")
+        ? httpRequest(request.url, { ...options, agent: httpAgent })
+        : httpsRequest(request.url, { ...options, agent: httpsAgent });
+      return await exchange(outgoing, request, signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw cause instanceof AggregateError ? withCode(wordsOf(cause), errnoOf(cause)) : cause;
+    }
+  };
+}
+
+// OpenSSL skips what it can't read in a list of roots, without a word; so each block is read here first.
+function trustAlso(bundlePem: string) {
+  try {
+    const blocks = certificatesIn(bundlePem);
+    if (blocks.length === 0) throw new Error("there is no PEM certificate in it");
+    for (const block of blocks) void new X509Certificate(block).subject;
+    return createSecureContext({ ca: [...getCACertificates("default"), ...blocks] });
+  } catch (cause) {
+    throw new CaBundleUnreadableError(cause);
+  }
+}
+
+type Outgoing = ReturnType<typeof httpRequest>;
+
+function exchange(outgoing: Outgoing, { body, timeoutMs, longestBodyBytes }: HttpRequest, signal: AbortSignal) {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpReply>();
+  const stop = (reason: Error) => {
+    outgoing.destroy(reason);
+    reject(reason);
+  };
+  const timer = setTimeout(() => stop(new Error(`no complete answer within ${timeoutMs / 1000} s`)), timeoutMs);
+  const onAbort = () => stop(new Error("aborted"));
+  signal.addEventListener("abort", onAbort, { once: true });
+  outgoing.on("error", reject);
+  outgoing.on("response", (incoming) => {
+    readReply(incoming, longestBodyBytes).then(resolve, reject);
+  });
+  outgoing.end(body);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  });
+}
+
+async function readReply(incoming: IncomingMessage, longestBytes = LONGEST_BODY_BYTES): Promise<HttpReply> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of incoming) {
+    const bytes = chunk as Buffer; // no encoding is set, so chunks are Buffers
+    length += bytes.length;
+    if (length > longestBytes) throw withCode(`it is longer than ${longestBytes} bytes`, TOO_LONG);
+    chunks.push(bytes);
+  }
+  return {
+    status: incoming.statusCode ?? 0,
+    headers: Object.fromEntries(
+      Object.entries(incoming.headers).map(([name, value]) => [name, [value].flat().join(", ")]),
+    ),
+    text: Buffer.concat(chunks).toString("utf8"),
+  };
+}
+
+function withCode(message: string, code: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+// A connection tried at several addresses fails with an AggregateError, whose own message is empty.
+function wordsOf(cause: unknown): string {
+  const parts = cause instanceof AggregateError ? cause.errors : [cause];
+  const words = parts.map((part) => (part instanceof Error ? part.message : String(part)).trim()).join("; ");
+  return words || errnoOf(cause) || "the connection failed";
+}

@@ -1,0 +1,59 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import type { LocalCommand, LocalResult } from "../ports/index.ts";
+
+/** Runs a program in a process group of its own: see {@link RunLocal}. */
+export async function runLocal(command: LocalCommand, signal: AbortSignal): Promise<LocalResult> {
+  signal.throwIfAborted();
+  const { argv, env = {}, stdin, timeoutMs, longestOutputBytes, ...where } = command;
+  const [program, ...words] = argv;
+  const child = spawn(program, words, { ...where, env, detached: true });
+  const stdout = collect(child.stdout, longestOutputBytes);
+  const stderr = collect(child.stderr, longestOutputBytes);
+  // A program need not read what it is given.
+  child.stdin.on("error", () => undefined).end(stdin);
+  let isTimedOut = false;
+  const timer = setTimeout(() => {
+    isTimedOut = true;
+    kill(child);
+  }, timeoutMs);
+  const onAbort = () => kill(child);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    const ending = await endOf(child);
+    signal.throwIfAborted();
+    return { ...ending, isTimedOut, stdout: stdout(), stderr: stderr() };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The end is when nobody can print any more: what the program has left behind in its group counts as the program. */
+function endOf(child: ChildProcessWithoutNullStreams): Promise<Pick<LocalResult, "exitCode" | "signal">> {
+  const { promise, resolve, reject } = Promise.withResolvers<Pick<LocalResult, "exitCode" | "signal">>();
+  child.on("error", reject);
+  child.on("close", (code, killedBy) => resolve({ exitCode: code ?? undefined, signal: killedBy ?? undefined }));
+  return promise;
+}
+
+function kill(child: ChildProcessWithoutNullStreams): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // The group is gone already.
+  }
+  // Who has left the group may still hold the other ends, and is not waited for.
+  child.stdout.destroy();
+  child.stderr.destroy();
+}
+
+function collect(stream: Readable, longestBytes: number): () => string {
+  const chunks: Buffer[] = [];
+  let left = longestBytes;
+  stream.on("data", (chunk: Buffer) => {
+    if (left > 0) chunks.push(chunk.subarray(0, left));
+    left -= chunk.length;
+  });
+  return () => Buffer.concat(chunks).toString("utf8");
+}
