@@ -109,8 +109,8 @@ export function findCodes(sources: readonly Source[]): CodeUse[] {
   return sources.flatMap(({ path, text }) => {
     const lines = text.split("\n");
     return lines.flatMap((line, at) => {
-      // Ours have an underscore; the names of system errors have none.
-      const [, sign, code] = /\bcode(?:: string)?( =|:) "([A-Z]+_[A-Z_]+)"/.exec(line) ?? [];
+      // A system error has a name like ENOENT.
+      const [, sign, code] = /\bcode(?:: string)?( =|:) "(?!E[A-Z]+")([A-Z_]+)"/.exec(line) ?? [];
       if (code === undefined) return [];
       const start = lines.findLastIndex((above, i) => i <= at && DECLARATION.test(above));
       const sentence = sign === ":" ? rowComment(lines, at) : docComment(lines, start);

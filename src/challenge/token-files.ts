@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, realpath, rename, rm, rmdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { errnoOf, hasErrno } from "../certificate/index.ts";
+import { errnoOf, hasErrno, unlessErrno } from "../certificate/index.ts";
 import type { ChallengeProof, Clock } from "../reconcile/index.ts";
 import { UnsafeTokenError, WebrootError, type WebrootTrouble } from "./errors.ts";
 import { createLeftoverSweep } from "./leftover-sweep.ts";
@@ -81,13 +81,11 @@ async function openFolder(webrootPath: string, madeFolders: Set<string>): Promis
 
 /** Makes a folder; false when there is something of that name already. */
 async function makeFolder(folder: string): Promise<boolean> {
-  try {
-    await mkdir(folder, FOLDER_MODE);
-    return true;
-  } catch (cause) {
-    if (hasErrno(cause, "EEXIST")) return false;
-    throw cause;
-  }
+  const isMade = await unlessErrno(
+    mkdir(folder, FOLDER_MODE).then(() => true),
+    "EEXIST",
+  );
+  return isMade ?? false;
 }
 
 // Our umask may hide it from the server. If it isn't ours to change, the self-check tells.

@@ -1,6 +1,6 @@
 import { createPrivateKey, type JsonWebKey } from "node:crypto";
-import { basename, dirname, join } from "node:path";
-import { hasErrno, accountIdOf } from "../certificate/index.ts";
+import { basename, join } from "node:path";
+import { accountIdOf } from "../certificate/index.ts";
 import type { Account } from "../reconcile/index.ts";
 import type { DurableFiles } from "./durable-files.ts";
 import { StoreError } from "./errors.ts";
@@ -116,33 +116,19 @@ export class AccountFolders {
     const taken = await listFolder(this.at("set-aside", ...server), this.#files.fs);
     const count = taken.filter((entry) => entry.startsWith(id)).length;
     const aside = this.at("set-aside", ...server, count === 0 ? id : `${id}-${count}`);
-    if (!(await this.#rename(this.at(...path), aside))) return;
-    await this.#files.syncFolder(dirname(aside));
-    await this.#files.syncFolder(this.at(...path.slice(0, -1)));
+    await this.#files.renameIfThere(this.at(...path), aside);
   }
 
   /** Removes an account's folder, whole or not at all. Nothing happens when there is none. */
   async remove(path: readonly string[]): Promise<void> {
     const leaving = this.#temporary(path.at(-1) ?? "");
     await this.#files.fs.rm(leaving, { recursive: true, force: true });
-    if (!(await this.#rename(this.at(...path), leaving))) return;
-    await this.#files.syncFolder(this.at(...path.slice(0, -1)));
+    if (!(await this.#files.renameIfThere(this.at(...path), leaving))) return;
     await this.#files.fs.rm(leaving, { recursive: true, force: true });
   }
 
   #temporary(id: string): string {
     return this.at(`.new-${id}`);
-  }
-
-  /** Whether there was something to rename. */
-  async #rename(from: string, to: string): Promise<boolean> {
-    try {
-      await this.#files.fs.rename(from, to);
-      return true;
-    } catch (thrown) {
-      if (hasErrno(thrown, "ENOENT")) return false;
-      throw thrown;
-    }
   }
 
   // An account folder that can't be read (a certbot that died in it) makes room, its key kept.

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { hasErrno } from "../certificate/index.ts";
+import { unlessErrno } from "../certificate/index.ts";
 import type { IssuedCertificate } from "../reconcile/index.ts";
 import type { DurableFiles, FileLook, FileSystem } from "./durable-files.ts";
 import { listFolder, readLinkOf } from "./optional-reads.ts";
@@ -122,12 +122,7 @@ export class Archive {
   async #keyLook(lineage: string, version: number): Promise<FileLook> {
     const before = (await this.numbers(lineage)).find((number) => number < version);
     if (before === undefined) return { mode: KEY_MODE };
-    try {
-      const { mode, gid } = await this.#fs.stat(this.#paths.archived(lineage, "privkey", before));
-      return { mode: KEY_MODE | (mode & KEPT_KEY_BITS), gid };
-    } catch (thrown) {
-      if (hasErrno(thrown, "ENOENT", "ELOOP")) return { mode: KEY_MODE };
-      throw thrown;
-    }
+    const key = await unlessErrno(this.#fs.stat(this.#paths.archived(lineage, "privkey", before)), "ENOENT", "ELOOP");
+    return key === undefined ? { mode: KEY_MODE } : { mode: KEY_MODE | (key.mode & KEPT_KEY_BITS), gid: key.gid };
   }
 }

@@ -1,4 +1,4 @@
-import { hasErrno } from "../certificate/index.ts";
+import { unlessErrno } from "../certificate/index.ts";
 import type { LineageSettings } from "../reconcile/index.ts";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
 import { listFolder, readTextOf } from "./optional-reads.ts";
@@ -54,14 +54,7 @@ export class ConfFiles {
 
   /** Puts the prepared conf in force, by one rename. Whether there was one. */
   async commit(lineage: string): Promise<boolean> {
-    try {
-      await this.#fs.rename(this.#paths.preparedConf(lineage), this.#paths.conf(lineage));
-    } catch (thrown) {
-      if (hasErrno(thrown, "ENOENT")) return false;
-      throw thrown;
-    }
-    await this.#files.syncFolder(this.#paths.renewal);
-    return true;
+    return this.#files.renameIfThere(this.#paths.preparedConf(lineage), this.#paths.conf(lineage));
   }
 
   /** Puts a prepared conf that a death left in force, unless the one there is younger: somebody has changed it since. */
@@ -102,21 +95,12 @@ export class ConfFiles {
   }
 
   async #mode(lineage: string): Promise<number> {
-    try {
-      return (await this.#fs.stat(this.#paths.conf(lineage))).mode & 0o777;
-    } catch (thrown) {
-      if (hasErrno(thrown, "ENOENT")) return CONF_MODE;
-      throw thrown;
-    }
+    const conf = await unlessErrno(this.#fs.stat(this.#paths.conf(lineage)), "ENOENT");
+    return conf === undefined ? CONF_MODE : conf.mode & 0o777;
   }
 
   async #changedAtMs(path: string): Promise<number | undefined> {
-    try {
-      return (await this.#fs.stat(path)).mtimeMs;
-    } catch (thrown) {
-      if (hasErrno(thrown, "ENOENT")) return undefined;
-      throw thrown;
-    }
+    return (await unlessErrno(this.#fs.stat(path), "ENOENT"))?.mtimeMs;
   }
 }
 

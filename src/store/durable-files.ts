@@ -1,6 +1,6 @@
 import * as nodeFiles from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { hasErrno } from "../certificate/index.ts";
+import { hasErrno, unlessErrno } from "../certificate/index.ts";
 
 /** The part of `node:fs/promises` that the store uses: what a test replaces to fail, or die, at any one call. */
 export type FileSystem = Pick<
@@ -76,14 +76,24 @@ export class DurableFiles {
 
   /** Makes a folder inside an existing one when it isn't there; leaves an existing one's mode alone. */
   async ensureFolder(path: string, mode: number): Promise<void> {
-    try {
-      await this.fs.mkdir(path, { mode });
-    } catch (thrown) {
-      if (hasErrno(thrown, "EEXIST")) return;
-      throw thrown;
-    }
+    const isNew = await unlessErrno(
+      this.fs.mkdir(path, { mode }).then(() => true),
+      "EEXIST",
+    );
+    if (!isNew) return;
     await this.#giveToOwner(path);
     await this.syncFolder(dirname(path));
+  }
+
+  /** Renames, durably; false when there is nothing to rename. */
+  async renameIfThere(from: string, to: string): Promise<boolean> {
+    const isDone = await unlessErrno(
+      this.fs.rename(from, to).then(() => true),
+      "ENOENT",
+    );
+    if (!isDone) return false;
+    for (const folder of new Set([dirname(to), dirname(from)])) await this.syncFolder(folder);
+    return true;
   }
 
   /** Makes a link that must not exist yet (EEXIST). */

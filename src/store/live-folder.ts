@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { hasErrno } from "../certificate/index.ts";
+import { unlessErrno } from "../certificate/index.ts";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
 import { listFolder, readLinkOf } from "./optional-reads.ts";
 import { KINDS, parseArchived, parseGeneration, type Generation, type Kind, type TreePaths } from "./tree-paths.ts";
@@ -33,12 +33,7 @@ export class LiveFolder {
     const path = this.#paths.liveOf(lineage);
     const target = await readLinkOf(path, this.#fs);
     if (target !== undefined) return { kind: "link", target };
-    try {
-      return (await this.#fs.lstat(path)).isDirectory() ? { kind: "folder" } : { kind: "none" };
-    } catch (thrown) {
-      if (hasErrno(thrown, "ENOENT")) return { kind: "none" };
-      throw thrown;
-    }
+    return { kind: (await unlessErrno(this.#fs.lstat(path), "ENOENT"))?.isDirectory() ? "folder" : "none" };
   }
 
   /** Whether `live/<lineage>` is a link to this generation. */
@@ -122,14 +117,7 @@ export class LiveFolder {
   /** Whether a real folder of certbot's stands aside, and nothing is in its place. Puts it back then. */
   async putBackAdopted(lineage: string): Promise<boolean> {
     if ((await this.shown(lineage)).kind !== "none") return false;
-    try {
-      await this.#fs.rename(this.#paths.adopted(lineage), this.#paths.liveOf(lineage));
-    } catch (thrown) {
-      if (hasErrno(thrown, "ENOENT")) return false;
-      throw thrown;
-    }
-    await this.#files.syncFolder(this.#paths.live);
-    return true;
+    return this.#files.renameIfThere(this.#paths.adopted(lineage), this.#paths.liveOf(lineage));
   }
 
   /**

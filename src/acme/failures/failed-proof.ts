@@ -86,60 +86,49 @@ const TLS: Meaning = {
 };
 
 // Keyed by the name of the problem's type. A map, since the CA chooses the key: an object would know "constructor" too.
-const GENERAL: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
-  [
-    "connection",
-    {
+const GENERAL: ReadonlyMap<string, Meaning> = new Map<string, Meaning>(
+  Object.entries({
+    connection: {
       // The CA can't connect to port 80 at the address in the message: closed port, firewall, stale AAAA record.
       code: "ACME_CHALLENGE_UNREACHABLE",
       remedy:
         "Open port 80 of this machine to the internet (firewall, router, cloud security group) and check that the name's " +
         "A and AAAA records point to it; then run update-cert.",
     },
-  ],
-  [
-    "dns",
-    {
+    dns: {
       // The CA can't resolve a name: no such name, no address, or name servers that fail. The remedy says which.
       code: "ACME_CHALLENGE_DNS",
       remedy:
         "Give the name an A or AAAA record that points to this machine, and wait until it is seen; then run update-cert.",
     },
-  ],
-  [
-    "caa",
-    {
+    caa: {
       // The domain's CAA records don't allow this CA; the message shows them. Allow it there, or remove them.
       code: "ACME_CAA",
       remedy: "Allow this CA in the domain's CAA records, or remove them; then run update-cert.",
     },
-  ],
-  ["unauthorized", WRONG_ANSWER],
-  ["incorrectResponse", WRONG_ANSWER],
-  ["tls", TLS],
-  // Boulder's type for a server that was asked over TLS and speaks http.
-  ["malformed", TLS],
-  [
-    "serverInternal",
-    {
+    unauthorized: WRONG_ANSWER,
+    incorrectResponse: WRONG_ANSWER,
+    tls: TLS,
+    // Boulder's type for a server that was asked over TLS and speaks http.
+    malformed: TLS,
+    serverInternal: {
+      // The CA could not verify one or more names, for different reasons: read its words.
       code: "ACME_CHALLENGE_FAILED",
       remedy: "Leave the daemon running, the CA failed and it tries again; look at the CA's status page if it lasts.",
     },
-  ],
-]);
+  }),
+);
 
 // An address has no records that could be wrong.
-const IP_REMEDIES: ReadonlyMap<string, string> = new Map([
-  [
-    "connection",
-    "Open port 80 of this address to the internet (firewall, router, cloud security group); then run update-cert.",
-  ],
-  [
-    "unauthorized",
-    "Check that this machine has the address and that nginx serves /.well-known/acme-challenge/ there on port 80 from the " +
+const IP_REMEDIES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    connection:
+      "Open port 80 of this address to the internet (firewall, router, cloud security group); then run update-cert.",
+    unauthorized:
+      "Check that this machine has the address and that nginx serves /.well-known/acme-challenge/ there on port 80 from the " +
       "webroot it shares with the sidecar; then run update-cert.",
-  ],
-]);
+  }),
+);
 
 const SERVERS_FAIL = "Have whoever runs the domain's name servers mend them (DNSSEC, too)";
 

@@ -67,125 +67,82 @@ const BAD_ACCOUNT_KEY: Meaning = {
 // validation, which have their meaning with failed proofs, and those that answer no request of ours (revocation, STAR, devices);
 // then what CAs use beside it.
 // A map, since the CA chooses the key: an object would know "constructor" too.
-const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
-  [
-    "accountDoesNotExist",
-    {
+const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>(
+  Object.entries({
+    accountDoesNotExist: {
       // The CA no longer knows our account. Run `update-cert` again: a new one is registered.
       code: "ACME_ACCOUNT_REFUSED",
       remedy: "Run update-cert again: a new account is registered when the CA no longer knows the old one.",
     },
-  ],
-  [
-    "alreadyReplaced",
-    {
+    alreadyReplaced: {
       // The CA has seen a renewal of this certificate already. It is ordered again without naming the old one.
       code: "ACME_ALREADY_REPLACED",
       remedy: "Leave the daemon running: it orders again without naming the certificate that is to be replaced.",
     },
-  ],
-  [
-    "badCSR",
-    {
+    badCSR: {
       // The CA doesn't take the key or the names. Choose another `CERTBOT_KEY_TYPE`, or correct the names.
       code: "ACME_BAD_CSR",
       remedy:
         "Choose another CERTBOT_KEY_TYPE, and no reused key, if the CA dislikes the key; else correct the names in " +
         "CERTBOT_DOMAIN.",
     },
-  ],
-  [
-    "badNonce",
-    {
+    badNonce: {
       code: "ACME_BAD_NONCE", // The CA refused our nonces again and again. It is tried again by itself.
       remedy: "Leave the daemon running, it tries again by itself; if it stays, tell whoever runs the CA.",
     },
-  ],
-  ["badPublicKey", BAD_ACCOUNT_KEY],
-  ["badSignatureAlgorithm", BAD_ACCOUNT_KEY],
-  [
-    "externalAccountRequired",
-    {
+    badPublicKey: BAD_ACCOUNT_KEY,
+    badSignatureAlgorithm: BAD_ACCOUNT_KEY,
+    externalAccountRequired: {
       code: "ACME_EXTERNAL_ACCOUNT_REQUIRED",
       remedy:
         "Get a key id and an HMAC key at the CA's website, set CERTBOT_EAB_KID and CERTBOT_EAB_HMAC_KEY; then run " +
         "update-cert.",
     },
-  ],
-  ["invalidContact", BAD_CONTACT],
-  [
-    "invalidProfile",
-    {
+    invalidContact: BAD_CONTACT,
+    invalidProfile: {
       code: "ACME_PROFILE_NOT_OFFERED",
       remedy: "Set CERTBOT_PROFILE to a profile that the CA offers for these names, or leave it empty.",
     },
-  ],
-  [
-    "onionCAARequired",
-    {
+    onionCAARequired: {
       code: "ACME_REJECTED_IDENTIFIER", // The CA signs no certificate for this name.
       remedy: "Take the .onion name out of CERTBOT_DOMAIN, or ask another CA: this one wants its CAA set in the order.",
     },
-  ],
-  [
-    "orderNotReady",
-    {
+    orderNotReady: {
       // The CA lost track of an order. It is gone on with, or a new one is placed, by itself.
       code: "ACME_ORDER_NOT_READY",
       remedy: "Leave the daemon running: it goes on by itself; tell whoever runs the CA if it lasts.",
     },
-  ],
-  [
-    "rateLimited",
-    {
+    rateLimited: {
       code: "ACME_RATE_LIMITED",
       remedy: "Leave the daemon running, it tries again later and less often; use the staging CA while testing.",
     },
-  ],
-  [
-    "rejectedIdentifier",
-    {
+    rejectedIdentifier: {
       code: "ACME_REJECTED_IDENTIFIER",
       remedy: "Correct CERTBOT_DOMAIN, or ask another CA: this one signs no certificate for that name.",
     },
-  ],
-  [
-    "serverInternal",
-    {
+    serverInternal: {
       code: "ACME_CA_FAILING",
       remedy: "Leave the daemon running, it tries again by itself; look at the CA's status page if it lasts.",
     },
-  ],
-  [
-    "unauthorized",
-    {
+    unauthorized: {
       // The CA says that this account may not do that. Run `update-cert` again; ask the CA if it stays.
       code: "ACME_UNAUTHORIZED",
       remedy:
         "Run update-cert again; if the CA still says so, ask it whether this account may have certificates for these names.",
     },
-  ],
-  [
-    "unsupportedContact",
-    {
-      code: "ACME_BAD_CONTACT",
+    unsupportedContact: {
+      code: "ACME_BAD_CONTACT", // The CA doesn't take `CERTBOT_EMAIL`. Correct it, or leave it empty.
       remedy: "Set CERTBOT_EMAIL to one plain e-mail address, or leave it empty; then run update-cert.",
     },
-  ],
-  [
-    "unsupportedIdentifier",
-    {
+    unsupportedIdentifier: {
       code: "ACME_REJECTED_IDENTIFIER",
       remedy: "Take the name out of CERTBOT_DOMAIN, or ask another CA: this one does not sign names of that kind.",
     },
-  ],
-  [
-    "userActionRequired",
-    {
+    userActionRequired: {
       code: "ACME_USER_ACTION_REQUIRED", // The CA wants you to do something at the address it names.
       remedy: "Open the address that the CA names and do what it asks there; then run update-cert.",
     },
-  ],
-  // Boulder's older name for invalidContact.
-  ["invalidEmail", BAD_CONTACT],
-]);
+    // Boulder's older name for invalidContact.
+    invalidEmail: BAD_CONTACT,
+  }),
+);
