@@ -1,3 +1,4 @@
+import { constants, type Stats } from "node:fs";
 import * as nodeFiles from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { hasErrno, unlessErrno } from "../certificate/index.ts";
@@ -12,7 +13,6 @@ export type FileSystem = Pick<
   | "mkdir"
   | "open"
   | "readdir"
-  | "readFile"
   | "readlink"
   | "rename"
   | "rm"
@@ -20,10 +20,20 @@ export type FileSystem = Pick<
   | "stat"
   | "symlink"
   | "unlink"
->;
+> & { readFile(path: string, encoding: "utf8"): Promise<string> };
 
-/** The real file system. */
-export const REAL_FILES: FileSystem = nodeFiles;
+/** The real file system; its `readFile` takes no device, pipe or endless file, which the tree's owner could link to. */
+export const REAL_FILES: FileSystem = { ...nodeFiles, readFile };
+
+// Hundreds of times the longest of our own files.
+const LONGEST_TEXT_BYTES = 16 * 1024 * 1024;
+
+async function readFile(path: string, encoding: "utf8"): Promise<string> {
+  await using file = await nodeFiles.open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const found = await file.stat();
+  if (found.isDirectory() || (found.isFile() && found.size <= LONGEST_TEXT_BYTES)) return await file.readFile(encoding);
+  throw Object.assign(new Error(`${path} is no file of at most ${LONGEST_TEXT_BYTES} bytes`), { code: "EFBIG", path });
+}
 
 /** How a new file is to look; `gid` where it must not be the owner's own group. */
 export type FileLook = { readonly mode: number; readonly gid?: number | undefined };
@@ -47,9 +57,9 @@ export class DurableFiles {
     try {
       await file.chmod(mode); // the umask may have taken bits away
       await file.writeFile(data);
+      await this.#giveToOwner(await file.stat(), (uid, group) => file.chown(uid, group), gid);
       await file.sync();
       await file.close();
-      await this.#giveToOwner(path, gid);
     } catch (thrown) {
       await file.close().catch(() => undefined);
       await this.fs.rm(path, { force: true }).catch(() => undefined);
@@ -81,7 +91,8 @@ export class DurableFiles {
       "EEXIST",
     );
     if (!isNew) return;
-    await this.#giveToOwner(path);
+    await using folder = await this.fs.open(path, constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    await this.#giveToOwner(await folder.stat(), (uid, gid) => folder.chown(uid, gid));
     await this.syncFolder(dirname(path));
   }
 
@@ -99,7 +110,9 @@ export class DurableFiles {
   /** Makes a link that must not exist yet (EEXIST). */
   async createLink(target: string, path: string): Promise<void> {
     await this.fs.symlink(target, path);
-    await this.#giveToOwner(path);
+    // A link can't be opened; what it leads to is not touched.
+    const own = await this.fs.lstat(path);
+    if (own.isSymbolicLink()) await this.#giveToOwner(own, (uid, gid) => this.fs.lchown(path, uid, gid));
   }
 
   /** Makes the names in a folder durable. */
@@ -115,13 +128,14 @@ export class DurableFiles {
     }
   }
 
-  // The tree may belong to uid 1000 while we are root; what we add must stay usable for its owner.
-  async #giveToOwner(path: string, gid?: number): Promise<void> {
+  // The tree may belong to uid 1000 while we are root; what we add must stay usable for its owner. That owner can put something
+  // of another's in its place at once: so what we have made is given away by its handle, and what isn't ours not at all.
+  async #giveToOwner(own: Stats, give: (uid: number, gid: number) => Promise<void>, gid?: number): Promise<void> {
     const owner = await this.fs.stat(this.#root);
-    const own = await this.fs.lstat(path);
+    if (own.uid !== process.geteuid?.()) return;
     const wanted = { uid: owner.uid, gid: gid ?? owner.gid };
     if (own.uid === wanted.uid && own.gid === wanted.gid) return;
-    await this.fs.lchown(path, wanted.uid, wanted.gid).catch((thrown: unknown) => {
+    await give(wanted.uid, wanted.gid).catch((thrown: unknown) => {
       // Without the right to give files away they stay ours, as any other program's would.
       if (!hasErrno(thrown, "EPERM", "EINVAL", "ENOSYS")) throw thrown;
     });

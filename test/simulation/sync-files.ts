@@ -36,14 +36,17 @@ export function syncFiles(onCall: (call: string) => Promise<never> | undefined):
     stat: done("stat", files.statSync),
     symlink: done("symlink", files.symlinkSync),
     unlink: done("unlink", files.unlinkSync),
-    open: done("open", (path: string, flags?: string, mode?: number): Partial<FileHandle> => {
+    open: done("open", (path: string, flags?: string | number, mode?: number): Partial<FileHandle> => {
       const file = files.openSync(path, flags ?? "r", mode);
       openFiles.add(file);
       return {
         chmod: done("file.chmod", (mode: number) => files.fchmodSync(file, mode)),
+        chown: done("file.chown", (uid: number, gid: number) => files.fchownSync(file, uid, gid)),
+        stat: done("file.stat", () => files.fstatSync(file)) as FileHandle["stat"],
         writeFile: done("file.writeFile", (data: string) => files.writeFileSync(file, data)),
         sync: async () => undefined,
         close: async () => close(file),
+        [Symbol.asyncDispose]: async () => close(file),
       };
     }),
   };
@@ -55,7 +58,7 @@ export function syncFiles(onCall: (call: string) => Promise<never> | undefined):
 
 /** Whether a call of {@link syncFiles} changes the disk. */
 export function isWrite(call: string): boolean {
-  return !/^(?:stat|lstat|readdir|readFile|readlink)\b/.test(call);
+  return !/^(?:stat|lstat|readdir|readFile|readlink|file\.stat)\b/.test(call);
 }
 
 /** Whether a call of {@link syncFiles} needs room on the disk. */

@@ -30,7 +30,7 @@ export function steppedFiles(onStep: OnStep): FileSystem {
 
 // To die before a call that only reads is to die before the next one that writes.
 function isWrite(call: string): boolean {
-  return !/^(?:stat|lstat|readdir|readFile|readlink|file\.close)\b/.test(call);
+  return !/^(?:stat|lstat|readdir|readFile|readlink|file\.(?:close|stat|Symbol))\b/.test(call);
 }
 
 /** A file system that is dead from one writing call on, as to a process that was killed there: nothing is done any more. */
@@ -40,7 +40,7 @@ export function dyingFiles(dieAt: number): { readonly fs: FileSystem; readonly d
   const fs = steppedFiles((_, call) => {
     if (isWrite(call)) writes += 1;
     // The kernel closes a dead process's files.
-    if (writes < dieAt || call.startsWith("file.close")) return;
+    if (writes < dieAt || /^file\.(?:close|Symbol)/.test(call)) return;
     diedIn ??= call;
     throw new Error("dead");
   });

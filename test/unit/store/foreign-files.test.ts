@@ -1,0 +1,92 @@
+import { chown, link, lstat, mkdir, rename, rm, rmdir, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { DurableFiles, REAL_FILES, type FileSystem } from "../../../src/store/durable-files.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
+
+const OTHER = 4321;
+
+/** A tree of uid 1000, and a file system on which that user swaps `path` for something of another's as soon as it is made. */
+async function swapping(name: string, put: (foreign: string, path: string) => Promise<void>) {
+  const [root, foreign] = [await temporaryFolder(), await temporaryFolder()];
+  await chown(root, 1000, 1000);
+  const path = join(root, name);
+  const swapAfter =
+    <Args extends unknown[], Result>(make: (...args: Args) => Promise<Result>) =>
+    async (...args: Args) => {
+      const made = await make(...args);
+      await put(foreign, path);
+      return made;
+    };
+  const open = (async (at: string, flags: string, mode: number) => {
+    const opens = flags === "wx" ? swapAfter(REAL_FILES.open) : REAL_FILES.open;
+    return opens(at, flags, mode);
+  }) as FileSystem["open"];
+  const mkdirOnly = swapAfter(REAL_FILES.mkdir) as FileSystem["mkdir"];
+  const fs: FileSystem = { ...REAL_FILES, open, mkdir: mkdirOnly, symlink: swapAfter(REAL_FILES.symlink) };
+  return { files: new DurableFiles(root, fs), path, foreign };
+}
+
+describe.runIf(process.getuid?.() === 0)("of what the tree's owner puts where we have just made something", () => {
+  test("a file keeps its owner", async () => {
+    const { files, path, foreign } = await swapping("key.pem", async (folder, at) => {
+      await writeFile(join(folder, "file"), "mine");
+      await rm(at);
+      await link(join(folder, "file"), at);
+    });
+    await files.create(path, "ours", { mode: 0o600 });
+    expect((await stat(join(foreign, "file"))).uid).toBe(0);
+  });
+
+  test("a folder keeps its owner", async () => {
+    const { files, path } = await swapping("archive", async (folder, at) => {
+      await mkdir(join(folder, "others"));
+      await chown(join(folder, "others"), OTHER, OTHER);
+      await rmdir(at);
+      await rename(join(folder, "others"), at);
+    });
+    await files.ensureFolder(path, 0o700);
+    expect((await stat(path)).uid).toBe(OTHER);
+  });
+
+  test("a file in a link's place keeps its owner", async () => {
+    const { files, path, foreign } = await swapping("live", async (folder, at) => {
+      await writeFile(join(folder, "file"), "mine");
+      await rm(at);
+      await link(join(folder, "file"), at);
+    });
+    await files.createLink("target", path);
+    expect((await stat(join(foreign, "file"))).uid).toBe(0);
+  });
+
+  test("what was left alone is the tree owner's", async () => {
+    const { files, path } = await swapping("x", () => Promise.resolve());
+    await files.ensureFolder(path, 0o700);
+    await files.create(join(path, "file"), "ours", { mode: 0o600 });
+    await files.createLink("file", join(path, "link"));
+    for (const at of [path, join(path, "file"), join(path, "link")]) expect((await lstat(at)).uid).toBe(1000);
+  });
+});
+
+describe("a text", () => {
+  test("is read through a link, as certbot's are", async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, "file"), "text");
+    await symlink("file", join(folder, "link"));
+    expect(await REAL_FILES.readFile(join(folder, "link"), "utf8")).toBe("text");
+  });
+
+  test("is not read from what has no end", async () => {
+    const folder = await temporaryFolder();
+    await symlink("/dev/null", join(folder, "device"));
+    await writeFile(join(folder, "long"), "");
+    await truncate(join(folder, "long"), 17 * 1024 * 1024);
+    for (const name of ["device", "long"]) {
+      await expect(REAL_FILES.readFile(join(folder, name), "utf8")).rejects.toThrow(
+        `${join(folder, name)} is no file of`,
+      );
+    }
+    await expect(REAL_FILES.readFile(join(folder, "none"), "utf8")).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(REAL_FILES.readFile(folder, "utf8")).rejects.toMatchObject({ code: "EISDIR" });
+  });
+});
