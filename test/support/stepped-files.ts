@@ -7,7 +7,7 @@ export type OnStep = (step: number, call: string) => void;
 
 /**
  * The real file system, with a hook before each call, those on open files included: for tests that fail or die at one.
- * Only fsync does nothing: it is what takes the time, and no test can see whether it was done.
+ * Only fsync does nothing: it is what takes the time, and what it is for is seen by `powerCuts` alone.
  */
 export function steppedFiles(onStep: OnStep): FileSystem {
   let step = 0;
@@ -28,9 +28,9 @@ export function steppedFiles(onStep: OnStep): FileSystem {
   return stepped({ ...nodeFiles }, "");
 }
 
-// To die before a call that only reads is to die before the next one that writes.
-function isWrite(call: string): boolean {
-  return !/^(?:stat|lstat|readdir|readFile|readlink|file\.(?:close|stat|Symbol))\b/.test(call);
+/** Whether a call, as {@link OnStep} has it, writes: to die before one that only reads is to die before the next one that does. */
+export function isWrite(call: string): boolean {
+  return !/^(?:stat|lstat|readdir|readFile|readlink|file\.(?:close|stat|Symbol))/.test(call);
 }
 
 /** A file system that is dead from one writing call on, as to a process that was killed there: nothing is done any more. */

@@ -4,10 +4,12 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { readLeaf } from "../../../src/certificate/index.ts";
 import type { NewVersion } from "../../../src/reconcile/index.ts";
-import { StoreError } from "../../../src/store/index.ts";
+import { StoreError, type FileSystem } from "../../../src/store/index.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
 import { isServable, listTree, newVersion, putCertbotLineage } from "../../support/lineage-tree.ts";
+import { powerCuts } from "../../support/power-cut.ts";
 import { dyingFiles, failingFiles, steppedFiles } from "../../support/stepped-files.ts";
 import { folderInMemory, temporaryFolder } from "../../support/temporary-folder.ts";
 import { openTestStore } from "../../support/test-store.ts";
@@ -58,6 +60,22 @@ describe.each(SCENARIOS)("an install into $before", ({ prepare, version }) => {
     }
   }, 60_000);
 
+  test("that a power cut ends at any call leaves a pair that is shown, recovers, and installs again", async () => {
+    const root = await folderInMemory();
+    await prepare(root);
+    const coming = newVersion(NAME);
+    const install = async (fs: FileSystem) => (await openTestStore({ root, fs })).store.install(coming, new Date());
+    const cuts = await powerCuts(root, install);
+    for (const cut of cuts) {
+      const faults = [
+        ...(cut.call === "done" ? await faultsWhenDone(cut.root, coming) : []),
+        ...(await faultsAfterDeath(cut.root, { version, coming })),
+      ];
+      expect({ ...cut, faults }).toEqual({ ...cut, faults: [] });
+    }
+    expect(cuts.length).toBeGreaterThan(30);
+  }, 60_000);
+
   test("that fails at any call with a full disk leaves the old pair and nothing else", async () => {
     const template = await folderInMemory();
     await prepare(template);
@@ -93,12 +111,22 @@ async function faultsAfterDeath(root: string, { version, coming }: Death): Promi
   await store.recover();
   const after = await currentVersion();
   must(after === version || after === (version ?? 0) + 1, `version ${after} is shown after recovery`);
+  must(after !== undefined || !(await isServable(root, NAME)), "a version is shown that has no conf");
   const key = await readFile(join(root, "live", NAME, "privkey.pem"), "utf8").catch(() => undefined);
   must(after === version || key === coming.issued.privateKeyPem, "a foreign key is shown after recovery");
   must((await store.recover()).length === 0, "recovery has something to do when it runs again");
   await store.install(newVersion(NAME), new Date());
   must(await isServable(root, NAME), "no pair is shown after the next install");
   return [...faults, ...(await findLeftovers(root))];
+}
+
+/** What a power cut after an install must not have taken: none of it is left to recovery. */
+async function faultsWhenDone(root: string, { issued, settings }: NewVersion): Promise<string[]> {
+  const [listed] = await (await openTestStore({ root })).store.list();
+  const faults = (await listTree(root)).filter((line) => /\.next|\.prepared/.test(line));
+  if (listed?.current?.leaf.fingerprint !== readLeaf(issued.certificatePem).fingerprint) faults.push("it is not shown");
+  if (listed?.settings?.keyType !== settings.keyType) faults.push("its conf is not in force");
+  return faults;
 }
 
 type Failure = { readonly version: number | undefined; readonly outcome: unknown; readonly before: readonly string[] };
