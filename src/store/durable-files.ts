@@ -7,7 +7,6 @@ import { hasErrno, unlessErrno } from "../certificate/index.ts";
 export type FileSystem = Pick<
   typeof nodeFiles,
   | "cp"
-  | "link"
   | "lchown"
   | "lstat"
   | "mkdir"
@@ -16,7 +15,6 @@ export type FileSystem = Pick<
   | "readlink"
   | "rename"
   | "rm"
-  | "rmdir"
   | "stat"
   | "symlink"
   | "unlink"
@@ -115,7 +113,7 @@ export class DurableFiles {
     if (own.isSymbolicLink()) await this.#giveToOwner(own, (uid, gid) => this.fs.lchown(path, uid, gid));
   }
 
-  /** Makes the names in a folder durable. */
+  /** Makes the names in a folder durable; of a file that somebody else has written, what it holds. */
   async syncFolder(path: string): Promise<void> {
     const folder = await this.fs.open(path, "r");
     try {

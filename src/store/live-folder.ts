@@ -189,6 +189,9 @@ export class LiveFolder {
       const options = { recursive: true, verbatimSymlinks: true, preserveTimestamps: true };
       await this.#fs.cp(join(this.#paths.liveOf(lineage), entry), join(to, entry), options);
     }
+    for (const entry of await this.#fs.readdir(to, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile() || entry.isDirectory()) await this.#files.syncFolder(join(entry.parentPath, entry.name));
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import { accountId } from "../../../src/acme/index.ts";
 import { freshLedger, FRESH_STATE, type Account, type LineageStore } from "../../../src/reconcile/index.ts";
-import { createAccountStore } from "../../../src/store/index.ts";
+import { createAccountStore, type FileSystem } from "../../../src/store/index.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
 import {
   certbotConf,
@@ -120,6 +120,19 @@ test("a version that is shown again is shown, or the one before it, after a powe
   for (let count = 0; count < 2; count += 1) await store.install(newVersion(NAME), new Date());
   const cuts = await powerCuts(root, async (fs) => (await openTestStore({ root, fs })).store.show(NAME, 1));
   expect(await surprises(cuts, [2, 1], shownIn)).toEqual([]);
+});
+
+test("what people keep beside a certificate is whole in whichever version is shown after a power cut", async () => {
+  const root = await folderInMemory();
+  const install = async (fs?: FileSystem) =>
+    (await openTestStore({ root, ...(fs && { fs }) })).store.install(newVersion(NAME), new Date());
+  await install();
+  await mkdir(join(root, "live", NAME, "theirs"));
+  const own = ["combined.pem", "theirs/dhparam.pem"];
+  for (const name of own) await writeFile(join(root, "live", NAME, name), name);
+  const look = (left: string) =>
+    Promise.all(own.map((name) => readFile(join(left, "live", NAME, name), "utf8").catch(() => "lost")));
+  expect(await surprises(await powerCuts(root, install), [own], look)).toEqual([]);
 });
 
 test("certbot's folder that a death in its conversion left aside is put back, and stays so after a power cut", async () => {
