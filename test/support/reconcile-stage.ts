@@ -155,6 +155,8 @@ export class ReconcileStage {
   targets: TestTarget[];
   policy: Policy;
   storage: StorageFinding = { kind: "lasting" };
+  /** Whether the lock on the folder is ours. */
+  isHolder = true;
   /** Called before each call on the disk; what it throws is the call's result. */
   onDisk: (call: string) => void = () => undefined;
   #nowMs = Date.parse("2026-06-01T00:00:00Z");
@@ -213,7 +215,7 @@ export class ReconcileStage {
       random: this.#random,
       policy: this.policy,
       storage: { look: async () => this.storage },
-      mayAct: async () => true,
+      mayAct: async () => this.isHolder,
       servedWithinMs: 5000,
     };
   }

@@ -13,6 +13,8 @@ export class TestTarget implements DeployTarget {
   tests = 0;
   /** Whether its test refuses a version of a lineage. */
   refuses: (lineage: string, version: number) => boolean = () => false;
+  /** Whether a look finds nothing of what it serves: it is starting, or workers of before answer. */
+  hides: () => boolean = () => false;
   #serves: Configuration = new Map();
   readonly #root: string;
 
@@ -28,8 +30,9 @@ export class TestTarget implements DeployTarget {
 
   async observe({ identifiers, fingerprint }: Parameters<DeployTarget["observe"]>[0]) {
     const other = identifiers.find(({ value }) => this.#serves.get(value)?.fingerprint !== fingerprint);
-    if (!other) return { kind: "served" } as const;
-    return { kind: "not-served", message: `another one for ${other.value}`, remedy: "Look." } as const;
+    if (!this.hides() && !other) return { kind: "served" } as const;
+    const name = other?.value ?? "all its names";
+    return { kind: "not-served", message: `another one for ${name}`, remedy: "Look." } as const;
   }
 
   async test(): Promise<void> {

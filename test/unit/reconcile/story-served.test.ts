@@ -1,0 +1,75 @@
+import { describe, expect, test } from "vitest";
+import { DAY, deploys, reconcileStage, type ReconcileStage } from "../../support/reconcile-stage.ts";
+
+/** A certificate that is served, and has become due. */
+async function dueStage(): Promise<ReconcileStage> {
+  const stage = await reconcileStage();
+  expect(deploys(await stage.run())).toEqual(["nginx-1 a.test deployed"]);
+  stage.pass(61 * DAY);
+  return stage;
+}
+
+/** Lets the first look after a reload find the new version, and the later ones `hides`, by the time since then. */
+function hideAfterReload(stage: ReconcileStage, hides: (sinceMs: number) => boolean): void {
+  const { reloads } = stage.nginx;
+  let seenAtMs: number | undefined;
+  stage.nginx.hides = () => {
+    if (stage.nginx.reloads === reloads) return false;
+    const nowMs = stage.now().getTime();
+    if (seenAtMs !== undefined) return hides(nowMs - seenAtMs);
+    seenAtMs = nowMs;
+    return false;
+  };
+}
+
+describe("a reloaded target that was seen to serve the new version", () => {
+  test("is looked at a second time, a moment later: what it serves then is what counts", async () => {
+    const stage = await dueStage();
+    hideAfterReload(stage, (sinceMs) => sinceMs >= 50);
+    const report = await stage.run();
+    expect(deploys(report)).toEqual(["nginx-1 a.test failed"]);
+    expect(report.deploys[0]?.failure?.code).toBe("TARGET_NOT_SERVED");
+    expect(stage.told("target.served")).toHaveLength(1);
+    stage.nginx.hides = () => false;
+    expect(deploys(await stage.command())).toEqual(["nginx-1 a.test served"]);
+    expect(stage.told("target.served")).toHaveLength(2);
+  });
+
+  test("may let an old worker answer once more, for a second at most", async () => {
+    const stage = await dueStage();
+    hideAfterReload(stage, (sinceMs) => sinceMs < 900);
+    expect(deploys(await stage.run())).toEqual(["nginx-1 a.test deployed"]);
+  });
+});
+
+describe("a target that serves what it should, but is just starting,", () => {
+  /** How long it takes until it answers, and what comes of it. */
+  async function restart(trigger: "start" | "target-started" | "schedule", startsInMs: number) {
+    const stage = await dueStage();
+    stage.pass(-60 * DAY);
+    const startedAtMs = stage.now().getTime();
+    stage.nginx.hides = () => stage.now().getTime() < startedAtMs + startsInMs;
+    const { reloads } = stage.nginx;
+    const report = await stage.run({ trigger });
+    return { outcome: deploys(report), reloads: stage.nginx.reloads - reloads };
+  }
+
+  test.each(["start", "target-started"] as const)("is not reloaded within three seconds (%s)", async (trigger) => {
+    expect(await restart(trigger, 2500)).toEqual({ outcome: ["nginx-1 a.test served"], reloads: 0 });
+  });
+
+  test("is reloaded after these", async () => {
+    expect(await restart("target-started", 5000)).toEqual({ outcome: ["nginx-1 a.test deployed"], reloads: 1 });
+  });
+
+  test("has no time where nobody knows of a start", async () => {
+    expect(await restart("schedule", 1000)).toEqual({ outcome: ["nginx-1 a.test deployed"], reloads: 1 });
+  });
+});
+
+test("a version that was just put on disk is deployed at once, though its target may be starting", async () => {
+  const stage = await reconcileStage();
+  const startedAtMs = stage.now().getTime();
+  expect(deploys(await stage.run({ trigger: "start" }))).toEqual(["nginx-1 a.test deployed"]);
+  expect(stage.now().getTime() - startedAtMs).toBeLessThan(3000);
+});
