@@ -13,6 +13,8 @@ export class TestTarget implements DeployTarget {
   tests = 0;
   /** Whether its test refuses a version of a lineage. */
   refuses: (lineage: string, version: number) => boolean = () => false;
+  /** Called before its test and its reload; what it throws is their result. */
+  before: (doing: "test" | "reload") => void = () => undefined;
   /** Whether a look finds nothing of what it serves: it is starting, or workers of before answer. */
   hides: () => boolean = () => false;
   #serves: Configuration = new Map();
@@ -37,12 +39,14 @@ export class TestTarget implements DeployTarget {
 
   async test(): Promise<void> {
     this.tests += 1;
+    this.before("test");
     for (const { lineage, version } of (await this.#read()).values()) {
       if (this.refuses(lineage, version)) throw new ConfigurationRejectedError(this.name, `emerg: ${lineage}`);
     }
   }
 
   async reload(): Promise<void> {
+    this.before("reload");
     this.reloads += 1;
     this.#serves = await this.#read();
   }

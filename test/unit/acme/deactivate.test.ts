@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { deactivateAuthorizations } from "../../../src/acme/deactivate.ts";
-import type { OrderStory } from "../../../src/acme/order-story.ts";
-import { ProblemError } from "../../../src/acme/problem-errors.ts";
+import type { OrderContext } from "../../../src/acme/order-context.ts";
+import { ProblemError } from "../../../src/acme/failures/problem-errors.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
 afterEach(() => void vi.useRealTimers());
@@ -23,7 +23,7 @@ function tidyUp(story: AbortSignal, refusals?: readonly Error[]) {
     patience: { signal: story },
     reconnect: async (signal: AbortSignal) => ({ post: () => post(signal) }),
   };
-  void deactivateAuthorizations(parts as unknown as OrderStory, URLS).then(() => (tidied.isOver = true));
+  void deactivateAuthorizations(parts as unknown as OrderContext, URLS).then(() => (tidied.isOver = true));
   return tidied;
 }
 

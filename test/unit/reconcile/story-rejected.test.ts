@@ -272,3 +272,35 @@ test("what was put back of a life of an hour isn't left for a day", async () => 
   expect(stage.told("lineage.restored").length).toBeGreaterThanOrEqual(5);
   expect(stage.ca.orders).toHaveLength(2);
 });
+
+test("a version that a target has served before is not why it refuses its configuration now: it stays", async () => {
+  const stage = await dueStage();
+  expect(isReached(await stage.run())).toBe(true);
+  const anew = new TestTarget(stage.root);
+  anew.refuses = (_, version) => version === 2;
+  stage.targets = [anew];
+  for (let hour = 0; hour < 3; hour += 1) {
+    expect(deploys(await stage.command())).toEqual(["nginx-1 a.test failed"]);
+    stage.pass(HOUR);
+  }
+  expect([stage.told("lineage.restored"), stage.ca.orders.length]).toEqual([[], 2]);
+});
+
+test("a version is not put back while that can't be written down: it would be ordered again", async () => {
+  const stage = await dueStage();
+  stage.nginx.refuses = (_, version) => version === 2;
+  let isInstalled = false;
+  stage.onDisk = (call) => {
+    isInstalled ||= stage.nginx.tests > 1;
+    if (isInstalled && /^readFile \S+\/sidecar\/a\.test\.json/.test(call)) {
+      throw Object.assign(new Error("EIO: simulated"), { code: "EIO" });
+    }
+  };
+  expect(deploys(await stage.run())).toEqual(["nginx-1 a.test failed"]);
+  expect(stage.told("lineage.restored")).toEqual([]);
+  await expect(stage.nginx.test()).rejects.toThrow("a.test");
+  stage.onDisk = () => undefined;
+  expect(deploys(await stage.command())).toEqual(["nginx-1 a.test failed"]);
+  expect(stage.told("lineage.restored")).toHaveLength(1);
+  await stage.nginx.test();
+});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { DAY, deploys, reconcileStage, type ReconcileStage } from "../../support/reconcile-stage.ts";
+import { DAY, deploys, MINUTE, reconcileStage, type ReconcileStage } from "../../support/reconcile-stage.ts";
 
 /** A certificate that is served, and has become due. */
 async function dueStage(): Promise<ReconcileStage> {
@@ -72,4 +72,38 @@ test("a version that was just put on disk is deployed at once, though its target
   const startedAtMs = stage.now().getTime();
   expect(deploys(await stage.run({ trigger: "start" }))).toEqual(["nginx-1 a.test deployed"]);
   expect(stage.now().getTime() - startedAtMs).toBeLessThan(3000);
+});
+
+test.each(["test", "reload"] as const)(
+  "a target at which the %s can't be done is told, and tried again after 1 and 10 minutes, until it serves",
+  async (broken) => {
+    const stage = await dueStage();
+    const { reloads } = stage.nginx;
+    stage.nginx.before = (doing) => {
+      if (doing === broken) throw new Error("the container has stopped");
+    };
+    for (const minutes of [1, 10, 10]) {
+      const report = await stage.run();
+      expect(deploys(report)).toEqual(["nginx-1 a.test failed"]);
+      expect(report.deploys[0]?.nextAt).toEqual(new Date(stage.now().getTime() + minutes * MINUTE));
+      expect(deploys(await stage.run())).toEqual(["nginx-1 a.test held"]);
+      stage.pass(minutes * MINUTE);
+    }
+    expect([stage.nginx.reloads, stage.nginx.served()]).toEqual([reloads, ["a.test=a.test/1"]]);
+    stage.nginx.before = () => undefined;
+    expect(deploys(await stage.run())).toEqual(["nginx-1 a.test deployed"]);
+  },
+);
+
+test("a clock that is set back again and again doesn't keep us looking at a target for ever", async () => {
+  const stage = await dueStage();
+  let looks = 0;
+  stage.nginx.hides = () => {
+    looks += 1;
+    stage.pass(-1000);
+    if (looks > 1000) throw new Error("looks for ever");
+    return true;
+  };
+  expect(deploys(await stage.run())).toEqual(["nginx-1 a.test failed"]);
+  expect(looks).toBeLessThan(100);
 });

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
-import { accountId } from "../../../src/acme/index.ts";
+import { accountIdOf } from "../../../src/certificate/index.ts";
 import { freshLedger, FRESH_STATE, type Account, type LineageStore } from "../../../src/reconcile/index.ts";
 import { createAccountStore, type FileSystem } from "../../../src/store/index.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
@@ -213,5 +213,5 @@ function accountCuts(root: string, act: (accounts: Accounts) => Promise<unknown>
 function makeAccount(): Account {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const privateKeyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  return { id: accountId(privateKeyPem), privateKeyPem, url: "https://ca.test/acct/1" };
+  return { id: accountIdOf(privateKeyPem), privateKeyPem, url: "https://ca.test/acct/1" };
 }
