@@ -95,6 +95,33 @@ test.each(["test", "reload"] as const)(
   },
 );
 
+test("what has to wait is the version that was tried: one that comes after it is deployed at once", async () => {
+  const stage = await dueStage();
+  stage.nginx.before = () => {
+    throw new Error("the container has stopped");
+  };
+  for (let tries = 0; tries < 2; tries += 1) {
+    await stage.run();
+    stage.pass(MINUTE);
+  }
+  stage.nginx.before = () => undefined;
+  expect(deploys(await stage.run())).toEqual(["nginx-1 a.test held"]);
+  stage.set("a.test,www.a.test");
+  expect(deploys(await stage.run())).toEqual(["nginx-1 a.test deployed"]);
+});
+
+test("what has to wait by a clock that has been set back since is tried at once", async () => {
+  const stage = await dueStage();
+  stage.nginx.before = () => {
+    throw new Error("the container has stopped");
+  };
+  await stage.run();
+  stage.nginx.before = () => undefined;
+  expect(deploys(await stage.run())).toEqual(["nginx-1 a.test held"]);
+  stage.pass(-DAY);
+  expect(deploys(await stage.run())).toEqual(["nginx-1 a.test deployed"]);
+});
+
 test("a clock that is set back again and again doesn't keep us looking at a target for ever", async () => {
   const stage = await dueStage();
   let looks = 0;

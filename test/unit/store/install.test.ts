@@ -148,6 +148,14 @@ describe("a later version", () => {
     expect(await tree.currentVersion()).toBe(3);
   });
 
+  test("keeps the version that was shown before it, however many came between and were put back", async () => {
+    for (let count = 1; count <= 7; count += 1) await tree.store.install(newVersion(NAME), new Date());
+    await tree.store.show(NAME, 2);
+    await tree.store.install(newVersion(NAME), new Date());
+    await tree.store.show(NAME, 2);
+    expect([await tree.currentVersion(), await isServable(tree.root, NAME)]).toEqual([2, true]);
+  });
+
   test("keeps a key that certbot's --reuse-key still links to", async () => {
     await tree.store.install(newVersion(NAME), new Date());
     for (let count = 2; count <= 7; count += 1) await tree.store.install(newVersion(NAME), new Date());

@@ -57,6 +57,14 @@ describe("certbot's own folder", () => {
   });
 });
 
+test("of the versions in the archive the newest that is whole is shown again, none whose files are of two", async () => {
+  for (let count = 1; count <= 2; count += 1) await tree.store.install(newVersion(NAME), new Date());
+  await copyFile(tree.at("archive", NAME, "cert1.pem"), tree.at("archive", NAME, "cert2.pem"));
+  await rm(tree.at("live", NAME));
+  await tree.store.recover();
+  expect(await tree.currentVersion()).toBe(1);
+});
+
 describe("showing another version", () => {
   beforeEach(async () => {
     for (let count = 1; count <= 3; count += 1) await tree.store.install(newVersion(NAME), new Date());
