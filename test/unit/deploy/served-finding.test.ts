@@ -108,6 +108,16 @@ describe("a look at what a target serves", () => {
     expect(finding).toHaveProperty("remedy", expect.stringContaining("/etc/letsencrypt/live/a.test/"));
   });
 
+  test("comes to every name, however many there are", async () => {
+    const names = Array.from({ length: 9 }, (_, index) => `name-${index}.a.test`);
+    const target = targetAt(await serve((name) => name !== names[8]));
+    const finding = await target.observe(certificateFor(...names), NEVER);
+    expect(finding).toMatchObject({
+      kind: "not-served",
+      message: expect.stringContaining("for name-8.a.test") as string,
+    });
+  });
+
   test("says that nothing listens, and stops asking for more names", async () => {
     const port = await serve(() => true);
     await new Promise((resolve) => open.pop()?.close(resolve));

@@ -95,6 +95,21 @@ test.each(["test", "reload"] as const)(
   },
 );
 
+test("a target that serves a version again is waited for as for the first time when it fails the next time", async () => {
+  const stage = await dueStage();
+  stage.pass(-60 * DAY);
+  for (let count = 0; count < 2; count += 1) {
+    stage.nginx.before = () => {
+      throw new Error("the container has stopped");
+    };
+    stage.nginx.hides = () => true;
+    const [failed] = (await stage.run()).deploys;
+    expect(failed).toMatchObject({ outcome: "failed", nextAt: new Date(stage.now().getTime() + MINUTE) });
+    stage.nginx.hides = () => false;
+    expect(deploys(await stage.run())).toEqual(["nginx-1 a.test served"]);
+  }
+});
+
 test("what has to wait is the version that was tried: one that comes after it is deployed at once", async () => {
   const stage = await dueStage();
   stage.nginx.before = () => {

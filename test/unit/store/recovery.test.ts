@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir, readFile, readlink, rename, rm, symlink, unli
 import { beforeEach, describe, expect, test } from "vitest";
 import { issueForTest } from "../../support/issued-certificate.ts";
 import { isServable, newVersion, putCertbotLineage, writeArchived, SETTINGS } from "../../support/lineage-tree.ts";
+import { steppedFiles } from "../../support/stepped-files.ts";
 import { openTestStore, thrownBy, type TestStore } from "../../support/test-store.ts";
 
 const NAME = "a.test";
@@ -55,6 +56,21 @@ describe("certbot's own folder", () => {
     expect(await readFile(tree.at("live", NAME, "privkey.pem"), "utf8")).toBe(served.privateKeyPem);
     expect((await readdir(tree.at("live"))).sort()).toEqual([".a.test.2", "a.test"]);
   });
+});
+
+test("an install that died is neither finished nor taken back while the disk doesn't give its files back", async () => {
+  await tree.store.install(newVersion(NAME), new Date());
+  await writeArchived(tree.at("archive", NAME), 2, issueForTest({ names: [NAME] }));
+  await mkdir(tree.at("live", `.${NAME}.2`));
+  for (const kind of ["cert", "chain", "fullchain", "privkey"]) {
+    await symlink(`../../archive/${NAME}/${kind}2.pem`, tree.at("live", `.${NAME}.2`, `${kind}.pem`));
+  }
+  const fs = steppedFiles((_, call) => {
+    if (!call.startsWith(`readFile ${tree.at("archive", NAME, "privkey2.pem")}`)) return;
+    throw Object.assign(new Error("EIO: simulated"), { code: "EIO" });
+  });
+  expect(await (await openTestStore({ root: tree.root, fs })).store.recover()).toEqual([]);
+  expect(await tree.store.recover()).toMatchObject([{ did: expect.stringContaining("published version 2") as string }]);
 });
 
 test("of the versions in the archive the newest that is whole is shown again, none whose files are of two", async () => {
