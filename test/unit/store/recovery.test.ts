@@ -1,4 +1,17 @@
-import { copyFile, mkdir, readdir, readFile, readlink, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  unlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { issueForTest } from "../../support/issued-certificate.ts";
 import { isServable, newVersion, putCertbotLineage, writeArchived, SETTINGS } from "../../support/lineage-tree.ts";
@@ -40,6 +53,16 @@ describe("certbot's own folder", () => {
     expect(await tree.store.recover()).toEqual([]);
   });
 
+  test("that holds the one copy of a key is kept when our link takes its place", async () => {
+    await unlink(tree.at("live", NAME, "privkey.pem"));
+    await rename(tree.at("archive", NAME, "privkey1.pem"), tree.at("live", NAME, "privkey.pem"));
+    const key = await readFile(tree.at("live", NAME, "privkey.pem"), "utf8");
+    await tree.store.install(newVersion(NAME), new Date());
+    const kept = (await readdir(tree.at("live"))).filter((entry) => entry.startsWith(`.${NAME}.adopted-`));
+    const keys = kept.map((folder) => readFile(tree.at("live", folder, "privkey.pem"), "utf8"));
+    expect(await Promise.all(keys)).toEqual([key]);
+  });
+
   test("that holds copies instead of links becomes a version of its own, and no key is lost", async () => {
     const served = issueForTest({ names: [NAME] });
     await rm(tree.at("live", NAME), { recursive: true });
@@ -56,6 +79,17 @@ describe("certbot's own folder", () => {
     expect(await readFile(tree.at("live", NAME, "privkey.pem"), "utf8")).toBe(served.privateKeyPem);
     expect((await readdir(tree.at("live"))).sort()).toEqual([".a.test.2", "a.test"]);
   });
+});
+
+test("a conf that somebody has changed since an install died is not written over", async () => {
+  await tree.store.install(newVersion(NAME), new Date());
+  const [conf, prepared] = [tree.at("renewal", `${NAME}.conf`), tree.at("renewal", `.${NAME}.conf.prepared`)];
+  await copyFile(conf, prepared);
+  await utimes(prepared, new Date(0), new Date(0));
+  await appendFile(conf, "[extra]\nkey = 1\n");
+  expect(await tree.store.recover()).toEqual([]);
+  expect(await readFile(conf, "utf8")).toContain("[extra]\nkey = 1\n");
+  expect(await readdir(tree.at("renewal"))).toEqual([`${NAME}.conf`]);
 });
 
 test("an install that died is neither finished nor taken back while the disk doesn't give its files back", async () => {
