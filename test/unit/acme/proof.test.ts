@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
+import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../../src/acme/index.ts";
 import { accountIdOf, OperatorError } from "../../../src/certificate/index.ts";
@@ -52,17 +53,20 @@ async function prove({ status = "invalid", ...shown }: Outcome): Promise<Operato
     ...networkOf(server.caPem),
     lookUpCaa: async (name) => (name === "test" ? [{ flags: 0, tag: "issue", value: "other-ca.test" }] : []),
   });
+  const webrootPath = await temporaryFolder();
   const request = {
     lineage: "a.test",
     identifiers: [{ type: "dns", value: "a.test" }],
     keyType: "ecdsa-p256",
     directoryUrl: server.directoryUrl,
-    webrootPath: await temporaryFolder(),
+    webrootPath,
     account: "stored",
   } as const;
   const thrown: unknown = await authority
     .issue(request, collectLog(), new AbortController().signal)
     .catch((error: unknown) => error);
+  // Whatever comes of it, nothing is left in the webroot.
+  expect(await readdir(webrootPath)).toEqual([]);
   if (thrown instanceof OperatorError) return thrown;
   throw new Error("no OperatorError was thrown", { cause: thrown });
 }

@@ -70,6 +70,21 @@ test("what is not kept is not counted, and no CSR is sent for it", async () => {
   expect((await stage.command()).certificates).toMatchObject([{ outcome: "issued" }]);
 });
 
+test("what can't be counted is not kept, and no CSR is sent for it", async () => {
+  const stage = await reconcileStage();
+  stage.set("a.test", { directoryUrl: LETS_ENCRYPT });
+  let [isPlaced, signed] = [false, 0];
+  stage.ca.answer = () => void (isPlaced = true);
+  stage.ca.sign = () => (signed += 1);
+  stage.onDisk = (call) => {
+    if (isPlaced && call.includes("/cas")) throw Object.assign(new Error("EACCES"), { code: "EACCES" });
+  };
+  await stage.command();
+  stage.onDisk = () => undefined;
+  expect((await stage.command()).certificates).toMatchObject([{ outcome: "issued" }]);
+  expect([signed, stage.ca.orders.length, stage.ca.collected]).toEqual([1, 2, []]);
+});
+
 test("a CA that fails at the CSR for days gets an order a day, its limit is not used up, and an hour without failure is enough", async () => {
   const stage = await reconcileStage();
   stage.set("a.test", { directoryUrl: LETS_ENCRYPT });

@@ -2,12 +2,14 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { issueForTest } from "../../support/issued-certificate.ts";
 import {
   CaFailure,
   DAY,
   failing,
   HOUR,
   MINUTE,
+  outcomes,
   reconcileStage,
   type StageOptions,
 } from "../../support/reconcile-stage.ts";
@@ -248,6 +250,16 @@ test("what is no certificate at all is not fetched again and again", async () =>
   expect((await stage.run()).certificates).toMatchObject([{ outcome: "issued" }]);
   expect(stage.ca.collected).toHaveLength(1);
   expect(stage.ca.orders).toHaveLength(2);
+});
+
+test("a certificate that isn't what was ordered is not fetched again and again", async () => {
+  const stage = await stageWithOpenOrder();
+  const other = issueForTest({ names: ["b.test"], ...stage.ca.life(stage.now()) });
+  for (const [url, { isReplacement }] of stage.ca.open) stage.ca.open.set(url, { ...other, isReplacement });
+  stage.pass(2 * MINUTE);
+  expect(outcomes(await stage.command())).toEqual(["a.test failed ISSUED_CERTIFICATE_UNUSABLE"]);
+  expect(outcomes(await stage.command())).toEqual(["a.test issued"]);
+  expect([stage.ca.collected.length, stage.ca.orders.length]).toEqual([1, 2]);
 });
 
 test("a clock that is set back leaves the order where it is", async () => {
