@@ -1,47 +1,19 @@
-// The parts of acme-client 5.4 that we use, some of them left out of its own types. They are imported from its files, not
-// from its index: that one loads node-forge, 20 MB for an interface that nobody needs.
-
-declare module "acme-client/src/client.js" {
-  /** What our own `request` gives; the library reads status, headers and data, and hands on the very object. */
-  type Reply = {
-    readonly status: number;
-    readonly headers: Readonly<Record<string, string | undefined>>;
-    readonly data: unknown;
-    readonly text: string;
-  };
-
-  class Client {
-    constructor(options: { directoryUrl: string; accountKey: string; accountUrl?: string });
-    /** Signing. Its three methods here are the seam: all of the network goes through them. */
-    readonly http: {
-      maxBadNonceRetries: number;
-      request(url: string, method: string, options?: { readonly data?: unknown }): Promise<Reply>;
-      getNonce(): Promise<string>;
-      getDirectory(): Promise<object>;
-    };
-    readonly api: {
-      /** A signed POST, POST-as-GET when `payload` is null. With no list of statuses each reply is given as it is. */
-      apiRequest(
-        url: string,
-        payload: object | null,
-        validStatusCodes: readonly number[],
-        options: { includeJwsKid: boolean },
-      ): Promise<Reply>;
-    };
-    getChallengeKeyAuthorization(challenge: { type: "http-01"; token: string }): Promise<string>;
-  }
-  export = Client;
-}
+// The parts of acme-client 5.4 that we use, left out of its own types. They are imported from its files, not from its index:
+// that one loads node-forge, 20 MB for an interface that nobody needs.
 
 declare module "acme-client/src/http.js" {
   /** A JWS in the flattened form that ACME wants (RFC 8555 §6.2). */
   type Jws = { readonly protected: string; readonly payload: string; readonly signature: string };
+  type Header = { readonly nonce?: string | undefined; readonly kid?: string | undefined };
 
+  /** Its network is left alone: it signs. */
   class HttpClient {
     constructor(directoryUrl: string, accountKey: string);
+    /** The public key, in the order of names that a thumbprint wants (RFC 7638 §3). */
     getJwk(): object;
-    createSignedBody(url: string, payload: object): Jws;
-    createSignedHmacBody(hmacKey: string, url: string, payload: object, options: { kid: string }): Jws;
+    /** Of POST-as-GET when `payload` is null. With the key itself in the header where there is no `kid`. */
+    createSignedBody(url: string, payload: object | null, header?: Header): Jws;
+    createSignedHmacBody(hmacKey: string, url: string, payload: object, header: Header): Jws;
   }
   export = HttpClient;
 }

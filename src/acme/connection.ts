@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import type { Identifier } from "../certificate/index.ts";
 import type { Log } from "../reconcile/index.ts";
+import { signerOf } from "./account-key.ts";
 import { askNonce, type Ca } from "./ca.ts";
 import type { Directory } from "./objects.ts";
 import { type Deadline, throwIfLate } from "./poll.ts";
@@ -40,7 +42,7 @@ export type Connection = {
    */
   post(doing: string, resource: Resource, payload: object | null): Promise<Answer>;
   /** What proves a challenge's token (RFC 8555 §8.1). */
-  keyAuthorization(token: string): Promise<string>;
+  keyAuthorization(token: string): string;
 };
 
 /** What a connection reports to and ends with, and which order it is for. */
@@ -53,30 +55,31 @@ export type ConnectionOptions = {
   readonly identifiers?: readonly Identifier[] | undefined;
 };
 
-/** Opens a connection; nothing is asked yet. The library behind it is loaded at first use: it costs 20 MB and 200 ms. */
-export async function connect(ca: Ca, signer: Signer, options: ConnectionOptions): Promise<Connection> {
+/** Opens a connection; nothing is asked yet. */
+export async function connect(
+  ca: Ca,
+  { privateKeyPem, url: kid }: Signer,
+  options: ConnectionOptions,
+): Promise<Connection> {
   const { signal, deadline, identifiers } = options;
-  const client = await signingClient(ca, signer, signal);
-  const includeJwsKid = signer.url !== undefined;
+  const signer = await signerOf(privateKeyPem);
   const ask = async (doing: string, resource: Resource, payload: object | null): Promise<Answer> => {
     if (deadline !== undefined) throwIfLate(deadline);
     const url = typeof resource === "string" ? resource : resource(await ca.directory(signal));
-    const reply = await client.api.apiRequest(url, payload, [], { includeJwsKid });
+    const nonce = ca.nonces.take() ?? (await askNonce(ca, signal));
+    const body = JSON.stringify(signer.createSignedBody(url, payload, { nonce, kid }));
+    const reply = await ca.transport({ url, method: "POST", body, signal });
+    const { location, link, "content-type": type = "", "retry-after": retryAfter } = reply.headers;
+    const data = /\bjson\b/.test(type) ? parseJson(reply.text) : undefined;
+    keepNonce(ca, reply.headers["replay-nonce"], data);
     const now = ca.clock.now();
     if (reply.status < 200 || reply.status >= 300) throw refusalOf({ url, doing, identifiers }, reply, now);
-    const { location, link, "retry-after": retryAfter } = reply.headers;
     const made = location === undefined ? undefined : absoluteUrl(location, url);
-    return {
-      url,
-      data: reply.data,
-      text: reply.text,
-      location: made,
-      link,
-      retryAfter: parseRetryAfter(retryAfter, now),
-    };
+    return { url, data, text: reply.text, location: made, link, retryAfter: parseRetryAfter(retryAfter, now) };
   };
+  const thumbprint = createHash("sha256").update(JSON.stringify(signer.getJwk())).digest("base64url");
   return {
-    keyAuthorization: (token) => client.getChallengeKeyAuthorization({ type: "http-01", token }),
+    keyAuthorization: (token) => `${token}.${thumbprint}`,
     post: (doing, resource, payload) => repeatedly({ ...options, doing, ca }, () => ask(doing, resource, payload)),
   };
 }
@@ -84,28 +87,6 @@ export async function connect(ca: Ca, signer: Signer, options: ConnectionOptions
 // An absolute one stays as the CA wrote it: it is the account's name in all requests to come.
 function absoluteUrl(location: string, base: string): string | undefined {
   return URL.canParse(location) ? location : URL.parse(location, base)?.href;
-}
-
-/** acme-client with its own network, nonces, repeats and directory replaced: it signs. */
-async function signingClient(ca: Ca, signer: Signer, signal: AbortSignal) {
-  const { default: Client } = await import("acme-client/src/client.js");
-  const client = new Client({
-    directoryUrl: ca.directoryUrl,
-    accountKey: signer.privateKeyPem,
-    ...(signer.url === undefined ? {} : { accountUrl: signer.url }),
-  });
-  client.http.maxBadNonceRetries = 0; // its five don't get an order past a CA that refuses many
-  client.http.getDirectory = () => ca.directory(signal);
-  client.http.getNonce = async () => ca.nonces.take() ?? askNonce(ca, signal);
-  client.http.request = async (url, _method, options = {}) => {
-    // With the directory and the nonces ours, all that is left for the library to send are signed POSTs.
-    const reply = await ca.transport({ url, method: "POST", body: JSON.stringify(options.data), signal });
-    const isJson = /\bjson\b/.test(reply.headers["content-type"] ?? "");
-    const data = isJson ? parseJson(reply.text) : undefined;
-    keepNonce(ca, reply.headers["replay-nonce"], data);
-    return { ...reply, data };
-  };
-  return client;
 }
 
 // With one nonce refused, the others of that CA are probably worth nothing either; the refusal brings a good one.

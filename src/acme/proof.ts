@@ -36,7 +36,7 @@ export async function proveControl(context: OrderContext, order: PlacedOrder): P
     throwFailures(known);
     tellReused(context, known);
     const pending = authorizations.filter(({ status }) => status === "pending");
-    chosen.push(...(await mapLimited(pending, REQUESTS_AT_ONCE, (authorization) => choose(context, authorization))));
+    chosen.push(...pending.map((authorization) => choose(context, authorization)));
     await mapLimited(chosen, REQUESTS_AT_ONCE, (one) => present(context, one));
     await mapLimited(chosen, REQUESTS_AT_ONCE, (one) => selfCheck(context, one));
     await validate(context, chosen, decided);
@@ -66,7 +66,7 @@ function refuseForeign({ request }: OrderContext, authorizations: readonly Autho
   throw new UnexpectedAnswerError(foreign.url, `an authorization for ${value}, which was not ordered`);
 }
 
-async function choose(context: OrderContext, authorization: Authorization): Promise<ChosenChallenge> {
+function choose(context: OrderContext, authorization: Authorization): ChosenChallenge {
   const { identifier, challenges } = authorization;
   const solver = context.solverFor(identifier);
   const challenge = challenges.find(({ type, token }) => type === solver.type && token !== undefined);
@@ -75,7 +75,7 @@ async function choose(context: OrderContext, authorization: Authorization): Prom
     throw new ChallengeNotOfferedError(identifier, solver.type, offered);
   }
   const { token } = challenge;
-  const keyAuthorization = await context.connection.keyAuthorization(token);
+  const keyAuthorization = context.connection.keyAuthorization(token);
   const proof = { identifier, token, keyAuthorization, webrootPath: context.request.webrootPath };
   return { authorization, challenge, solver, proof };
 }
