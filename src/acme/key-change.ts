@@ -6,7 +6,7 @@ import { connect, type ConnectionOptions } from "./connection.ts";
 import { problemName } from "./failures/problem.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
 import { isCaFailing } from "./failures/problem-meanings.ts";
-import { repeatedly } from "./repeat.ts";
+import { showDirectory } from "./repeat.ts";
 
 /** One CA and the accounts we have there. */
 export type AccountPlace = { readonly ca: Ca; readonly accounts: AccountStore };
@@ -33,9 +33,7 @@ export async function settleKeyChanges(place: AccountPlace, options: ConnectionO
  */
 export async function changeKey(place: AccountPlace, account: Account, options: ConnectionOptions): Promise<KeyChange> {
   const { ca, accounts } = place;
-  const { keyChange } = await repeatedly({ ca, doing: "give its directory", ...options }, () =>
-    ca.directory(options.signal),
-  );
+  const { keyChange } = await showDirectory(ca, options);
   if (keyChange === undefined) throw new KeyChangeNotOfferedError(ca.directoryUrl);
   const change = await prepare(place, account);
   const connection = await connect(ca, account, options);

@@ -1,9 +1,8 @@
 import type { IssueRequest, ProfileChoice } from "../reconcile/index.ts";
 import type { Ca } from "./ca.ts";
 import type { ConnectionOptions } from "./connection.ts";
-import type { Directory } from "./objects.ts";
 import { ProfileNotOfferedError } from "./failures/order-errors.ts";
-import { repeatedly } from "./repeat.ts";
+import { showDirectory } from "./repeat.ts";
 
 /** What an order asks for beside its names, each by its field in newOrder. */
 export type OrderExtras = {
@@ -20,10 +19,8 @@ export type OrderExtras = {
 export async function chooseExtras(ca: Ca, request: IssueRequest, options: ConnectionOptions): Promise<OrderExtras> {
   const { replaces, profile: choice, lineage } = request;
   if (replaces === undefined && choice === undefined) return {};
-  const show: ShowDirectory = (isAnew) =>
-    repeatedly({ ca, doing: "give its directory", ...options }, () => ca.directory(options.signal, { isAnew }));
-  const { renewalInfo } = await show(false);
-  const isOffered = choice === undefined || (await offers(ca, choice, show));
+  const { renewalInfo } = await showDirectory(ca, options);
+  const isOffered = choice === undefined || (await offers(ca, choice, options));
   if (!isOffered) options.log.warn("profile.not-offered", { lineage, profile: choice.name, ca: ca.directoryUrl });
   return {
     replaces: renewalInfo === undefined ? undefined : replaces,
@@ -31,13 +28,11 @@ export async function chooseExtras(ca: Ca, request: IssueRequest, options: Conne
   };
 }
 
-type ShowDirectory = (isAnew: boolean) => Promise<Directory>;
-
-async function offers(ca: Ca, { name, isRequired }: ProfileChoice, show: ShowDirectory): Promise<boolean> {
-  const known = await show(false);
+async function offers(ca: Ca, { name, isRequired }: ProfileChoice, options: ConnectionOptions): Promise<boolean> {
+  const known = await showDirectory(ca, options);
   if (known.profiles.includes(name)) return true;
   // The CA may have begun to offer it since its directory was asked for.
-  const { profiles } = await show(true);
+  const { profiles } = await showDirectory(ca, options, { isAnew: true });
   if (profiles.includes(name)) return true;
   if (isRequired) throw new ProfileNotOfferedError(ca.directoryUrl, name, profiles);
   return false;

@@ -10,7 +10,7 @@ import { type Answer, connect, type Connection, type ConnectionOptions } from ".
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { problemName } from "./failures/problem.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
-import { repeatedly } from "./repeat.ts";
+import { showDirectory } from "./repeat.ts";
 
 /** What a registration says of us, and what it is for. */
 export type RegistrationRequest = Pick<IssueRequest, "directoryUrl" | "email" | "account" | "externalAccount">;
@@ -24,9 +24,7 @@ export async function register(
   takeKey: () => Promise<AccountKey>,
   { request, ...options }: ConnectionOptions & { readonly request: RegistrationRequest },
 ): Promise<Account> {
-  const directory = await repeatedly({ ca, doing: "give its directory", ...options }, () =>
-    ca.directory(options.signal),
-  );
+  const directory = await showDirectory(ca, options);
   // Sent only where it is required: the settings may be meant for another CA than this one, as for the first of two.
   const external = directory.externalAccountRequired ? externalAccountFor(request) : undefined;
   const key = await takeKey();

@@ -1,6 +1,7 @@
 import { asOperatorError } from "../certificate/index.ts";
 import type { Log } from "../reconcile/index.ts";
 import type { Ca } from "./ca.ts";
+import type { Directory } from "./objects.ts";
 import { CaFailingError, CaUnreachableError } from "./failures/connection-errors.ts";
 import { ACME_ERROR } from "./failures/problem.ts";
 import { ProblemError, RateLimitedError } from "./failures/problem-errors.ts";
@@ -49,6 +50,15 @@ export async function repeatedly<T>({ ca, doing, log, signal }: Repeatable, ask:
       if (delayMs > 0) await ca.clock.sleep(delayMs, signal);
     }
   }
+}
+
+/** The CA's directory, as `ca.directory` gives it, asked for {@link repeatedly}. */
+export function showDirectory(
+  ca: Ca,
+  { log, signal }: Pick<Repeatable, "log" | "signal">,
+  options?: { readonly isAnew: boolean },
+): Promise<Directory> {
+  return repeatedly({ ca, doing: "give its directory", log, signal }, () => ca.directory(signal, options));
 }
 
 function whyRepeat(error: unknown): "failure" | "nonce" | undefined {

@@ -34,5 +34,5 @@ export { alarmAt, lastResortAt, planRenewal } from "./renewal-plan.ts";
 export type { RenewalFacts, RenewalPlan } from "./renewal-plan.ts";
 export { planRetry } from "./retry-plan.ts";
 export type { RetryFacts } from "./retry-plan.ts";
-export { isValidAt, lifetimeMs, markAt } from "./validity.ts";
+export { lifetimeMs, markAt } from "./validity.ts";
 export type { Validity } from "./validity.ts";

@@ -10,8 +10,3 @@ export function lifetimeMs(life: Validity): number {
 export function markAt(life: Validity, fractionLeft: number): Date {
   return new Date(life.notAfter.getTime() - lifetimeMs(life) * fractionLeft);
 }
-
-/** Whether `now` lies inside the life, both ends included (RFC 5280 §4.1.2.5). */
-export function isValidAt(life: Validity, now: Date): boolean {
-  return now >= life.notBefore && now <= life.notAfter;
-}

@@ -21,19 +21,6 @@ export const systemClock: Clock = {
   },
 };
 
-/**
- * Resolves when the clock shows `at` or later, at once when it already does; a clock that was set back meanwhile makes it
- * wait longer. Rejects with the signal's reason when it aborts.
- */
-export async function sleepUntil(clock: Clock, at: Date, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  for (;;) {
-    const left = at.getTime() - clock.now().getTime();
-    if (!(left > 0)) return;
-    await clock.sleep(left, signal);
-  }
-}
-
 function step(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {

@@ -1,4 +1,4 @@
-export { sleepUntil, systemClock } from "./clock.ts";
+export { systemClock } from "./clock.ts";
 export { lookUpCaa, lookUpTxt } from "./dns.ts";
 export { CaBundleUnreadableError, createHttp } from "./http.ts";
 export type { HttpOptions } from "./http.ts";

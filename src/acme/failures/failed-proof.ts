@@ -43,7 +43,7 @@ export function meaningOfProof({ identifier, problem, records }: FailedProof): M
   const stale = suspectIpv6Address(records);
   if (stale !== undefined && MEETS_A_SERVER.has(name)) return { code: general.code, remedy: staleRemedy(stale) };
   if (name === "connection" && isPrivateOnly(records)) return { code: general.code, remedy: PRIVATE_REMEDY };
-  const special = SPECIAL.find(({ types, says }) => types.includes(name) && says.test(problem.detail));
+  const special = SPECIAL.find(({ says }) => says.test(`${name}: ${problem.detail}`));
   return special === undefined ? general : { code: general.code, remedy: special.remedy };
 }
 
@@ -132,86 +132,73 @@ const IP_REMEDIES: ReadonlyMap<string, string> = new Map(
 
 const SERVERS_FAIL = "Have whoever runs the domain's name servers mend them (DNSSEC, too)";
 
-// Boulder's wordings, the first that fits. They choose between two remedies, never what the program does.
-const SPECIAL: readonly { readonly types: readonly string[]; readonly says: RegExp; readonly remedy: string }[] = [
+// Boulder's wordings, after the type and a colon, the first that fits. They choose between two remedies, never what the program does.
+const SPECIAL: readonly { readonly says: RegExp; readonly remedy: string }[] = [
   {
-    types: ["connection"],
-    says: /refused|reset by peer/i,
+    says: /^connection: .*(?:refused|reset by peer)/is,
     remedy:
       "Start nginx at that address and publish its port 80, or correct the name's A and AAAA records; then run update-cert.",
   },
   {
-    types: ["connection"],
-    says: /redirect/i,
+    says: /^connection: .*redirect/is,
     remedy:
       "Answer /.well-known/acme-challenge/ without a redirect, or with one to http port 80 or https port 443 of a name; " +
       "then run update-cert.",
   },
   {
-    types: ["connection", "unauthorized"],
-    says: /during secondary validation/i,
+    says: /^(?:connection|unauthorized): .*during secondary validation/is,
     remedy:
       "Let all countries reach port 80 (the CA looks from several, and some were turned away or see older DNS records); " +
       "then run update-cert.",
   },
   {
-    types: ["connection"],
-    says: /after connect|during read/i,
+    says: /^connection: .*(?:after connect|during read)/is,
     remedy:
       "Find out why the server at that address takes the connection and doesn't answer within seconds (load, proxy, " +
       "firewall); then run update-cert.",
   },
   {
-    types: ["connection"],
-    says: /HTTP\/2 over HTTP/i,
+    says: /^connection: .*HTTP\/2 over HTTP/is,
     remedy: "Speak HTTP/1.1 on port 80 (no http2 in its listen line); then run update-cert.",
   },
   {
-    types: ["dns"],
-    says: /looking up CAA/i,
+    says: /^dns: .*looking up CAA/is,
     remedy: `${SERVERS_FAIL}: they must answer for CAA too, if only with nothing; then run update-cert.`,
   },
   {
-    types: ["dns"],
-    says: /NXDOMAIN/,
+    says: /^dns: .*NXDOMAIN/s,
     remedy:
       "Register the name or correct its spelling: the DNS doesn't know it; give it an A or AAAA record that points to " +
       "this machine, then run update-cert.",
   },
   {
-    types: ["dns"],
-    says: /SERVFAIL|server failure|DNSSEC|networking error|timed out|REFUSED/i,
+    says: /^dns: .*(?:SERVFAIL|server failure|DNSSEC|networking error|timed out|REFUSED)/is,
     remedy: `${SERVERS_FAIL}: the CA gets no good answer from them; it is tried again by itself.`,
   },
   {
-    types: ["dns"],
-    says: /no valid A{1,4} records|reserved address/i,
+    says: /^dns: .*(?:no valid A{1,4} records|reserved address)/is,
     remedy: PRIVATE_REMEDY,
   },
   {
-    types: ["unauthorized"],
-    says: /key authorization file/i,
+    says: /^unauthorized: .*key authorization file/is,
     remedy:
       "Let only this sidecar answer /.well-known/acme-challenge/: another ACME client, an old file or another machine " +
       "answers there; then run update-cert.",
   },
   {
-    types: ["unauthorized"],
-    says: /: 40[13]\b/,
+    says: /^unauthorized: .*: 40[13]\b/s,
     remedy:
       "Let everybody read /.well-known/acme-challenge/ on port 80 (password, address filter, web application firewall, " +
       "file permissions); then run update-cert.",
   },
   {
-    types: ["unauthorized"],
-    says: /: 5\d\d\b/,
+    says: /^unauthorized: .*: 5\d\d\b/s,
     remedy:
       "Have nginx serve /.well-known/acme-challenge/ on port 80 from the shared webroot instead of passing it on to a " +
       "server that fails; then run update-cert.",
   },
   {
-    types: ["unauthorized"],
-    says: /<(!doctype|html|head|body|title)/i,
+    says: /^unauthorized: .*<(?:!doctype|html|head|body|title)/is,
     remedy:
       "Point the name's A and AAAA records to this machine, or take away what answers with a web page there (another " +
       "server, a parking page, a CDN); then run update-cert.",

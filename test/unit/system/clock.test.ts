@@ -1,7 +1,6 @@
 import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
-import type { Clock } from "../../../src/reconcile/index.ts";
-import { sleepUntil, systemClock } from "../../../src/system/index.ts";
+import { systemClock } from "../../../src/system/index.ts";
 
 const never = new AbortController().signal;
 
@@ -30,25 +29,10 @@ test("an aborted sleep rejects with the signal's reason and leaves no listener, 
 test("a signal that aborted before rejects a sleep of nothing too", async () => {
   const stopped = AbortSignal.abort(new Error("SIGTERM"));
   await expect(systemClock.sleep(0, stopped)).rejects.toThrow("SIGTERM");
-  await expect(sleepUntil(systemClock, new Date(0), stopped)).rejects.toThrow("SIGTERM");
 });
 
 test("finished sleeps leave no listener on a signal that lives long", async () => {
   const long = new AbortController();
   for (let count = 0; count < 20; count += 1) await systemClock.sleep(0.1, long.signal);
   expect(getEventListeners(long.signal, "abort")).toHaveLength(0);
-});
-
-test("sleeping until an instant goes on when the clock was set back meanwhile", async () => {
-  let now = 0;
-  const slept: number[] = [];
-  const clock: Clock = {
-    now: () => new Date(now),
-    async sleep(ms) {
-      slept.push(ms);
-      now += slept.length === 1 ? -500 : ms;
-    },
-  };
-  await sleepUntil(clock, new Date(1000), never);
-  expect(slept).toEqual([1000, 1500]);
 });
