@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { readdir } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../../src/acme/index.ts";
 import { accountIdOf, OperatorError } from "../../../src/certificate/index.ts";
@@ -107,4 +108,13 @@ test("an authorization that was taken back is no name that the CA could not veri
   const error = await prove({ status: "deactivated" });
   expect(error.message).toContain("its authorization is deactivated");
   expect(error.unverified).toEqual([]);
+});
+
+test.each([
+  ["has decided on is not given up: that would be refused, or take a name away", "invalid", []],
+  ["leaves pending is given up, since it counts", "pending", ["/authz"]],
+])("an authorization that the CA %s", async (_, status, givenUp) => {
+  await prove({ status, error: { type: `${URN}unauthorized`, detail } });
+  const posts = server.posts().filter(({ payload }) => isDeepStrictEqual(payload, { status: "deactivated" }));
+  expect(posts.map(({ path }) => path)).toEqual(givenUp);
 });

@@ -29,6 +29,21 @@ beforeEach(async () => {
 });
 
 describe("our own files", () => {
+  test("lose at the start what a death has left of their writing, keys and all, and no file of another's", async () => {
+    const folders = ["renewal", "sidecar", "sidecar/cas", "sidecar/orders"];
+    for (const folder of folders) {
+      await mkdir(tree.at(folder), { recursive: true });
+      for (const name of [".a.test.json.new", "theirs.new", ".theirs"]) await writeFile(tree.at(folder, name), "half");
+    }
+    await tree.store.recover();
+    for (const folder of folders) {
+      expect((await readdir(tree.at(folder))).filter((name) => /theirs|new/.test(name)).sort()).toEqual([
+        ".theirs",
+        "theirs.new",
+      ]);
+    }
+  });
+
   test("bring a state back as it was saved, and no one else may read it", async () => {
     const state = { ...FRESH_STATE, issue: { failures: 3, nextAttemptAt: "2026-01-01T00:00:00.000Z" } };
     await tree.store.saveState(NAME, state);
