@@ -5,11 +5,12 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../../src/acme/index.ts";
 import { accountIdOf, OperatorError } from "../../../src/certificate/index.ts";
 import { createWebrootSolver } from "../../../src/challenge/index.ts";
+import type { ChallengeSolver } from "../../../src/reconcile/index.ts";
 import { createAccountStore } from "../../../src/store/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 import { networkOf } from "../../support/network.ts";
-import { type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
+import { problemAnswer, type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const KEY = generateKeyPairSync("ec", { namedCurve: "P-256" })
@@ -24,16 +25,37 @@ beforeAll(async () => {
 beforeEach(() => server.forget());
 afterAll(() => server.stop());
 
-type Outcome = { readonly status?: string; readonly error?: object; readonly validationRecord?: unknown };
+type Outcome = {
+  readonly status?: string;
+  readonly challenge?: string;
+  readonly error?: object;
+  readonly validationRecord?: unknown;
+};
+
+/** What else may be odd. */
+type Oddity = {
+  /** Whose authorizations the CA asks for; of the one name that is ordered when left out. */
+  readonly names?: readonly string[];
+  /** The CA's answer to being told to look; it shows the challenge when left out. */
+  readonly answer?: ScriptedAnswer;
+  readonly solver?: Partial<ChallengeSolver>;
+};
 
 /** Orders a name at a CA that, once told to look, shows its challenge and authorization like this. */
-async function prove({ status = "invalid", ...shown }: Outcome): Promise<OperatorError> {
+async function prove(
+  { status = "invalid", challenge: state = "invalid", ...shown }: Outcome,
+  { names = ["a.test"], answer, solver }: Oddity = {},
+): Promise<OperatorError> {
   const challenge = { type: "http-01", url: `${server.origin}/challenge`, token: "token", status: "pending" };
-  const authorization = { identifier: { type: "dns", value: "a.test" }, status: "pending", challenges: [challenge] };
-  const decided = { ...authorization, status, challenges: [{ ...challenge, status: "invalid", ...shown }] };
+  const authorization = (name = "a.test") => ({
+    identifier: { type: "dns", value: name },
+    status: "pending",
+    challenges: [challenge],
+  });
+  const decided = { ...authorization(), status, challenges: [{ ...challenge, status: state, ...shown }] };
   const order = {
     status: "pending",
-    authorizations: [`${server.origin}/authz`],
+    authorizations: names.map((_, index) => `${server.origin}/authz${index || ""}`),
     finalize: `${server.origin}/finalize`,
   };
   const clock = instantClock();
@@ -41,15 +63,15 @@ async function prove({ status = "invalid", ...shown }: Outcome): Promise<Operato
   server.answerPosts(({ path }) => {
     if (path === "/newOrder") return { status: 201, headers: { Location: `${server.origin}/order` }, body: order };
     if (path === "/challenge") isTold = true;
-    if (path === "/challenge") return { status: 200, body: challenge };
-    return { status: 200, body: isTold ? decided : authorization };
+    if (path === "/challenge") return answer ?? { status: 200, body: challenge };
+    return { status: 200, body: isTold ? decided : authorization(names[Number(path.slice("/authz".length))]) };
   });
   const accounts = createAccountStore({ root: await temporaryFolder() });
   const account = { id: accountIdOf(KEY), privateKeyPem: KEY, url: `${server.origin}/account` };
   await accounts.save(server.directoryUrl, account, { createdAt: clock.now() });
   const authority = createCertificateAuthority({
     accounts,
-    solverFor: () => createWebrootSolver({ front: { httpUrl: async () => undefined }, clock }),
+    solverFor: () => ({ ...createWebrootSolver({ front: { httpUrl: async () => undefined }, clock }), ...solver }),
     clock,
     ...networkOf(server.caPem),
     lookUpCaa: async (name) => (name === "test" ? [{ flags: 0, tag: "issue", value: "other-ca.test" }] : []),
@@ -66,8 +88,8 @@ async function prove({ status = "invalid", ...shown }: Outcome): Promise<Operato
   const thrown: unknown = await authority
     .issue(request, collectLog(), new AbortController().signal)
     .catch((error: unknown) => error);
-  // Whatever comes of it, nothing is left in the webroot.
-  expect(await readdir(webrootPath)).toEqual([]);
+  // Whatever comes of it, nothing is left in the webroot where it can be removed.
+  expect(await readdir(webrootPath)).toEqual(solver?.cleanUp ? [".well-known"] : []);
   if (thrown instanceof OperatorError) return thrown;
   throw new Error("no OperatorError was thrown", { cause: thrown });
 }
@@ -117,4 +139,39 @@ test.each([
   await prove({ status, error: { type: `${URN}unauthorized`, detail } });
   const posts = server.posts().filter(({ payload }) => isDeepStrictEqual(payload, { status: "deactivated" }));
   expect(posts.map(({ path }) => path)).toEqual(givenUp);
+});
+
+test("a challenge that has an error and waits to be asked again, as step-ca's, has failed", async () => {
+  const error = await prove({ status: "pending", challenge: "pending", error: { type: `${URN}connection`, detail } });
+  expect(error.message).toContain(`a.test: ${detail}`);
+  expect(error.unverified).toHaveLength(1);
+});
+
+const hasSentCsr = () => server.posts().some(({ path }) => path === "/finalize");
+const fail = () => Promise.reject(new Error("the disk fails"));
+
+test.each<[string, Oddity]>([
+  ["a self-check that fails", { solver: { selfCheck: fail } }],
+  ["a proof that can't be removed", { solver: { cleanUp: fail } }],
+  ["a look that the CA has had already", { answer: problemAnswer(400, "malformed", "it is valid already") }],
+])("%s keeps no order from going on", async (_, oddity) => {
+  await prove({ status: "valid", challenge: "valid" }, oddity);
+  expect(hasSentCsr()).toBe(true);
+});
+
+test("a look that the CA refuses for good is the failure that is told", async () => {
+  const refusal = problemAnswer(403, "unauthorized", "the account may not");
+  const error = await prove({ status: "pending", challenge: "pending" }, { answer: refusal });
+  expect(error.message).toContain("the account may not");
+  expect(hasSentCsr()).toBe(false);
+});
+
+test.each([
+  ["a name that was not ordered", ["evil.test"], "evil.test, which was not ordered"],
+  ["more names than were ordered", ["a.test", "a.test"], "2 authorizations for one name"],
+])("a CA that wants proof of %s gets none", async (_, names, words) => {
+  const error = await prove({ status: "valid", challenge: "valid" }, { names });
+  expect(error.code).toBe("ACME_UNEXPECTED_ANSWER");
+  expect(error.message).toContain(words);
+  expect(server.posts().filter(({ path }) => path === "/challenge")).toEqual([]);
 });
