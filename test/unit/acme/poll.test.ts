@@ -62,6 +62,14 @@ describe("polling", () => {
     expect(clock.now().getTime() - NOW.getTime()).toBeLessThanOrEqual(120_000);
   });
 
+  test("has only what is left of the order's time, when others of its steps have taken the rest", async () => {
+    const clock = instantClock(NOW);
+    const look = async () => ({ value: "pending", isPending: true, retryAfter: after(3_600_000) });
+    const patience = { ...patienceOf(clock, 120_000), deadlineAt: after(45_000) };
+    await expect(pollUntilDecided({ what: "x", look, patience })).rejects.toThrow(OrderTimedOutError);
+    expect(clock.slept).toEqual([100, 30_000]);
+  });
+
   test("ends when it has slept for as long, though the clock is set back again and again", async () => {
     const clock = { ...instantClock(NOW), now: () => NOW };
     const poll = async () => ({ value: "pending", isPending: true });

@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isReached } from "../../../src/reconcile/index.ts";
-import { DAY, deploys, HOUR, MINUTE, outcomes, reconcileStage } from "../../support/reconcile-stage.ts";
+import { CaFailure, DAY, deploys, HOUR, MINUTE, outcomes, reconcileStage } from "../../support/reconcile-stage.ts";
 import { TestTarget } from "../../support/test-target.ts";
 
 const failing = (code: string) => Object.assign(new Error(`${code}: simulated`), { code });
@@ -87,4 +87,20 @@ test("a disk that is full for our notes stops the order before the CA hears of i
   }
   expect(stage.ca.orders).toHaveLength(2);
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
+});
+
+test("a disk that fills up while the CA refuses hides neither the refusal nor when the next try is", async () => {
+  const stage = await dueStage();
+  let isFull = false;
+  stage.ca.answer = () => {
+    isFull = true;
+    throw new CaFailure();
+  };
+  stage.onDisk = (call) => {
+    if (isFull && /^open \S+\/sidecar\/\S+\.json\.new /.test(call)) throw failing("ENOSPC");
+  };
+  const report = await stage.run();
+  expect(outcomes(report)[0]).toBe("a.test failed TEST_CA_FAILED");
+  expect(report.nextAt?.getTime()).toBeGreaterThan(stage.now().getTime());
+  expect(new Set(stage.told("lineage.failed").map(({ code }) => code))).toContain("STORE_DISK_FULL");
 });

@@ -54,6 +54,14 @@ async function pathOfLedger(): Promise<string> {
 }
 
 describe("a CA's ledger", () => {
+  test("counts an order as issued, and as exempt from no limit, where it doesn't say", async () => {
+    await tree.store.saveLedger(LEDGER);
+    const text = await readFile(await pathOfLedger(), "utf8");
+    await writeFile(await pathOfLedger(), text.replaceAll(/"isExempt": true,\s*"isIssued": false/g, '"isExempt": 7'));
+    const { spending } = await tree.store.loadLedger(URL);
+    expect(spending.orders[1]).toMatchObject({ isExempt: false, isIssued: true });
+  });
+
   test("comes back as it was saved, and no one else may read it", async () => {
     expect(await tree.store.loadLedger(URL)).toEqual(freshLedger(URL));
     await tree.store.saveLedger(LEDGER);
