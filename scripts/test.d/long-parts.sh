@@ -8,7 +8,7 @@ file_of_part() {
   case $1 in
     crash) echo test/e2e/crash.test.ts ;;
     load) echo test/e2e/load.test.ts ;;
-    locks) echo test/unit/control/lock.test.ts ;;
+    locks) echo test/unit/lock/lock.test.ts ;;
     renewals) echo test/e2e/renewal.test.ts ;;
     restarts) echo test/e2e/restart-loop.test.ts ;;
     stops) echo test/e2e/stopping.test.ts ;;

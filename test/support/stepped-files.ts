@@ -30,7 +30,7 @@ export function steppedFiles(onStep: OnStep): FileSystem {
 
 /** Whether a call, as {@link OnStep} has it, writes: to die before one that only reads is to die before the next one that does. */
 export function isWrite(call: string): boolean {
-  return !/^(?:stat|lstat|readdir|readFile|readlink|file\.(?:close|stat|Symbol))/.test(call);
+  return !/^(?:stat|lstat|readdir|readFile|readlink|file\.(?:close|stat|Symbol))\b/.test(call);
 }
 
 /** A file system that is dead from one writing call on, as to a process that was killed there: nothing is done any more. */

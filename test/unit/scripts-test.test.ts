@@ -29,6 +29,6 @@ test("each part but the simulation has a test file that asks whether all is want
     expect({ file, isThere: existsSync(`${ROOT}${file}`) }).toEqual({ file, isThere: true });
     expect(bash('grep -c CERT_SIDECAR_FULL "$1"', file).status).toBe(0);
   }
-  const asking = bash("grep -rl CERT_SIDECAR_FULL test/e2e test/integration test/unit/control").stdout.trim();
+  const asking = bash("grep -rl CERT_SIDECAR_FULL test/e2e test/integration test/unit/lock").stdout.trim();
   expect(new Set(asking.split("\n"))).toEqual(new Set(named.map(([, file]) => file)));
 });

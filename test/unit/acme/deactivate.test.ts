@@ -20,7 +20,7 @@ function tidyUp(story: AbortSignal, refusals?: readonly Error[]) {
   };
   // Of a story, what is used.
   const parts = {
-    patience: { signal: story },
+    deadline: { signal: story },
     reconnect: async (signal: AbortSignal) => ({ post: () => post(signal) }),
   };
   void deactivateAuthorizations(parts as unknown as OrderContext, URLS).then(() => (tidied.isOver = true));

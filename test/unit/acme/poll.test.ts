@@ -64,9 +64,9 @@ describe("polling", () => {
 
   test("has only what is left of the order's time, when others of its steps have taken the rest", async () => {
     const clock = instantClock(NOW);
-    const look = async () => ({ value: "pending", isPending: true, retryAfter: after(3_600_000) });
-    const patience = { ...patienceOf(clock, 120_000), deadlineAt: after(45_000) };
-    await expect(pollUntilDecided({ what: "x", look, patience })).rejects.toThrow(OrderTimedOutError);
+    const poll = async () => ({ value: "pending", isPending: true, retryAfter: after(3_600_000) });
+    const deadline = { ...deadlineOf(clock, 120_000), deadlineAt: after(45_000) };
+    await expect(pollUntilDecided({ what: "x", poll, deadline })).rejects.toThrow(OrderTimedOutError);
     expect(clock.slept).toEqual([100, 30_000]);
   });
 

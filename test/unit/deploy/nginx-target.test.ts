@@ -139,16 +139,6 @@ describe("of several nginx containers", () => {
     expect(found).toEqual({ targets: [], off: [], unavailable: "TARGET_NOT_RUNNING" });
   });
 
-  test("one without HTTPS is left alone, and is no reason to wait", async () => {
-    const env = ["NGINX_HTTPS_ENABLED=false"];
-    expect(await find(nginx("1", { env }))).toEqual({ targets: [], off: ["nginx-1"], unavailable: undefined });
-    expect(await find(nginx("1", { env }), nginx("2"))).toEqual({
-      targets: ["nginx-2"],
-      off: ["nginx-1"],
-      unavailable: undefined,
-    });
-  });
-
   test("one that can't be reached, or has a wrong label, is told, and keeps none of the others", async () => {
     const elsewhere = nginx("1", { networks: { other: { NetworkID: "n2", IPAddress: "10.9.0.2" } } });
     expect(await find(elsewhere, nginx("2"))).toEqual({
