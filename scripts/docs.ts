@@ -2,7 +2,7 @@
 // Tables go between `<!-- npm run docs: NAME -->` and `<!-- end -->`; whatever is around them is written by hand.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format, resolveConfig } from "prettier";
-import { type OptionRow, OPTIONS, type Setting, SETTINGS } from "../src/config/index.ts";
+import { type OptionRow, OPTIONS, type Setting, SETTINGS } from "../src/settings/index.ts";
 import { LOG_EVENTS } from "../src/reconcile/index.ts";
 
 const ROOT = new URL("../", import.meta.url);

@@ -1,7 +1,7 @@
 export type { Account, AccountChoice, AccountKey, AccountStore, KeyChange, Registration } from "./account-store.ts";
 export { changeAccountKey } from "./account-key.ts";
-export { freshLedger } from "./ca-ledger.ts";
-export type { CaHold, CaLedger } from "./ca-ledger.ts";
+export { freshLedger } from "./issue/ca/ledger.ts";
+export type { CaHold, CaLedger } from "./issue/ca/ledger.ts";
 export type {
   CertificateAuthority,
   ChallengeProof,
@@ -13,8 +13,8 @@ export type {
   IssueRequest,
   ProfileChoice,
   SelfCheckFinding,
-} from "./certificate-authority.ts";
-export type { Clock } from "./clock.ts";
+} from "./issue/certificate-authority.ts";
+export type { Clock } from "../ports/clock.ts";
 export type {
   DeployTarget,
   FoundTargets,
@@ -22,9 +22,9 @@ export type {
   ServedCertificate,
   ServedFinding,
   TargetFinder,
-} from "./deploy-target.ts";
-export { resolveDesired } from "./desired-certificate.ts";
-export type { DesiredCertificate } from "./desired-certificate.ts";
+} from "./deploy/target.ts";
+export { resolveDesired } from "./issue/desired.ts";
+export type { DesiredCertificate } from "./issue/desired.ts";
 export {
   CertificateRejectedError,
   ConfigurationRejectedError,
@@ -36,8 +36,8 @@ export { assessHealth } from "./health.ts";
 export type { Health } from "./health.ts";
 export { inspect } from "./inspect.ts";
 export type { InspectedCertificate, Inspection } from "./inspect.ts";
-export { decideIssue } from "./issue-decision.ts";
-export type { IssueDecision, IssueReason } from "./issue-decision.ts";
+export { decideIssue } from "./issue/decision.ts";
+export type { IssueDecision, IssueReason } from "./issue/decision.ts";
 export { FRESH_STATE } from "./lineage-state.ts";
 export type { AttemptState, CaFailure, DeployState, LineageState } from "./lineage-state.ts";
 export type {
@@ -49,8 +49,8 @@ export type {
   StoredLineage,
   StoredOrder,
 } from "./lineage-store.ts";
-export { LOG_EVENTS, LOG_LEVELS, teeLog } from "./log.ts";
-export type { Log, LogEvent, LogFields, LogLevel } from "./log.ts";
+export { LOG_EVENTS, LOG_LEVELS, teeLog } from "../ports/log.ts";
+export type { Log, LogEvent, LogFields, LogLevel } from "../ports/log.ts";
 export { createLoop } from "./loop.ts";
 export type { Loop, LoopFacts } from "./loop.ts";
 export { automaticMode } from "./policy.ts";

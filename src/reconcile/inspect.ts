@@ -1,12 +1,12 @@
 import { asOperatorError, identifierKey, type Identifier } from "../certificate/index.ts";
-import type { DeployTarget, FoundTargets, ServedFinding } from "./deploy-target.ts";
-import { resolveDesired, type DesiredCertificate } from "./desired-certificate.ts";
-import { CaLedgers } from "./ca-ledgers.ts";
-import { gatherFacts } from "./certificate-step.ts";
-import { decideIssue, type IssueDecision } from "./issue-decision.ts";
+import type { DeployTarget, FoundTargets, ServedFinding } from "./deploy/target.ts";
+import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
+import { CaLedgers } from "./issue/ca/ledgers.ts";
+import { gatherFacts } from "./issue/bring-on-disk.ts";
+import { decideIssue, type IssueDecision } from "./issue/decision.ts";
 import { FRESH_STATE, type AttemptState, type LineageState } from "./lineage-state.ts";
 import type { StoredLineage } from "./lineage-store.ts";
-import { assignNames } from "./name-owners.ts";
+import { assignNames } from "./deploy/owners.ts";
 import { automaticMode } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
 import type { StorageFinding } from "./storage.ts";

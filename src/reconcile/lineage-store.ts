@@ -1,6 +1,6 @@
 import type { Identifier, KeyType, Leaf, OperatorError } from "../certificate/index.ts";
-import type { CaLedger } from "./ca-ledger.ts";
-import type { IssuedCertificate, OpenOrder, ProfileChoice } from "./certificate-authority.ts";
+import type { CaLedger } from "./issue/ca/ledger.ts";
+import type { IssuedCertificate, OpenOrder, ProfileChoice } from "./issue/certificate-authority.ts";
 import type { LineageState } from "./lineage-state.ts";
 
 /** How a lineage is renewed: the part of certbot's `renewal/<name>.conf` that we act on. */

@@ -1,5 +1,5 @@
-import type { Clock } from "./clock.ts";
-import type { Log } from "./log.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
 import { automaticMode, type RunMode } from "./policy.ts";
 import type { Run } from "./run.ts";
 import { mergeReports, type RunReport } from "./run-report.ts";

@@ -1,5 +1,5 @@
 import type { Identifier, KeyType } from "../certificate/index.ts";
-import type { ExternalAccount, ProfileChoice } from "./certificate-authority.ts";
+import type { ExternalAccount, ProfileChoice } from "./issue/certificate-authority.ts";
 
 /** What the operator's settings ask for, in the words of reconcile. */
 export type Policy = {

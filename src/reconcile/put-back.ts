@@ -1,4 +1,4 @@
-import type { DesiredCertificate } from "./desired-certificate.ts";
+import type { DesiredCertificate } from "./issue/desired.ts";
 import { MayNotActError } from "./errors.ts";
 import type { LineageState } from "./lineage-state.ts";
 import type { LineageVersion } from "./lineage-store.ts";

@@ -1,10 +1,10 @@
-import type { CaLedgers } from "./ca-ledgers.ts";
-import type { CaLooks } from "./ca-looks.ts";
-import type { CertificateAuthority } from "./certificate-authority.ts";
-import type { Clock } from "./clock.ts";
-import type { TargetFinder } from "./deploy-target.ts";
+import type { CaLedgers } from "./issue/ca/ledgers.ts";
+import type { CaLooks } from "./issue/ca/probe.ts";
+import type { CertificateAuthority } from "./issue/certificate-authority.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { TargetFinder } from "./deploy/target.ts";
 import type { LineageStore } from "./lineage-store.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "../ports/log.ts";
 import type { Policy, RunMode } from "./policy.ts";
 import type { StorageProbe } from "./storage.ts";
 

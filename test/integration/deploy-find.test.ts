@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDeployment, type DeploymentOptions } from "../../src/deploy/index.ts";
-import { containerIdFromMounts } from "../../src/deploy/own-container.ts";
+import { createDeployment, type DeploymentOptions } from "../../src/target/index.ts";
+import { containerIdFromMounts } from "../../src/target/docker/own-container.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { engineUnderTest } from "../support/engine-address.ts";
 import { createHandMadeProject, type ContainerOptions, type HandMadeProject } from "../support/compose-nginx.ts";

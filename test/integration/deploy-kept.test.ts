@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createDeployment } from "../../src/deploy/index.ts";
-import { deployToTarget } from "../../src/reconcile/deploy-step.ts";
+import { createDeployment } from "../../src/target/index.ts";
+import { deployToTarget } from "../../src/reconcile/deploy/deploy.ts";
 import type { DeployReport } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { collectLog } from "../support/collected-log.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readLeaf } from "../../src/certificate/index.ts";
-import { createDeployment, type Deployment } from "../../src/deploy/index.ts";
+import { createDeployment, type Deployment } from "../../src/target/index.ts";
 import { ConfigurationRejectedError, type DeployTarget, type ServedCertificate } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { engineUnderTest } from "../support/engine-address.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, expect, test } from "vitest";
-import { createEngine } from "../../src/deploy/engine.ts";
-import { createStorageProbe } from "../../src/deploy/storage-probe.ts";
+import { createEngine } from "../../src/target/docker/engine.ts";
+import { createStorageProbe } from "../../src/target/docker/storage-probe.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { docker } from "../support/docker-command.ts";
 import { engineUnderTest } from "../support/engine-address.ts";

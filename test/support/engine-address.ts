@@ -1,4 +1,4 @@
-import { parseConfig } from "../../src/config/index.ts";
+import { parseConfig } from "../../src/settings/index.ts";
 
 /** The Docker engine that this machine's own DOCKER_* variables name, read as the product reads them. */
 export function engineUnderTest() {

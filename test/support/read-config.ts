@@ -1,4 +1,4 @@
-import { parseConfig, ConfigError, type Config, type ConfigSources, type Mistake } from "../../src/config/index.ts";
+import { parseConfig, ConfigError, type Config, type ConfigSources, type Mistake } from "../../src/settings/index.ts";
 
 // Stands for node-cron's check, which lives in another folder.
 const isCronExpression = (text: string): true | string =>

@@ -4,8 +4,8 @@ import { distanceFrom, linkTargets, readChain } from "../../src/acme/certificate
 import { refusalOf } from "../../src/acme/failures/refusal.ts";
 import { parseRetryAfter } from "../../src/acme/failures/retry-after.ts";
 import { printable } from "../../src/certificate/index.ts";
-import { toEngineError } from "../../src/deploy/engine-errors.ts";
-import { readJsonLines } from "../../src/deploy/json-lines.ts";
+import { toEngineError } from "../../src/target/docker/engine-errors.ts";
+import { readJsonLines } from "../../src/target/docker/json-lines.ts";
 import { RenewalConf } from "../../src/store/renewal-conf.ts";
 import { writeSettings } from "../../src/store/renewal-settings.ts";
 import { TreePaths } from "../../src/store/tree-paths.ts";

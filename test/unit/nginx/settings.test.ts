@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { readContainer } from "../../../src/deploy/container.ts";
-import { httpPort, tlsPort } from "../../../src/deploy/nginx-settings.ts";
+import { readContainer } from "../../../src/target/docker/container.ts";
+import { httpPort, tlsPort } from "../../../src/target/nginx-settings.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 
 const LIBRARY = fileURLToPath(new URL("../../../nginx/lib", import.meta.url));

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseIdentifier, type HoldScope } from "../../../src/certificate/index.ts";
-import { activeHold, LONGEST_WAIT_MS, withHold } from "../../../src/reconcile/ca-hold.ts";
-import { CaLedgers } from "../../../src/reconcile/ca-ledgers.ts";
+import { activeHold, LONGEST_WAIT_MS, withHold } from "../../../src/reconcile/issue/ca/wait.ts";
+import { CaLedgers } from "../../../src/reconcile/issue/ca/ledgers.ts";
 import { freshLedger, type CaLedger } from "../../../src/reconcile/index.ts";
 import { DAY, HOUR, PRODUCTION } from "../../support/reconcile-stage.ts";
 

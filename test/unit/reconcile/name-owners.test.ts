@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
 import type { DesiredCertificate } from "../../../src/reconcile/index.ts";
-import { assignNames, strandsNames } from "../../../src/reconcile/name-owners.ts";
+import { assignNames, strandsNames } from "../../../src/reconcile/deploy/owners.ts";
 
 const names = (texts: string) => texts.split(" ").filter(Boolean).map(parseIdentifier);
 const validity = { notBefore: new Date(0), notAfter: new Date(1) };

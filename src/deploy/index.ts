@@ -1,3 +1,0 @@
-export { createDeployment } from "./deployment.ts";
-export type { Deployment, DeploymentOptions, DeploymentTimeouts, EngineDescription } from "./deployment.ts";
-export type { EngineAddress } from "./engine-address.ts";

@@ -1,0 +1,78 @@
+import { toFailure } from "../../certificate/index.ts";
+import type { DeployableVersion, DeployParts, DeployTask } from "./context.ts";
+import { ConfigurationRejectedError } from "../errors.ts";
+import type { LineageVersion } from "../lineage-store.ts";
+
+type Suspect = { readonly version: DeployableVersion; readonly previous: LineageVersion };
+
+/**
+ * Finds out which of our new versions make a target's configuration test fail, by the same test against the versions
+ * before. Afterwards the guilty ones are put back to the version before, and all others are shown as they were; none is
+ * guilty when the test fails for a foreign reason. Dying in the middle leaves a valid pair shown, old or new.
+ */
+export async function findGuilty(
+  parts: DeployParts,
+  task: DeployTask,
+  behind: readonly DeployableVersion[],
+): Promise<readonly DeployableVersion[]> {
+  const suspects: Suspect[] = [];
+  for (const version of behind) suspects.push(...(await toSuspect(parts, task, version)));
+  try {
+    for (const { version, previous } of suspects) await parts.store.show(version.lineage, previous.version);
+    const isOurs = suspects.length > 0 && (await passes(task));
+    const guilty: DeployableVersion[] = [];
+    for (const { version, previous } of suspects) {
+      await parts.store.show(version.lineage, version.version);
+      if (!isOurs || (await passes(task))) continue;
+      await parts.store.show(version.lineage, previous.version);
+      guilty.push(version);
+    }
+    return guilty;
+  } catch (thrown) {
+    // The test itself couldn't be run: nothing is known, so nothing is to stay put back.
+    await Promise.allSettled(suspects.map(({ version }) => parts.store.show(version.lineage, version.version)));
+    throw thrown;
+  }
+}
+
+// A version that the target has served before can't be why it refuses its configuration now. Nor may one be put back of which
+// the disk gives nothing: it would be ordered again, and the others wait.
+async function toSuspect(parts: DeployParts, task: DeployTask, version: DeployableVersion): Promise<Suspect[]> {
+  const { lineage, fingerprint } = version;
+  try {
+    const state = await parts.store.loadState(lineage);
+    const { servedFingerprint } = state.deploy[task.target.name] ?? {};
+    const previous =
+      servedFingerprint === fingerprint ? undefined : await findBefore(parts, version, servedFingerprint);
+    if (!previous) return [];
+    // A death from here on may leave the one before shown: the next run shows this one again.
+    await parts.store.saveState(lineage, { ...state, issue: { ...state.issue, putBack: fingerprint } });
+    return [{ version, previous }];
+  } catch (thrown) {
+    task.log.error("lineage.failed", { lineage, ...toFailure(thrown) });
+    return [];
+  }
+}
+
+// The version just below may be one that was refused as well: the one that the target has served is sure to pass.
+async function findBefore(
+  { store }: DeployParts,
+  { lineage, version }: DeployableVersion,
+  servedFingerprint: string | undefined,
+): Promise<LineageVersion | undefined> {
+  const newest = await store.previousVersion(lineage, version);
+  for (let one = newest; one; one = await store.previousVersion(lineage, one.version)) {
+    if (one.leaf.fingerprint === servedFingerprint) return one;
+  }
+  return newest;
+}
+
+async function passes({ target, signal }: DeployTask): Promise<boolean> {
+  try {
+    await target.test(signal);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof ConfigurationRejectedError) return false;
+    throw thrown;
+  }
+}

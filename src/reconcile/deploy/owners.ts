@@ -1,0 +1,55 @@
+import { identifierKey, type Identifier } from "../../certificate/index.ts";
+import type { DesiredCertificate } from "../issue/desired.ts";
+
+/** A lineage and the names that servers are to serve with it. */
+export type NameOwner = { readonly lineage: string; readonly identifiers: readonly Identifier[] };
+
+/**
+ * Gives each name to one lineage, so that no server is told to serve a name with two: to a certificate on disk that covers
+ * it and that is meant to; else to any on disk that covers it, since a name must not lose its certificate while its new one
+ * can't be had; else to the lineage that wants it. Where several fit, the settings' order decides. A lineage that is left
+ * without a name isn't in the result. Pure.
+ */
+export function assignNames(desired: readonly DesiredCertificate[]): readonly NameOwner[] {
+  const owners = new Map<string, { readonly lineage: string; readonly identifier: Identifier }>();
+  const give = (lineage: string, identifiers: readonly Identifier[]) => {
+    for (const identifier of identifiers) {
+      const key = identifierKey(identifier);
+      if (!owners.has(key)) owners.set(key, { lineage, identifier });
+    }
+  };
+  for (const one of desired) give(one.lineage, coveredAndWanted(one));
+  for (const one of desired) give(one.lineage, covered(one));
+  for (const one of desired) give(one.lineage, one.identifiers);
+  const names = Map.groupBy(owners.values(), ({ lineage }) => lineage);
+  return desired.flatMap(({ lineage }) => {
+    const identifiers = names.get(lineage)?.map(({ identifier }) => identifier);
+    return identifiers ? [{ lineage, identifiers }] : [];
+  });
+}
+
+/**
+ * Whether a new version of `one` would leave a name without any certificate: it has the name now and is to lose it to
+ * another certificate that isn't on disk yet. Pure.
+ */
+export function strandsNames(one: DesiredCertificate, desired: readonly DesiredCertificate[]): boolean {
+  const kept = keysOf(one.identifiers);
+  const others = desired.filter(({ lineage }) => lineage !== one.lineage);
+  const wantedElsewhere = keysOf(others.flatMap(({ identifiers }) => identifiers));
+  const coveredElsewhere = keysOf(others.flatMap(covered));
+  const dropped = covered(one).map(identifierKey);
+  return dropped.some((key) => !kept.has(key) && wantedElsewhere.has(key) && !coveredElsewhere.has(key));
+}
+
+function covered({ current }: DesiredCertificate): readonly Identifier[] {
+  return current?.leaf.identifiers ?? [];
+}
+
+function coveredAndWanted(one: DesiredCertificate): readonly Identifier[] {
+  const wanted = keysOf(one.identifiers);
+  return covered(one).filter((identifier) => wanted.has(identifierKey(identifier)));
+}
+
+function keysOf(identifiers: readonly Identifier[]): ReadonlySet<string> {
+  return new Set(identifiers.map(identifierKey));
+}

@@ -1,0 +1,50 @@
+import type { Identifier } from "../../certificate/index.ts";
+
+/** A certificate that a target should serve. */
+export type ServedCertificate = {
+  readonly lineage: string;
+  readonly identifiers: readonly Identifier[];
+  readonly fingerprint: string;
+};
+
+/** What one look at a target showed for one certificate; `message` and `remedy` are for people. */
+export type ServedFinding =
+  | { readonly kind: "served" }
+  /**
+   * Another certificate was presented, or none. `isKept`: the server reads our files, they hold the certificate, and it goes on
+   * with what was in them before: new file times and another reload repair that.
+   */
+  | { readonly kind: "not-served"; readonly message: string; readonly remedy: string; readonly isKept?: boolean };
+
+/** A running server that must use the certificates on disk. */
+export interface DeployTarget {
+  /** Unique and stable over restarts, for people and for state: `nginx-1`. */
+  readonly name: string;
+  /** Looks, by a TLS handshake for each name, whether the certificate is presented. Bounded in time; throws only the signal's reason. */
+  observe(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
+  /** Takes the files on disk into the configuration and tests it. Throws ConfigurationRejectedError with the server's own words. */
+  test(signal: AbortSignal): Promise<void>;
+  /** Makes the server take over the tested configuration, without dropping a connection. Throws OperatorError. */
+  reload(signal: AbortSignal): Promise<void>;
+}
+
+/** What the search for targets gave. */
+export type FoundTargets = {
+  readonly targets: readonly DeployTarget[];
+  /** Why nothing can be deployed now though something should be: target down, no socket, no rights; deploy waits for it. */
+  readonly unavailable?: { readonly code: string; readonly message: string; readonly remedy: string } | undefined;
+  /** Targets that serve no HTTPS because an operator said so; nothing is deployed to them. */
+  readonly off: readonly { readonly name: string; readonly reason: string }[];
+};
+
+/** Finds the servers to deploy to. */
+export interface TargetFinder {
+  /** Looks anew at each call. Throws only the signal's reason: what stands in the way is in the result. */
+  find(signal: AbortSignal): Promise<FoundTargets>;
+}
+
+/** A look at the outside of the stack, for the challenge's self-check. */
+export interface FrontDoor {
+  /** Base URL of the server that answers port 80 for our names, like `http://172.18.0.3:80`; undefined when none is known. */
+  httpUrl(signal: AbortSignal): Promise<string | undefined>;
+}

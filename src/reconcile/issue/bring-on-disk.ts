@@ -1,0 +1,250 @@
+import {
+  exactSetKey,
+  LOOK_EVERY_MS,
+  nextRenewalInfoAt,
+  planRenewal,
+  renewalInfoMoment,
+  sameIdentifiers,
+  toFailure,
+  wakeForRenewalInfo,
+} from "../../certificate/index.ts";
+import { forgetFailures } from "./attempts.ts";
+import type { DesiredCertificate } from "./desired.ts";
+import { decideIssue, directoriesOf, type IssueDecision, type IssueFacts } from "./decision.ts";
+import { issueVersion, rehearse } from "./issue.ts";
+import type { LineageState } from "../lineage-state.ts";
+import { findOpenOrder } from "./open-order.ts";
+import { findPutBack, showAgain, type KnownCertificate } from "../put-back.ts";
+import { refreshRenewalInfo } from "./renewal-info.ts";
+import { automaticMode } from "../policy.ts";
+import type { ReconcileParts, Run, StepParts } from "../run.ts";
+import type { CertificateReport } from "../run-report.ts";
+
+const RECHECK_MS = 10 * 60_000;
+
+/** Brings one certificate on disk to where it should be, or rehearses that. Never throws, except the signal's reason. */
+export async function bringOnDisk(parts: StepParts, run: Run, desired: DesiredCertificate): Promise<CertificateReport> {
+  try {
+    return await decideAndDo(parts, run, desired);
+  } catch (thrown) {
+    run.signal.throwIfAborted();
+    // Its state can't be read: without it nobody knows what the CA has been asked for already.
+    const failure = toFailure(thrown);
+    run.log.error("lineage.failed", { lineage: desired.lineage, ...failure });
+    return {
+      lineage: desired.lineage,
+      identifiers: desired.identifiers,
+      outcome: "failed",
+      failure,
+      nextAt: soon(parts),
+    };
+  }
+}
+
+async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate): Promise<CertificateReport> {
+  const { log, signal } = run;
+  if (run.mode.dryRun) return rehearse(parts, { desired: asked, log, signal });
+  const known = await parts.store.loadState(asked.lineage);
+  const state = asked.settings.autorenew
+    ? await refreshRenewalInfo(parts, run, { desired: asked, state: known })
+    : known;
+  const desired = isOldSetsTurn(asked, state, parts.clock.now()) ? withOldNames(asked) : asked;
+  const facts = await gatherFacts(parts, run, { desired, state });
+  const decision = await decideWithLook(parts, run, facts);
+  if (decision.kind === "current") await forgetFailures(parts, { desired, state });
+  if (decision.kind === "show-again") {
+    return withNextRenewal(parts, await showAgain(parts, run, { desired, version: decision.version }));
+  }
+  if (decision.kind !== "issue") {
+    return withRenewalInfo(toReport(parts, run, { desired, decision }), { desired, state, now: facts.now });
+  }
+  const unreachable = parts.looks.unreachable(decision.directoryUrl);
+  if (unreachable !== undefined) {
+    // It would only cost the time limits of its requests once more, and hold the others up.
+    const { because } = decision;
+    return { ...onDisk(desired), outcome: "held", because, failure: toFailure(unreachable), nextAt: soon(parts) };
+  }
+  const report = await issueVersion(parts, { desired, order: decision, log, signal });
+  if (report.outcome !== "failed") return withNextRenewal(parts, report);
+  return withRecheck(parts, run, { desired, report, directoryUrl: decision.directoryUrl });
+}
+
+// What nobody else will wake us for is looked at again after a while.
+function soon({ clock }: Pick<StepParts, "clock">): Date {
+  return new Date(clock.now().getTime() + RECHECK_MS);
+}
+
+/**
+ * Whether it is the turn of the names on disk: other names are wanted, the last order for them failed, and what is served
+ * comes to its end. A name that can't be had must not take those down that can.
+ */
+function isOldSetsTurn({ current, identifiers }: DesiredCertificate, { issue }: LineageState, now: Date): boolean {
+  if (!current || issue.failures === 0 || sameIdentifiers(current.leaf.identifiers, identifiers)) return false;
+  const isDue = planRenewal({ validity: current.leaf.validity }, now).kind === "due";
+  return isDue && issue.lastNames === exactSetKey(identifiers);
+}
+
+function withOldNames(desired: DesiredCertificate): DesiredCertificate {
+  return { ...desired, identifiers: desired.current?.leaf.identifiers ?? desired.identifiers };
+}
+
+/** What a decision on one certificate looks at, read from disk. Throws OperatorError. */
+export async function gatherFacts(
+  parts: Pick<StepParts, "store" | "ledgers" | "storage" | "policy" | "clock">,
+  { mode, signal }: Pick<Run, "mode" | "signal">,
+  { desired, state }: KnownCertificate,
+): Promise<IssueFacts> {
+  const { policy } = parts;
+  const { issue: attempts, renewalInfo } = state;
+  const directories = directoriesOf({ desired, attempts, policy });
+  const ledgers = await Promise.all(directories.map((directoryUrl) => parts.ledgers.read(directoryUrl)));
+  const ledgerOf = (directoryUrl: string) => {
+    const ledger = ledgers[directories.indexOf(directoryUrl)];
+    if (!ledger) throw new Error(`no ledger of ${directoryUrl} was read`);
+    return ledger;
+  };
+  const storage = await parts.storage.look(signal);
+  const paidAt = await whereOpen(parts, { desired, attempts, isForced: mode.forceRenewal });
+  const putBack = await findPutBack(parts, { desired, state });
+  return { desired, attempts, renewalInfo, ledgerOf, paidAt, putBack, storage, policy, mode, now: parts.clock.now() };
+}
+
+type Open = Pick<IssueFacts, "desired" | "attempts"> & { readonly isForced: boolean };
+
+// Only a try that has not succeeded leaves one that is worth looking for.
+async function whereOpen(parts: Pick<StepParts, "store" | "clock">, { desired, attempts, isForced }: Open) {
+  if (attempts.failures === 0 || isForced) return undefined;
+  return (await findOpenOrder(parts, desired))?.directoryUrl;
+}
+
+// While a CA is failing a look at it may be worth more than waiting: it costs no limit, and an outage may be over.
+async function decideWithLook(parts: StepParts, { log }: Run, facts: IssueFacts): Promise<IssueDecision> {
+  const decision = decideIssue(facts);
+  if (decision.kind !== "hold" || !decision.looks?.length) return decision;
+  const { lineage } = facts.desired;
+  const seen = await Promise.all(
+    decision.looks.map(async (ca) => ({ ca, isAnswering: await parts.looks.isAnswering(ca) })),
+  );
+  const answering = seen.flatMap(({ ca, isAnswering }) => (isAnswering ? [ca] : []));
+  const again = decideIssue({ ...facts, answering });
+  if (again.kind === "issue") log.info("ca.answering", { lineage, ca: again.directoryUrl });
+  if (again.kind !== "hold") return again;
+  await rememberDown(
+    parts,
+    facts,
+    seen.flatMap(({ ca, isAnswering }) => (isAnswering ? [] : [ca])),
+  );
+  const lookAt = new Date(facts.now.getTime() + LOOK_EVERY_MS * (1 - parts.random() / 10));
+  const recheckAt = again.recheckAt && again.recheckAt < lookAt ? again.recheckAt : lookAt;
+  return { ...again, recheckAt: recheckAt < again.until ? recheckAt : undefined };
+}
+
+async function rememberDown(parts: StepParts, facts: IssueFacts, down: readonly string[]): Promise<void> {
+  const { lineage } = facts.desired;
+  const known = facts.attempts.atCa ?? {};
+  const news = down.flatMap((ca) => {
+    const failure = known[ca];
+    return failure && failure.origin === "ca-failing" && !failure.isSeenDown
+      ? [[ca, { ...failure, isSeenDown: true }]]
+      : [];
+  });
+  if (news.length === 0) return;
+  const state = await parts.store.loadState(lineage);
+  const atCa = { ...state.issue.atCa, ...Object.fromEntries(news) };
+  await parts.store.saveState(lineage, { ...state, issue: { ...state.issue, atCa } });
+}
+
+type Waiting = Exclude<IssueDecision, { readonly kind: "issue" | "show-again" }>;
+
+function onDisk({ lineage, identifiers, current }: DesiredCertificate) {
+  if (!current) return { lineage, identifiers };
+  const { fingerprint, validity } = current.leaf;
+  return { lineage, identifiers, version: current.version, fingerprint, validity };
+}
+
+function toReport(
+  parts: StepParts,
+  { log }: Run,
+  { desired, decision }: { readonly desired: DesiredCertificate; readonly decision: Waiting },
+): CertificateReport {
+  const { lineage } = desired;
+  const common = onDisk(desired);
+  switch (decision.kind) {
+    case "current":
+      return { ...common, outcome: "not-due", nextAt: decision.until };
+    case "hold": {
+      const { because, until, problem: failure, recheckAt: wakeAt } = decision;
+      log.debug("attempt.deferred", { lineage, because, until });
+      return { ...common, outcome: "held", because, nextAt: until, wakeAt, failure };
+    }
+    case "rehearsal-only":
+      log.warn("option.ignored", {
+        lineage,
+        option: "--dry-run",
+        because: "no order is placed by itself while it is set",
+      });
+      return { ...common, outcome: "rehearsal-only", because: decision.because };
+    case "left-alone":
+      return { ...common, outcome: "left-alone" };
+    case "refused": {
+      const failure = toFailure(decision.problem);
+      log.error("lineage.failed", { lineage, ...failure });
+      return { ...common, outcome: "failed", failure, wakeAt: soon(parts) };
+    }
+  }
+}
+
+// The CA is to be asked again before the renewal: the window may move.
+function withRenewalInfo(
+  report: CertificateReport,
+  { desired, state, now }: KnownCertificate & { readonly now: Date },
+): CertificateReport {
+  const { current, settings } = desired;
+  const { renewalInfo } = state;
+  const certificateId = current?.leaf.certificateId;
+  if (!renewalInfo || certificateId !== renewalInfo.certificateId || !settings.autorenew) return report;
+  const { explanationUrl } = renewalInfo;
+  const askAgainAt = nextRenewalInfoAt(renewalInfo, certificateId);
+  // What was not asked though its time has come can't be: there is no CA to ask.
+  const isAskedAgain =
+    askAgainAt !== undefined && now < askAgainAt && report.validity && now < report.validity.notAfter;
+  const askAt = isAskedAgain && report.validity ? wakeForRenewalInfo(askAgainAt, report.validity) : undefined;
+  const wakeAt = askAt && !(report.wakeAt && report.wakeAt < askAt) ? askAt : report.wakeAt;
+  return { ...report, wakeAt, renewalInfo: { renewAt: renewalInfoMoment(renewalInfo, certificateId), explanationUrl } };
+}
+
+type FailedOrder = {
+  readonly desired: DesiredCertificate;
+  readonly report: CertificateReport;
+  readonly directoryUrl: string;
+};
+
+// What may end the wait sooner than time: a CA that answers again, the fallback CA's turn.
+async function withRecheck(parts: StepParts, { signal }: Run, failed: FailedOrder): Promise<CertificateReport> {
+  const { desired, report, directoryUrl } = failed;
+  const state = await parts.store.loadState(desired.lineage);
+  const facts = await gatherFacts(parts, { mode: automaticMode("timer"), signal }, { desired, state });
+  const next = decideIssue(facts);
+  switch (next.kind) {
+    case "hold":
+      return { ...report, nextAt: next.until, wakeAt: next.recheckAt };
+    case "issue":
+    case "show-again":
+      // At the same CA it would mean that the failure could not be written down.
+      return next.kind === "issue" && next.directoryUrl !== directoryUrl ? { ...report, nextAt: facts.now } : report;
+    case "current":
+      return { ...report, nextAt: next.until };
+    case "left-alone":
+    case "refused":
+    case "rehearsal-only":
+      return { ...report, nextAt: undefined };
+  }
+}
+
+// A new version's renewal information is asked for at once, but after it is served: by the run that this wakes.
+function withNextRenewal(parts: ReconcileParts, report: CertificateReport): CertificateReport {
+  if (report.nextAt || !report.validity) return report;
+  const now = parts.clock.now();
+  const plan = planRenewal({ validity: report.validity }, now);
+  return { ...report, nextAt: plan.kind === "wait" ? plan.until : now, wakeAt: now };
+}

@@ -1,0 +1,133 @@
+import {
+  isWildcard,
+  lastResortAt,
+  planRenewal,
+  renewalInfoMoment,
+  sameIdentifiers,
+  type Leaf,
+  type OperatorError,
+  type RenewalInfoState,
+  type RenewalPlan,
+} from "../../certificate/index.ts";
+import type { CaLedger } from "./ca/ledger.ts";
+import type { DesiredCertificate } from "./desired.ts";
+import { EphemeralStorageError, ProductionKeptError, WildcardUnprovableError } from "../errors.ts";
+import type { AttemptState } from "../lineage-state.ts";
+import type { LineageVersion } from "../lineage-store.ts";
+import { candidates, firstDirectory, heldByUs, planOrder, type OrderPlan } from "./order-plan.ts";
+import type { Policy, RunMode } from "../policy.ts";
+import type { StorageFinding } from "../storage.ts";
+
+/** Why a new version is wanted. */
+export type IssueReason =
+  "missing" | "names-changed" | "staging-replaced" | "lifetime-left" | "renewal-info" | "forced" | "put-back";
+
+/** What to do about one certificate on disk. */
+export type IssueDecision =
+  /** A new version is wanted: an order goes out, or must wait. */
+  | OrderPlan
+  /** A version that was put back is shown again, in the place of an order. */
+  | { readonly kind: "show-again"; readonly version: number }
+  /** It is as it should be until `until`, which the CA has suggested or its own life says. */
+  | { readonly kind: "current"; readonly until: Date; readonly because: "lifetime-left" | "renewal-info" }
+  /** A new version is wanted, but `--dry-run` stands in the settings. */
+  | { readonly kind: "rehearsal-only"; readonly because: IssueReason }
+  /** `autorenew = False`: an operator wants it left alone. */
+  | { readonly kind: "left-alone" }
+  /** An order would be spent in vain, or do harm. */
+  | { readonly kind: "refused"; readonly problem: OperatorError };
+
+/** What {@link decideIssue} looks at. */
+export type IssueFacts = {
+  readonly desired: DesiredCertificate;
+  readonly attempts: AttemptState;
+  readonly renewalInfo?: RenewalInfoState | undefined;
+  /** What is remembered of a CA. */
+  readonly ledgerOf: (directoryUrl: string) => CaLedger;
+  /** The directory of the CA where an order was not seen through: its certificate is counted already. */
+  readonly paidAt?: string | undefined;
+  /** The newest version in the archive, where a target has refused it and the one before is shown. */
+  readonly putBack?: LineageVersion | undefined;
+  readonly storage: StorageFinding;
+  readonly policy: Pick<
+    Policy,
+    "directoryUrl" | "fallbackDirectoryUrl" | "isPublicCa" | "isStaging" | "isRehearsalOnly" | "settingsDigest"
+  >;
+  readonly mode: RunMode;
+  readonly now: Date;
+  /** The directories of CAs that a look has just found answering. */
+  readonly answering?: readonly string[] | undefined;
+};
+
+/** Decides the next step towards a valid certificate on disk. Pure. */
+export function decideIssue(facts: IssueFacts): IssueDecision {
+  const { desired, mode, policy } = facts;
+  if (!desired.settings.autorenew && !mode.forceRenewal) return { kind: "left-alone" };
+  const problem = reasonToRefuse(facts);
+  if (problem) return { kind: "refused", problem };
+  const again = planPutBack(facts);
+  if (again) return again;
+  const because = reasonToIssue(facts);
+  if (typeof because !== "string") return { ...because, kind: "current" };
+  const obstacle = obstacleToOrders(facts);
+  if (obstacle) return { kind: "refused", problem: obstacle };
+  if (policy.isRehearsalOnly && mode.trigger !== "command") return { kind: "rehearsal-only", because };
+  return planOrder(facts, because);
+}
+
+/** The directories whose ledgers a decision looks at. */
+export function directoriesOf(facts: Pick<IssueFacts, "desired" | "attempts" | "policy">): readonly string[] {
+  const { fallbackDirectoryUrl } = facts.policy;
+  return [firstDirectory(facts), ...(fallbackDirectoryUrl === undefined ? [] : [fallbackDirectoryUrl])];
+}
+
+function reasonToRefuse({ desired, mode }: IssueFacts): OperatorError | undefined {
+  const { lineage, current, problem, isKeptProduction } = desired;
+  // The disk doesn't give its files back, so nothing is known to be wrong with the certificate.
+  if (!current && problem?.code.startsWith("STORE_")) return problem;
+  // Whoever types this wants to spare the production limits.
+  const isStagingAsked = mode.staging || (mode.trigger === "command" && mode.forceRenewal);
+  return isKeptProduction && isStagingAsked ? new ProductionKeptError(lineage) : undefined;
+}
+
+// A certificate that has come to its end where it lies shows that the folder lasts, whatever the mounts look like.
+function obstacleToOrders(facts: IssueFacts): OperatorError | undefined {
+  const { desired, storage, policy } = facts;
+  if (desired.identifiers.some(isWildcard)) return new WildcardUnprovableError(desired.lineage);
+  const validity = desired.current?.leaf.validity;
+  if (storage.kind === "lasting" || (validity && facts.now >= lastResortAt(validity))) return undefined;
+  const isPublic = candidates(facts).some((directoryUrl) => policy.isPublicCa(directoryUrl));
+  return isPublic ? new EphemeralStorageError(desired.lineage, storage) : undefined;
+}
+
+// What was put back is paid for: it is ordered anew where it is due itself, or isn't what is wanted.
+function planPutBack(facts: IssueFacts): IssueDecision | undefined {
+  const { putBack, desired, attempts, mode } = facts;
+  if (!putBack || mode.forceRenewal || isStagingToReplace(facts)) return undefined;
+  if (!sameIdentifiers(putBack.leaf.identifiers, desired.identifiers)) return undefined;
+  if (planOf(facts, putBack.leaf).kind === "due") return undefined;
+  // Without a failure no target has said anything yet: a death came in between.
+  const hold = attempts.failures > 0 ? heldByUs(facts, "put-back", firstDirectory(facts)) : undefined;
+  return hold ?? { kind: "show-again", version: putBack.version };
+}
+
+function reasonToIssue(facts: IssueFacts): IssueReason | Extract<RenewalPlan, { readonly kind: "wait" }> {
+  const { desired, mode } = facts;
+  const { current, identifiers } = desired;
+  if (!current) return "missing";
+  if (mode.forceRenewal) return "forced";
+  if (!sameIdentifiers(current.leaf.identifiers, identifiers)) return "names-changed";
+  if (isStagingToReplace(facts)) return "staging-replaced";
+  const plan = planOf(facts, current.leaf);
+  return plan.kind === "due" ? plan.because : plan;
+}
+
+function isStagingToReplace({ desired: { currentDirectoryUrl, settings }, policy }: IssueFacts): boolean {
+  const wasStaging = currentDirectoryUrl !== undefined && policy.isStaging(currentDirectoryUrl);
+  return wasStaging && !policy.isStaging(settings.directoryUrl);
+}
+
+function planOf({ renewalInfo, now }: IssueFacts, { certificateId, validity }: Leaf): RenewalPlan {
+  const suggestedAt = certificateId ? renewalInfoMoment(renewalInfo, certificateId) : undefined;
+  return planRenewal({ validity, suggestedAt }, now);
+}

@@ -1,0 +1,94 @@
+import { sameIdentifiers, type Identifier, type KeyType, type OperatorError } from "../../certificate/index.ts";
+import type { LineageSettings, LineageVersion, StoredLineage } from "../lineage-store.ts";
+import type { Policy, WantedCertificate } from "../policy.ts";
+
+/** A certificate that must be valid on disk and served: what should be, beside what is. */
+export type DesiredCertificate = {
+  readonly lineage: string;
+  readonly identifiers: readonly Identifier[];
+  readonly settings: LineageSettings;
+  readonly current?: LineageVersion | undefined;
+  /** The directory of the version on disk; differs from `settings` when the operator has changed the CA. */
+  readonly currentDirectoryUrl?: string | undefined;
+  /** The kind of key of the version on disk, as its renewal settings have it. */
+  readonly currentKeyType?: KeyType | undefined;
+  /** The settings ask for a staging certificate, which never takes the place of this real one: the site would stop being trusted. */
+  readonly isKeptProduction: boolean;
+  /** What is wrong on disk, when something is. */
+  readonly problem?: OperatorError | undefined;
+};
+
+/**
+ * Joins what the settings name with what is on disk. A wanted set of names that a lineage covers exactly is that lineage,
+ * `-0001` names too; else the lineage of its name, whose names then change; else a new one. Lineages that the settings
+ * don't name are kept as they are. Order: as in the settings, then by name.
+ */
+export function resolveDesired(policy: Policy, stored: readonly StoredLineage[]): DesiredCertificate[] {
+  const taken = new Set<string>();
+  const named = policy.wanted.map((wanted) => {
+    const lineage = findLineage(wanted, stored, taken);
+    taken.add(lineage?.name ?? wanted.name);
+    return fromWanted(wanted, lineage, policy);
+  });
+  const others = stored.filter((lineage) => !taken.has(lineage.name)).flatMap((lineage) => fromStored(lineage, policy));
+  return [...named, ...others];
+}
+
+function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[], taken: ReadonlySet<string>) {
+  const free = stored.filter((lineage) => !taken.has(lineage.name));
+  const covering = free.filter(
+    (lineage) => lineage.current && sameIdentifiers(lineage.current.leaf.identifiers, wanted.identifiers),
+  );
+  const byName = (lineage: StoredLineage) => lineage.name === wanted.name;
+  return covering.find(byName) ?? covering[0] ?? free.find(byName);
+}
+
+function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
+  const { directoryUrl, webrootPath } = policy;
+  const stored = lineage?.settings;
+  const isKeptProduction = isProductionKept(stored, policy);
+  const isOfSameCa = isKeptProduction || stored?.directoryUrl === directoryUrl;
+  // What the fallback CA has helped out with still belongs to the first one.
+  const isHelpedOut = stored !== undefined && stored.directoryUrl === policy.fallbackDirectoryUrl;
+  const known = isOfSameCa || isHelpedOut ? stored : undefined;
+  return {
+    lineage: lineage?.name ?? wanted.name,
+    identifiers: wanted.identifiers,
+    settings: {
+      directoryUrl: stored && isKeptProduction ? stored.directoryUrl : directoryUrl,
+      keyType: stored && !policy.isKeyTypeChosen ? stored.keyType : policy.keyType,
+      webrootPath,
+      // Profiles and chains are a CA's own: another one may not have them.
+      profile: policy.profile ?? known?.profile,
+      preferredChain: policy.preferredChain ?? known?.preferredChain,
+      reuseKey: policy.reuseKey ?? stored?.reuseKey ?? false,
+      autorenew: stored?.autorenew ?? true,
+      accountId: isOfSameCa ? stored?.accountId : undefined,
+    },
+    current: lineage?.current,
+    currentDirectoryUrl: stored?.directoryUrl,
+    currentKeyType: stored?.keyType,
+    isKeptProduction,
+    problem: lineage?.problem,
+  };
+}
+
+function isProductionKept(stored: LineageSettings | undefined, { directoryUrl, isStaging }: Policy): boolean {
+  return stored !== undefined && isStaging(directoryUrl) && !isStaging(stored.directoryUrl);
+}
+
+function fromStored(lineage: StoredLineage, policy: Policy): DesiredCertificate[] {
+  if (!lineage.settings || !lineage.current) return [];
+  return [
+    {
+      lineage: lineage.name,
+      identifiers: lineage.current.leaf.identifiers,
+      settings: lineage.settings,
+      current: lineage.current,
+      currentDirectoryUrl: lineage.settings.directoryUrl,
+      currentKeyType: lineage.settings.keyType,
+      isKeptProduction: isProductionKept(lineage.settings, policy),
+      problem: lineage.problem,
+    },
+  ];
+}

@@ -1,0 +1,194 @@
+import { asOperatorError, identifierKey, toFailure } from "../../certificate/index.ts";
+import { recordFailure, recordStart, recordSuccess } from "./attempts.ts";
+import { recordRefusal, spendOrder } from "./ca/spending.ts";
+import { activeHold } from "./ca/wait.ts";
+import type { IssuedCertificate, IssueRequest, OpenOrder } from "./certificate-authority.ts";
+import type { DesiredCertificate } from "./desired.ts";
+import { BudgetExceededError, MayNotActError } from "../errors.ts";
+import type { LineageVersion } from "../lineage-store.ts";
+import type { Log } from "../../ports/log.ts";
+import { collectOpenOrder, forgetOrder, keepOrder, openOrderFor } from "./open-order.ts";
+import type { OrderPlan } from "./order-plan.ts";
+import type { StepParts } from "../run.ts";
+import type { CertificateReport } from "../run-report.ts";
+
+/** An order that may go out. */
+export type IssueOrder = Extract<OrderPlan, { readonly kind: "issue" }>;
+
+/** One certificate for which a new version is to be ordered. */
+export type IssueTask = {
+  readonly desired: DesiredCertificate;
+  readonly order: IssueOrder;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Orders a new version and puts it on disk. The attempt, its back-off and what it spends are on disk before the CA hears of
+ * it, so that a death at any line counts as a failed try. Never throws, except the signal's reason.
+ */
+export async function issueVersion(parts: StepParts, task: IssueTask): Promise<CertificateReport> {
+  const { desired, log, signal } = task;
+  const startedAt = parts.clock.now();
+  try {
+    if (!(await parts.mayAct())) throw new MayNotActError(`nothing was ordered for ${desired.lineage}`);
+    const issued = await getCertificate(parts, task, startedAt);
+    const version = await install(parts, task, issued);
+    await forgetOrder(parts, task);
+    return await installed(parts, task, { version, startedAt });
+  } catch (thrown) {
+    if (!signal.aborted) return failed(parts, task, thrown);
+    log.warn("attempt.interrupted", { lineage: desired.lineage });
+    throw thrown;
+  }
+}
+
+// What an earlier try has left at the CA is fetched before anything new is ordered: it has been paid for.
+async function getCertificate(parts: StepParts, task: IssueTask, startedAt: Date): Promise<IssuedCertificate> {
+  const { log, signal } = task;
+  const request = await toRequest(parts, task);
+  const open = await openOrderFor(parts, task, request);
+  if (open) {
+    await recordStart(parts, task, startedAt);
+    const collected = await collectOpenOrder(parts, task, { open, request });
+    if (collected) return collected;
+  }
+  tellExceptions(parts, task);
+  const countIssued = await spendOrder(parts, task);
+  if (!open) await recordStart(parts, task, startedAt);
+  const isKeyReused = request.privateKeyPem !== undefined;
+  const beforeFinalize = async (placed: OpenOrder) => {
+    await keepOrder(parts, task, { placed, isKeyReused });
+    try {
+      await countIssued(placed);
+    } catch (thrown) {
+      // The CSR is not sent then, and what isn't counted must not be later.
+      await forgetOrder(parts, task);
+      throw thrown;
+    }
+  };
+  return parts.ca.issue({ ...request, beforeFinalize }, log, signal);
+}
+
+type Installed = { readonly version: LineageVersion; readonly startedAt: Date };
+
+// The version is on disk: what can't be written down about it doesn't take that back.
+async function installed(parts: StepParts, task: IssueTask, done: Installed): Promise<CertificateReport> {
+  const { desired, order, log } = task;
+  const { lineage, identifiers } = desired;
+  const { version, startedAt } = done;
+  const { fingerprint, validity } = version.leaf;
+  const unsaved = (thrown: unknown) => log.error("state.unsaved", { lineage, ...toFailure(thrown) });
+  const doubt = (await recordSuccess(parts, task, validity).catch(unsaved)) ?? {};
+  const outcome = desired.current ? "renewed" : "issued";
+  const { because, directoryUrl: ca } = order;
+  const durationMs = parts.clock.now().getTime() - startedAt.getTime();
+  log.info(`lineage.${outcome}`, { lineage, version: version.version, because, ca, ...validity, durationMs });
+  if (doubt.failure) log.error("lineage.failed", { lineage, ...doubt.failure, nextAt: doubt.nextAt });
+  return { lineage, identifiers, because, outcome, version: version.version, fingerprint, validity, ...doubt };
+}
+
+async function failed(parts: StepParts, task: IssueTask, thrown: unknown): Promise<CertificateReport> {
+  const { desired, order, log } = task;
+  const { lineage, identifiers } = desired;
+  const common = { lineage, identifiers, because: order.because, ...currentVersion(desired) };
+  // Another order has spent the last one while this one waited for its turn; nothing has been tried.
+  if (thrown instanceof BudgetExceededError && !(await hasStarted(parts, task))) {
+    return { ...common, outcome: "held", failure: toFailure(thrown), nextAt: thrown.until };
+  }
+  // Another sidecar acts on this folder: nothing is written down in it.
+  if (thrown instanceof MayNotActError) {
+    log.error("lineage.failed", { lineage, ...toFailure(thrown) });
+    return { ...common, outcome: "failed", failure: toFailure(thrown) };
+  }
+  const { origin, code } = asOperatorError(thrown);
+  // Fetched again it would be the same.
+  if (code === "ISSUED_CERTIFICATE_UNUSABLE") await forgetOrder(parts, task);
+  if (origin === "ca-unreachable") parts.looks.noteUnreachable(order.directoryUrl, thrown);
+  await recordRefusal(parts, task, thrown);
+  return { ...common, outcome: "failed", ...(await recordFailure(parts, task, thrown)) };
+}
+
+// An order of before that came to nothing is a try.
+async function hasStarted({ store }: StepParts, { desired }: IssueTask): Promise<boolean> {
+  return (await store.loadState(desired.lineage)).issue.startedAt !== undefined;
+}
+
+function tellExceptions({ policy }: StepParts, { desired, order, log }: IssueTask): void {
+  const { lineage } = desired;
+  const { directoryUrl: ca, overridden } = order;
+  if (ca === policy.fallbackDirectoryUrl) log.warn("ca.fallback-chosen", { lineage, ca, instead: policy.directoryUrl });
+  if (overridden !== undefined) log.warn("limit.overridden", { lineage, ca, limit: overridden });
+}
+
+/** Rehearses the order: a throw-away key and account, at the CA's staging where it has one; nothing is kept. */
+export async function rehearse(parts: StepParts, task: Omit<IssueTask, "order">): Promise<CertificateReport> {
+  const { desired, log, signal } = task;
+  const common = { lineage: desired.lineage, identifiers: desired.identifiers, ...currentVersion(desired) };
+  const { directoryUrl } = desired.settings;
+  const rehearsalUrl = parts.policy.stagingOf(directoryUrl) ?? directoryUrl;
+  try {
+    const asked = activeHold(await parts.ledgers.read(rehearsalUrl), desired.identifiers, parts.clock.now());
+    if (asked) return { ...common, outcome: "failed", failure: asked.failure, nextAt: new Date(asked.until) };
+    await parts.ca.issue({ ...requestFor(parts, desired, rehearsalUrl), account: "throw-away" }, log, signal);
+    log.info("rehearsal.passed", { lineage: desired.lineage, directory: rehearsalUrl });
+    return { ...common, outcome: "rehearsed" };
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+    const failure = toFailure(thrown);
+    log.error("lineage.failed", { lineage: desired.lineage, rehearsal: true, ...failure });
+    return { ...common, outcome: "failed", failure };
+  }
+}
+
+async function toRequest(parts: StepParts, { desired, order }: IssueTask): Promise<IssueRequest> {
+  return {
+    ...requestFor(parts, desired, order.directoryUrl),
+    privateKeyPem: await keyToReuse(parts, desired),
+    replaces: predecessorAt(desired, order.directoryUrl),
+  };
+}
+
+function requestFor({ policy }: StepParts, desired: DesiredCertificate, directoryUrl: string): IssueRequest {
+  const { lineage, identifiers, settings } = desired;
+  const { keyType, webrootPath, profile, preferredChain } = settings;
+  return {
+    lineage,
+    identifiers,
+    keyType,
+    directoryUrl,
+    // An account of one CA is unknown at another.
+    accountId: directoryUrl === settings.directoryUrl ? settings.accountId : undefined,
+    email: policy.email,
+    externalAccount: policy.externalAccount,
+    webrootPath,
+    // A fallback CA is there to keep the site up: what only the first one offers must not stop it.
+    profile: profile && { ...profile, isRequired: profile.isRequired && directoryUrl !== policy.fallbackDirectoryUrl },
+    preferredChain,
+    account: "stored",
+  };
+}
+
+// A key of another kind than is wanted now is not used again.
+async function keyToReuse(parts: StepParts, { lineage, settings, current, currentKeyType }: DesiredCertificate) {
+  if (!settings.reuseKey || !current || currentKeyType !== settings.keyType) return undefined;
+  return parts.store.privateKey(lineage, current.version);
+}
+
+// RFC 9773 §5: a predecessor is the same CA's, and shares a name.
+function predecessorAt({ current, currentDirectoryUrl, identifiers }: DesiredCertificate, directoryUrl: string) {
+  if (!current || currentDirectoryUrl !== directoryUrl) return undefined;
+  const before = new Set(current.leaf.identifiers.map(identifierKey));
+  return identifiers.some((one) => before.has(identifierKey(one))) ? current.leaf.certificateId : undefined;
+}
+
+function install(parts: StepParts, { desired, order }: IssueTask, issued: IssuedCertificate) {
+  const { lineage, identifiers } = desired;
+  const settings = { ...desired.settings, directoryUrl: order.directoryUrl, accountId: issued.accountId };
+  return parts.store.install({ lineage, identifiers, issued, settings }, parts.clock.now());
+}
+
+function currentVersion({ current }: DesiredCertificate) {
+  if (!current) return {};
+  return { version: current.version, fingerprint: current.leaf.fingerprint, validity: current.leaf.validity };
+}

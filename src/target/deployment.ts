@@ -1,0 +1,79 @@
+import type { Clock, FrontDoor, Log, StorageProbe, TargetFinder } from "../reconcile/index.ts";
+import type { EngineAddress } from "./docker/engine-address.ts";
+import { createEngine } from "./docker/engine.ts";
+import { createFrontDoor, createNginxFinder } from "./nginx-finder.ts";
+import { REAL_TRACES, type OwnTraces } from "./docker/own-container.ts";
+import { watchStarts } from "./start-watch.ts";
+import { createStorageProbe } from "./docker/storage-probe.ts";
+
+/** What a deployment is made of. */
+export type DeploymentOptions = {
+  readonly docker: EngineAddress;
+  /** The compose service that is deployed to: `nginx`. */
+  readonly service: string;
+  /** Its compose project; unset: the one that our own container belongs to. */
+  readonly project?: string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  /** All in milliseconds. */
+  readonly timeouts?: Partial<DeploymentTimeouts> | undefined;
+  /** How this process finds its own container; only tests give another. */
+  readonly traces?: OwnTraces | undefined;
+};
+
+/** Time limits, in milliseconds. */
+export type DeploymentTimeouts = {
+  /** One request to the engine. */
+  readonly callMs: number;
+  /** One command in a container. */
+  readonly execMs: number;
+  /** One TLS handshake. */
+  readonly handshakeMs: number;
+  /** First pause before the event stream is opened again; it doubles with each failure. */
+  readonly reconnectFirstMs: number;
+  readonly reconnectLongestMs: number;
+};
+
+/** The way to the servers that use the certificates. */
+export type Deployment = {
+  readonly finder: TargetFinder;
+  readonly front: FrontDoor;
+  /** Makes the probe that finds out how a folder of this container is stored. */
+  readonly storageOf: (folder: string) => StorageProbe;
+  /**
+   * Calls `onStart` with a target's name whenever one starts, until `signal` aborts; then resolves. Call it before the first
+   * `find`, so that no start falls between. `onStart` must not throw.
+   */
+  readonly watchStarts: (onStart: (target: string) => void, signal: AbortSignal) => Promise<void>;
+  /** Asks the engine who it is: for doctor and status. Throws OperatorError or the signal's reason. */
+  readonly describeEngine: (signal: AbortSignal) => Promise<EngineDescription>;
+};
+
+/** The Docker engine in words. */
+export type EngineDescription = { readonly endpoint: string; readonly version: string; readonly apiVersion: string };
+
+const DEFAULT_TIMEOUTS: DeploymentTimeouts = {
+  callMs: 10_000,
+  execMs: 30_000,
+  handshakeMs: 5000,
+  reconnectFirstMs: 1000,
+  reconnectLongestMs: 60_000,
+};
+
+/** Builds the parts. Nothing is read, loaded or connected before the first use, so it can't fail. */
+export function createDeployment(options: DeploymentOptions): Deployment {
+  const { docker, service, project, clock, log, random } = options;
+  const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+  const engine = createEngine({ docker, clock, timeouts });
+  const survey = { engine, service, project: project || undefined, traces: options.traces ?? REAL_TRACES };
+  const reconnect = { firstMs: timeouts.reconnectFirstMs, longestMs: timeouts.reconnectLongestMs };
+  return {
+    finder: createNginxFinder({ ...survey, clock, random, handshakeMs: timeouts.handshakeMs }),
+    front: createFrontDoor(survey),
+    storageOf: (folder) => createStorageProbe({ ...survey, folder }),
+    watchStarts: (onStart, signal) => watchStarts({ ...survey, clock, log, random, reconnect }, onStart, signal),
+    describeEngine: async (signal) => ({ endpoint: engine.endpoint, ...(await engine.version(signal)) }),
+  };
+}

@@ -1,0 +1,119 @@
+import { excerpt, OperatorError } from "../../certificate/index.ts";
+
+/** One thing asked of the Docker engine, in words that follow "could not". */
+export type EngineRequest = {
+  /** Where the engine is, as an operator would write it: a socket's path or a URL. */
+  readonly endpoint: string;
+  readonly doing: string;
+};
+
+/** The Docker engine doesn't answer. Mount its socket, or set `DOCKER_HOST`. */
+export class DockerUnreachableError extends OperatorError {
+  readonly code = "DOCKER_UNREACHABLE";
+  readonly remedy: string;
+
+  constructor(request: EngineRequest, words: string, cause?: unknown) {
+    super(`could not ${request.doing}: the Docker engine at ${request.endpoint} can't be reached: ${words}`, { cause });
+    this.remedy = request.endpoint.startsWith("/")
+      ? `Mount the engine's socket on ${request.endpoint} (volumes: /var/run/docker.sock:/var/run/docker.sock), or set DOCKER_HOST to a socket proxy.`
+      : "Check that the engine or socket proxy that DOCKER_HOST names is running and on a network of this container.";
+  }
+}
+
+/** Docker, or a proxy before it, doesn't allow a call. The message says which. */
+export class DockerDeniedError extends OperatorError {
+  readonly code = "DOCKER_DENIED";
+  readonly remedy: string;
+
+  constructor(request: EngineRequest, words: string, cause?: unknown) {
+    super(`could not ${request.doing}: the Docker engine at ${request.endpoint} refuses it: ${words}`, { cause });
+    this.remedy = request.endpoint.startsWith("/")
+      ? `Run this container as root or in the group that owns ${request.endpoint}; behind a socket proxy allow CONTAINERS, EXEC, POST and EVENTS.`
+      : "Allow CONTAINERS, EXEC, POST and EVENTS in the socket proxy (and IMAGES where a container has the label cert-sidecar.port).";
+  }
+}
+
+/** The Docker engine failed a request: read its words. */
+export class DockerRequestError extends OperatorError {
+  readonly code = "DOCKER_REQUEST_FAILED";
+  readonly remedy = "Wait for the next check, which asks again; if it stays, read the Docker engine's own log.";
+  readonly status: number | undefined; // HTTP's; undefined where the answer was cut off
+
+  constructor(
+    request: EngineRequest,
+    words: string,
+    details: { readonly status?: number | undefined; readonly cause?: unknown } = {},
+  ) {
+    super(`could not ${request.doing} at the Docker engine ${request.endpoint}: ${words}`, { cause: details.cause });
+    this.status = details.status;
+  }
+}
+
+/** `DOCKER_HOST`, or the certificates for it, can't be used. */
+export class DockerHostError extends OperatorError {
+  readonly code = "DOCKER_HOST_UNUSABLE";
+  readonly remedy: string;
+
+  constructor(message: string, remedy: string, cause?: unknown) {
+    super(message, { cause });
+    this.remedy = remedy;
+  }
+}
+
+// Answers of a wrong credential (401), of most proxies (403), and of those that filter by method (405).
+const DENIED = new Set([401, 403, 405]);
+
+const CONNECT_FAILURES = new Set([
+  "ECONNREFUSED",
+  "ENOENT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+  "ENOTSOCK",
+  "ENOTDIR",
+]);
+
+// How Node and OpenSSL name a certificate that is unsigned, expired, or another host's.
+const UNTRUSTED = /^(CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT_ALTNAME)/;
+
+/** Makes an OperatorError of what the client library threw. One that is already an OperatorError stays what it is. */
+export function toEngineError(request: EngineRequest, thrown: unknown): OperatorError {
+  if (thrown instanceof OperatorError) return thrown;
+  const { status, code, words } = readFailure(thrown);
+  if (status !== undefined && DENIED.has(status))
+    return new DockerDeniedError(request, `HTTP ${status}: ${words}`, thrown);
+  if (status !== undefined)
+    return new DockerRequestError(request, `HTTP ${status}: ${words}`, { status, cause: thrown });
+  if (code === "EACCES" || code === "EPERM") return new DockerDeniedError(request, words, thrown);
+  if (UNTRUSTED.test(code)) {
+    const message = `could not ${request.doing}: the Docker engine at ${request.endpoint} is not trusted: ${words}`;
+    return new DockerHostError(
+      message,
+      "Put the certificate that signed the engine's own into ca.pem of DOCKER_CERT_PATH.",
+      thrown,
+    );
+  }
+  if (CONNECT_FAILURES.has(code)) return new DockerUnreachableError(request, words, thrown);
+  return new DockerRequestError(request, words, { cause: thrown });
+}
+
+type EngineFailure = { readonly status: number | undefined; readonly code: string; readonly words: string };
+
+function readFailure(thrown: unknown): EngineFailure {
+  if (!(thrown instanceof Error)) return { status: undefined, code: "", words: String(thrown) };
+  // The library's own fields; its message wraps them in "(HTTP code 404) no such container - … ".
+  const { statusCode, json, code } = thrown as { statusCode?: unknown; json?: unknown; code?: unknown };
+  const status = typeof statusCode === "number" ? statusCode : undefined;
+  const codeText = typeof code === "string" ? code : "";
+  // A refused connection to a name with several addresses is an AggregateError with an empty message.
+  return { status, code: codeText, words: bodyWords(json) ?? (thrown.message.trim() || codeText) };
+}
+
+// The engine answers {"message": "…"}; a proxy answers with a page of its own.
+function bodyWords(body: unknown): string | undefined {
+  if (Buffer.isBuffer(body)) return excerpt(body.toString("utf8"), 300) || undefined;
+  const message: unknown = typeof body === "object" && body !== null && "message" in body ? body.message : undefined;
+  return typeof message === "string" ? message : undefined;
+}

@@ -1,0 +1,184 @@
+import { IncomingMessage } from "node:http";
+import type Dockerode from "dockerode";
+import type { Clock } from "../../reconcile/index.ts";
+import { readContainer, type Container, type Labels } from "./container.ts";
+import { withDeadline } from "./deadline.ts";
+import { connectOptions, describeEngineAddress, type EngineAddress } from "./engine-address.ts";
+import { DockerRequestError, DockerUnreachableError, toEngineError, type EngineRequest } from "./engine-errors.ts";
+import { ExecTimeoutError, runInContainer, type ExecResult } from "./exec.ts";
+import { readJsonLines } from "./json-lines.ts";
+
+/** How long the engine may take, in milliseconds. */
+export type EngineTimeouts = {
+  /** One request, until its answer is complete. */
+  readonly callMs: number;
+  /** One command in a container, from its start to its exit code. */
+  readonly execMs: number;
+};
+
+/** A container in a list. */
+export type ListedContainer = { readonly id: string; readonly name: string; readonly labels: Labels };
+
+/** A container to act on; the name is for people. */
+export type ContainerReference = { readonly id: string; readonly name: string };
+
+/** Something that happened to a container. */
+export type ContainerEvent = { readonly action: string; readonly containerId: string; readonly labels: Labels };
+
+/**
+ * The Docker engine, as far as we use it. Every call opens its own connection, is bounded in time, and throws an
+ * OperatorError (DOCKER_UNREACHABLE, DOCKER_DENIED, DOCKER_REQUEST_FAILED, DOCKER_HOST_UNUSABLE) or the signal's reason.
+ * Parallel calls are safe.
+ */
+export type Engine = {
+  /** Socket path or URL, for people. */
+  readonly endpoint: string;
+  /** Containers with all these labels (`key=value`), running or not. */
+  list(labels: readonly string[], signal: AbortSignal): Promise<readonly ListedContainer[]>;
+  /** One container by id or name; undefined when there is none. */
+  inspect(id: string, signal: AbortSignal): Promise<Container | undefined>;
+  /** The labels that an image gives its containers. */
+  imageLabels(imageId: string, signal: AbortSignal): Promise<Labels>;
+  /**
+   * Runs a command in a container to its end, see {@link ExecResult}. Throws DockerRequestError with status 404 or 409 where
+   * there is no such running container, and ExecTimeoutError.
+   */
+  exec(container: ContainerReference, argv: readonly string[], signal: AbortSignal): Promise<ExecResult>;
+  /** Opens a stream of events; it must be closed. */
+  openEvents(filter: EventFilter, signal: AbortSignal): Promise<EventStream>;
+  /** The engine's version and its newest API. */
+  version(signal: AbortSignal): Promise<{ readonly version: string; readonly apiVersion: string }>;
+};
+
+/** Events as they happen. `events` ends where the connection is ended, and throws DockerRequestError when it breaks or `signal` aborts. */
+export type EventStream = { readonly events: AsyncIterable<ContainerEvent>; close(): void };
+
+/** Which container events to hear of: these actions, of containers with all these labels (`key=value`). */
+export type EventFilter = { readonly actions: readonly string[]; readonly labels: readonly string[] };
+
+/** What an engine client is made of. */
+export type EngineParts = { readonly docker: EngineAddress; readonly clock: Clock; readonly timeouts: EngineTimeouts };
+
+/** Makes a client. Nothing is read or connected before the first call, so it can't fail. */
+export function createEngine({ docker: address, clock, timeouts }: EngineParts): Engine {
+  const endpoint = describeEngineAddress(address);
+
+  const call: EngineCall = async (doing, signal, work, limit = {}) => {
+    const request = { endpoint, doing };
+    const ms = limit.ms ?? timeouts.callMs;
+    const expired = limit.expired ?? (() => new DockerUnreachableError(request, `no answer within ${ms / 1000} s`));
+    try {
+      return await withDeadline({ clock, signal, ms, expired }, async (own) => work(await connect(address), own));
+    } catch (thrown) {
+      signal.throwIfAborted();
+      throw toEngineError(request, thrown);
+    }
+  };
+
+  return {
+    endpoint,
+    list: (labels, signal) =>
+      call("list containers", signal, async (docker, abortSignal) => {
+        const listed = await docker.listContainers({ all: true, filters: { label: [...labels] }, abortSignal });
+        return listed.map(({ Id, Names, Labels }) => ({
+          id: Id,
+          name: Names[0]?.slice(1) ?? Id.slice(0, 12),
+          labels: Labels ?? {},
+        }));
+      }),
+    inspect: async (id, signal) => {
+      try {
+        return await call(`inspect container ${id.slice(0, 12)}`, signal, async (docker, abortSignal) =>
+          readContainer(await docker.getContainer(id).inspect({ abortSignal })),
+        );
+      } catch (thrown) {
+        if (thrown instanceof DockerRequestError && thrown.status === 404) return undefined;
+        throw thrown;
+      }
+    },
+    imageLabels: (imageId, signal) =>
+      call(
+        `inspect image ${imageId}`,
+        signal,
+        async (docker) => (await docker.getImage(imageId).inspect()).Config?.Labels ?? {},
+      ),
+    exec: (container, argv, signal) => {
+      const expired = () => new ExecTimeoutError(container.name, argv, timeouts.execMs);
+      const run = (docker: Dockerode, own: AbortSignal) =>
+        runInContainer({ docker, clock, containerId: container.id, argv }, own);
+      return call(`run "${argv.join(" ")}" in ${container.name}`, signal, run, { ms: timeouts.execMs, expired });
+    },
+    openEvents: (filter, signal) => openEvents({ endpoint, filter, signal, call }),
+    version: (signal) =>
+      call("ask for the version", signal, async (docker) => {
+        const { Version, ApiVersion } = await docker.version();
+        return { version: Version, apiVersion: ApiVersion };
+      }),
+  };
+}
+
+// Loaded at the first use: it is the largest part of the daemon's memory. A client is made for each request, so that a
+// renewed client certificate is read and a corrected mount is found.
+async function connect(address: EngineAddress): Promise<Dockerode> {
+  const options = await connectOptions(address);
+  const { default: Docker } = await import("dockerode");
+  return new Docker(options);
+}
+
+const FOLLOW_EVENTS = "follow the events of containers";
+
+type EngineCall = <T>(
+  doing: string,
+  signal: AbortSignal,
+  work: (docker: Dockerode, signal: AbortSignal) => Promise<T>,
+  limit?: { readonly ms?: number; readonly expired?: () => Error },
+) => Promise<T>;
+
+type EventsRequest = {
+  readonly endpoint: string;
+  readonly filter: EventFilter;
+  readonly signal: AbortSignal;
+  readonly call: EngineCall;
+};
+
+async function openEvents({ endpoint, filter, signal, call }: EventsRequest): Promise<EventStream> {
+  const filters = { type: ["container" as const], event: [...filter.actions], label: [...filter.labels] };
+  // The stream outlives the call that opens it, so it has a life of its own.
+  const life = new AbortController();
+  const onAbort = () => life.abort(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  const close = () => {
+    signal.removeEventListener("abort", onAbort);
+    life.abort();
+  };
+  try {
+    const open = (docker: Dockerode) => docker.getEvents({ filters, abortSignal: life.signal });
+    const stream: unknown = await call(FOLLOW_EVENTS, signal, open);
+    if (!(stream instanceof IncomingMessage)) throw new TypeError("the event stream is no HTTP response");
+    // A remote engine that vanishes without a word would leave us listening for ever.
+    stream.socket.setKeepAlive(true, 30_000);
+    stream.on("error", () => {}); // the reader hears of it; before it reads, nobody does
+    return { events: readEvents(stream, { endpoint, doing: FOLLOW_EVENTS }), close };
+  } catch (thrown) {
+    close();
+    throw thrown;
+  }
+}
+
+async function* readEvents(stream: IncomingMessage, request: EngineRequest): AsyncGenerator<ContainerEvent> {
+  try {
+    for await (const value of readJsonLines(stream)) {
+      const event = readEvent(value);
+      if (event) yield event;
+    }
+  } catch (thrown) {
+    throw toEngineError(request, thrown);
+  }
+}
+
+// {"Type":"container","Action":"start","Actor":{"ID":"…","Attributes":{labels and more}}}
+function readEvent(value: unknown): ContainerEvent | undefined {
+  const { Action, Actor } = (value ?? {}) as { Action?: string; Actor?: { ID?: string; Attributes?: Labels } };
+  if (Action === undefined || Actor?.ID === undefined) return undefined;
+  return { action: Action, containerId: Actor.ID, labels: Actor.Attributes ?? {} };
+}

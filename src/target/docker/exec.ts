@@ -1,0 +1,89 @@
+import { Writable } from "node:stream";
+import { finished } from "node:stream/promises";
+import type Dockerode from "dockerode";
+import { OperatorError } from "../../certificate/index.ts";
+import type { Clock } from "../../reconcile/index.ts";
+
+/** How a command in a container ended. */
+export type ExecResult = {
+  /** undefined when the engine knows of none; only 0 is a success. 126 and 127: the command could not be started. */
+  readonly exitCode: number | undefined;
+  /** The last 64 KiB of each; a command that could not be started is explained in `stdout`. */
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+/** A command in nginx's container took too long; it may still go on there. */
+export class ExecTimeoutError extends OperatorError {
+  readonly code = "TARGET_COMMAND_TIMED_OUT";
+  readonly remedy: string;
+
+  constructor(container: string, argv: readonly string[], ms: number) {
+    super(`"${argv.join(" ")}" in ${container} did not end within ${ms / 1000} s`);
+    this.remedy = `Run docker exec ${container} ${argv.join(" ")} and see what it waits for, often a name server that does not answer.`;
+  }
+}
+
+/** A command, as argv, and where to run it. */
+export type ExecRequest = {
+  readonly docker: Dockerode;
+  readonly clock: Clock;
+  readonly containerId: string;
+  readonly argv: readonly string[];
+};
+
+const OUTPUT_LIMIT_BYTES = 64 * 1024;
+const POLL_MS = 20;
+
+/**
+ * Runs a command to its end. Ends early when `signal` aborts: the engine has no way to end the command itself, so it may
+ * go on in the container. The time limit is the caller's. Throws what the library throws, or the signal's reason.
+ */
+export async function runInContainer(
+  { docker, clock, containerId, argv }: ExecRequest,
+  signal: AbortSignal,
+): Promise<ExecResult> {
+  const exec = await docker
+    .getContainer(containerId)
+    .exec({ Cmd: [...argv], AttachStdout: true, AttachStderr: true, abortSignal: signal });
+  // Without hijack: a hijacked connection can't be aborted. A plain one that is aborted just ends, as if all were well, so
+  // success is read from the exit code alone.
+  const stream = await exec.start({ hijack: false, stdin: false, abortSignal: signal });
+  const stdout = keepTail();
+  const stderr = keepTail();
+  docker.modem.demuxStream(stream, stdout.sink, stderr.sink);
+  await untilEnd(stream, signal);
+  for (;;) {
+    const { Running, ExitCode } = await exec.inspect({ abortSignal: signal });
+    if (!Running) return { exitCode: ExitCode ?? undefined, stdout: stdout.text(), stderr: stderr.text() };
+    await clock.sleep(POLL_MS, signal);
+  }
+}
+
+async function untilEnd(stream: NodeJS.ReadableStream & { destroy(): unknown }, signal: AbortSignal): Promise<void> {
+  const destroy = () => stream.destroy();
+  signal.addEventListener("abort", destroy, { once: true });
+  try {
+    signal.throwIfAborted();
+    await finished(stream, { writable: false });
+  } finally {
+    signal.removeEventListener("abort", destroy);
+    stream.destroy();
+  }
+  signal.throwIfAborted();
+}
+
+// The end of an output is kept, since nginx says last what made it give up.
+function keepTail(): { readonly sink: Writable; text(): string } {
+  let tail = Buffer.alloc(0);
+  let isCut = false;
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      const all = Buffer.concat([tail, chunk]);
+      isCut ||= all.length > OUTPUT_LIMIT_BYTES;
+      tail = all.subarray(-OUTPUT_LIMIT_BYTES);
+      done();
+    },
+  });
+  return { sink, text: () => (isCut ? "…" : "") + tail.toString("utf8").trim() };
+}

@@ -1,0 +1,104 @@
+import { composeProject, composeService, projectFilter, replicaName } from "./compose-labels.ts";
+import type { Vantage } from "./docker/container-address.ts";
+import type { Container } from "./docker/container.ts";
+import type { Engine } from "./docker/engine.ts";
+import { findOwnContainer, type OwnContainer, type OwnTraces } from "./docker/own-container.ts";
+import { ComposeProjectUnknownError, TargetNotFoundError } from "./errors.ts";
+
+/** What to look for, and with what. */
+export type SurveyParts = {
+  readonly engine: Engine;
+  readonly traces: OwnTraces;
+  /** The compose service that is deployed to. */
+  readonly service: string;
+  /** The compose project; unset: the one that our own container belongs to. */
+  readonly project: string | undefined;
+};
+
+/** Where we are. */
+export type Surroundings = { readonly project: string; readonly vantage: Vantage };
+
+/** One container of the service, running or not. */
+export type Replica = { readonly name: string; readonly container: Container };
+
+/** Finds out our compose project and the networks we look from. Throws ComposeProjectUnknownError, or what the engine throws. */
+export async function lookAround(parts: SurveyParts, signal: AbortSignal): Promise<Surroundings> {
+  const own = await findOwnContainer(parts.engine, parts.traces, signal);
+  const project = parts.project ?? projectOf(own, parts.engine.endpoint);
+  return {
+    project,
+    vantage: own.kind === "found" ? await withNetworks(parts.engine, own.container, signal) : undefined,
+  };
+}
+
+/**
+ * All containers of the service in our project, by name; those of `docker compose run` are none. Throws TargetNotFoundError
+ * when there is none, ComposeProjectUnknownError, or what the engine throws.
+ */
+export async function surveyService(
+  parts: SurveyParts,
+  signal: AbortSignal,
+): Promise<Surroundings & { readonly replicas: readonly Replica[] }> {
+  const { engine, service } = parts;
+  const surroundings = await lookAround(parts, signal);
+  const listed = await engine.list(projectFilter(surroundings.project), signal);
+  const ids = listed.filter(({ labels }) => composeService(labels) === service).map(({ id }) => id);
+  const inspected = await Promise.all(ids.map((id) => inspectReplica(engine, id, signal)));
+  const replicas = onePerName(inspected.filter((replica) => replica !== undefined));
+  if (replicas.length > 0) return { ...surroundings, replicas };
+  const services = new Set(listed.flatMap(({ labels }) => composeService(labels) ?? []));
+  services.delete(service);
+  throw new TargetNotFoundError(surroundings.project, service, [...services].sort());
+}
+
+function projectOf(own: OwnContainer, endpoint: string): string {
+  const remedy = "Start this container with docker compose, in the compose file that has the nginx service.";
+  switch (own.kind) {
+    case "none":
+      throw new ComposeProjectUnknownError(
+        "this process does not seem to run in a container, so its compose project is unknown",
+        remedy,
+      );
+    case "unknown-to-engine":
+      throw new ComposeProjectUnknownError(
+        `the Docker engine at ${endpoint} does not know our own container ${own.id.slice(0, 12)}`,
+        "Set DOCKER_HOST to the engine that runs this container.",
+      );
+    case "found": {
+      const project = composeProject(own.container.labels);
+      if (project !== undefined) return project;
+      throw new ComposeProjectUnknownError(
+        `our own container ${own.container.name} was not started by docker compose`,
+        remedy,
+      );
+    }
+  }
+}
+
+// A container may go between the list and this look at it.
+async function inspectReplica(engine: Engine, id: string, signal: AbortSignal): Promise<Replica | undefined> {
+  const container = await engine.inspect(id, signal);
+  if (container === undefined) return undefined;
+  return {
+    name: replicaName(container.labels, container.name),
+    container: await withNetworks(engine, container, signal),
+  };
+}
+
+// With `network_mode: service:x` a container has no networks of its own: they are those of x.
+async function withNetworks(engine: Engine, container: Container, signal: AbortSignal): Promise<Container> {
+  if (container.namespaceOf === container.id) return container;
+  const owner = await engine.inspect(container.namespaceOf, signal);
+  if (owner === undefined) return container;
+  return { ...container, networks: owner.networks, networkMode: owner.networkMode, namespaceOf: owner.id };
+}
+
+// While compose makes a container anew, the old and the new one have the same number for a moment; the running one counts.
+function onePerName(replicas: readonly Replica[]): Replica[] {
+  const byName = new Map<string, Replica>();
+  for (const replica of replicas) {
+    const known = byName.get(replica.name);
+    if (known === undefined || known.container.status !== "running") byName.set(replica.name, replica);
+  }
+  return [...byName.values()].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+}

@@ -1,0 +1,109 @@
+import { toFailure } from "../certificate/index.ts";
+import type { Clock, Log } from "../reconcile/index.ts";
+import { composeService, replicaName, serviceFilter } from "./compose-labels.ts";
+import { lookAround, surveyService, type SurveyParts } from "./service-survey.ts";
+import { TargetNotFoundError } from "./errors.ts";
+
+/** What the watch needs besides what the survey does. */
+export type WatchParts = SurveyParts & {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  /** Shortest and longest pause before a new connection, in milliseconds. */
+  readonly reconnect: { readonly firstMs: number; readonly longestMs: number };
+};
+
+// A paused nginx goes on with what it had loaded before, so its unpausing is a start to us.
+const START_ACTIONS = ["start", "unpause"];
+
+const JITTER = 0.2;
+
+/**
+ * Calls `onStart` with a target's name whenever a container of the service starts, until `signal` aborts; then resolves. A
+ * lost connection is made anew for ever, with growing pauses; after each, `onStart` is called for all that run, since a start
+ * may have been missed. `onStart` must not throw. That Docker is lost or there again is logged once for each change.
+ */
+export async function watchStarts(
+  parts: WatchParts,
+  onStart: (target: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, reconnect } = parts;
+  const telling = tellChanges(parts);
+  let failures = 0;
+  for (let attempt = 1; !signal.aborted; attempt += 1) {
+    const startedAt = clock.now().getTime();
+    try {
+      await follow(parts, { onStart, signal, isFirst: attempt === 1, connected: () => telling.connected() });
+    } catch (thrown) {
+      if (isAborted(signal)) return;
+      telling.lost(thrown);
+    }
+    // A proxy may end a stream that has been idle for long: no failure. One that ends at once, again and again, is.
+    failures = clock.now().getTime() - startedAt >= reconnect.longestMs ? 1 : failures + 1;
+    await pause(parts, failures, signal);
+  }
+}
+
+type Follow = {
+  readonly onStart: (target: string) => void;
+  readonly signal: AbortSignal;
+  /** Whoever starts to watch looks by himself first. */
+  readonly isFirst: boolean;
+  readonly connected: () => void;
+};
+
+// Ends or throws when the stream does.
+async function follow(parts: WatchParts, { onStart, signal, isFirst, connected }: Follow): Promise<void> {
+  const { engine, service } = parts;
+  const { project } = await lookAround(parts, signal);
+  const stream = await engine.openEvents({ actions: START_ACTIONS, labels: serviceFilter(project, service) }, signal);
+  try {
+    connected();
+    // Listening before looking: a start in between is told twice rather than not at all.
+    if (!isFirst) for (const target of await runningTargets(parts, signal)) onStart(target);
+    for await (const { containerId, labels } of stream.events) {
+      if (composeService(labels) === service) onStart(replicaName(labels, labels["name"] ?? containerId.slice(0, 12)));
+    }
+  } finally {
+    stream.close();
+  }
+}
+
+async function runningTargets(parts: WatchParts, signal: AbortSignal): Promise<string[]> {
+  try {
+    const { replicas } = await surveyService(parts, signal);
+    return replicas.filter(({ container }) => container.status === "running").map(({ name }) => name);
+  } catch (thrown) {
+    if (thrown instanceof TargetNotFoundError) return []; // its start will be heard
+    throw thrown;
+  }
+}
+
+async function pause({ clock, random, reconnect }: WatchParts, failures: number, signal: AbortSignal): Promise<void> {
+  const plainMs = Math.min(reconnect.firstMs * 2 ** (failures - 1), reconnect.longestMs);
+  try {
+    await clock.sleep(plainMs * (1 + JITTER * (2 * random() - 1)), signal);
+  } catch {
+    // aborted: the loop ends by itself
+  }
+}
+
+function tellChanges({ log, engine }: WatchParts): { connected(): void; lost(thrown: unknown): void } {
+  let state: "unknown" | "connected" | "lost" = "unknown";
+  return {
+    connected: () => {
+      if (state !== "connected") log.info("docker.connected", { endpoint: engine.endpoint });
+      state = "connected";
+    },
+    lost: (thrown) => {
+      if (state !== "lost") log.warn("docker.lost", { endpoint: engine.endpoint, ...toFailure(thrown) });
+      state = "lost";
+    },
+  };
+}
+
+// A function, because the compiler holds `signal.aborted` for unchanged since the loop's head.
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}

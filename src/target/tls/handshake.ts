@@ -1,0 +1,84 @@
+import { once } from "node:events";
+import { connect } from "node:tls";
+import { readLeaf, type Leaf } from "../../certificate/index.ts";
+import type { Clock } from "../../reconcile/index.ts";
+import { withDeadline } from "../docker/deadline.ts";
+
+/** Whom to shake hands with. */
+export type HandshakeRequest = {
+  readonly address: string;
+  readonly port: number;
+  /** The name in SNI (RFC 6066 §3); undefined: none is sent, as for an IP address. */
+  readonly serverName: string | undefined;
+  readonly clock: Clock;
+  /** Time limit in milliseconds. */
+  readonly ms: number;
+};
+
+/** What a handshake showed. */
+export type Handshake =
+  | { readonly kind: "presented"; readonly leaf: Leaf; readonly isSelfSigned: boolean; readonly subject: string }
+  /** Nobody spoke to us at all: the same for every name. */
+  | { readonly kind: "no-connection"; readonly because: "refused" | "timeout" | "network"; readonly words: string }
+  /** Somebody did, but showed no certificate: not TLS, or an alert (RFC 8446 §6). */
+  | { readonly kind: "no-certificate"; readonly words: string };
+
+/**
+ * Makes one TLS handshake and reads the certificate that the server presents. Nothing is trusted and nothing is sent: whether
+ * it is the right certificate is seen by its fingerprint. Throws only the signal's reason.
+ */
+export async function shakeHands(request: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
+  const { clock, ms } = request;
+  const expired = () => new Error(`no answer within ${ms / 1000} s`, { cause: TIMED_OUT });
+  try {
+    return await withDeadline({ clock, signal, ms, expired }, (own) => readPresented(request, own));
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return readFailure(thrown as NodeJS.ErrnoException);
+  }
+}
+
+const TIMED_OUT = Symbol("timed out");
+
+async function readPresented({ address, port, serverName }: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
+  const socket = connect({
+    host: address,
+    port,
+    rejectUnauthorized: false,
+    // Nobody is trusted here, so the system's roots need not be loaded: they cost a megabyte.
+    ca: [],
+    ...(serverName === undefined ? {} : { servername: serverName }),
+  });
+  socket.on("error", () => {}); // one may still come after the first, which is the one that is told
+  const destroy = () => socket.destroy();
+  signal.addEventListener("abort", destroy, { once: true });
+  try {
+    await once(socket, "secureConnect");
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) return { kind: "no-certificate", words: "it presented no certificate" };
+    const isSelfSigned = certificate.checkIssued(certificate);
+    return { kind: "presented", leaf: readLeaf(certificate.toString()), isSelfSigned, subject: certificate.subject };
+  } finally {
+    // What was written goes out first: the server is spared the log line of a handshake that was broken off.
+    signal.removeEventListener("abort", destroy);
+    socket.destroySoon();
+  }
+}
+
+const NETWORK_CODES = new Set(["EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ENOTFOUND"]);
+
+function readFailure({ code = "", message, cause }: NodeJS.ErrnoException): Handshake {
+  if (cause === TIMED_OUT || code === "ETIMEDOUT") return { kind: "no-connection", because: "timeout", words: message };
+  if (code === "ECONNREFUSED") return { kind: "no-connection", because: "refused", words: message };
+  if (NETWORK_CODES.has(code)) return { kind: "no-connection", because: "network", words: message };
+  // What is on the other side speaks something else. OpenSSL's own message is a line of file names.
+  if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST/.test(code))
+    return { kind: "no-certificate", words: "its answer is not TLS" };
+  return { kind: "no-certificate", words: code === "" ? message : `${code}: ${plainReason(message)}` };
+}
+
+// "C0A1…:error:0A000458:SSL routines:ssl3_read_bytes:tlsv1 unrecognized name:../deps/openssl/…:SSL alert number 112\n"
+function plainReason(message: string): string {
+  const [, , , , , reason] = message.split(":");
+  return message.includes(":error:") && reason ? reason : message.trim();
+}

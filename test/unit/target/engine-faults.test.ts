@@ -1,0 +1,174 @@
+import { rm } from "node:fs/promises";
+import { afterEach, describe, expect, test } from "vitest";
+import { createEngine, type Engine } from "../../../src/target/docker/engine.ts";
+import { createDeployment } from "../../../src/target/index.ts";
+import { systemClock } from "../../../src/system/index.ts";
+import { answer, startFakeEngine, type EngineHandler, type FakeEngine } from "../../support/fake-engine.ts";
+import { poll } from "../../support/poll.ts";
+import { collectLog } from "../../support/collected-log.ts";
+
+const NEVER = new AbortController().signal;
+const CONTAINER = { id: "a".repeat(64), name: "shop-nginx-1" };
+
+let fake: FakeEngine | undefined;
+afterEach(async () => {
+  await fake?.close();
+  fake = undefined;
+});
+
+async function engineThat(handler: EngineHandler, timeouts = { callMs: 5000, execMs: 5000 }): Promise<Engine> {
+  fake = await startFakeEngine(handler);
+  return createEngine({ docker: fake.address, clock: systemClock, timeouts });
+}
+
+// The stream format of the engine's attach: one byte for the stream, three of nothing, four of length.
+function frame(stream: 1 | 2, text: string): Buffer {
+  const head = Buffer.from([stream, 0, 0, 0, 0, 0, 0, 0]);
+  head.writeUInt32BE(Buffer.byteLength(text), 4);
+  return Buffer.concat([head, Buffer.from(text)]);
+}
+
+describe("an engine that can't be used", () => {
+  test("without a socket: says which one, and to mount it", async () => {
+    const engine = createEngine({
+      docker: { kind: "socket", socketPath: "/nowhere/docker.sock" },
+      clock: systemClock,
+      timeouts: { callMs: 5000, execMs: 5000 },
+    });
+    const failure = engine.list([], NEVER);
+    await expect(failure).rejects.toMatchObject({
+      code: "DOCKER_UNREACHABLE",
+      remedy: expect.stringContaining("Mount"),
+    });
+    await expect(failure).rejects.toThrow(/list containers.*ENOENT.*\/nowhere\/docker\.sock/);
+  });
+
+  test("with a socket that nobody listens on any more", async () => {
+    const engine = await engineThat(() => {});
+    const { socketPath } = fake ?? { socketPath: "" };
+    await fake?.close();
+    fake = undefined;
+    await rm(socketPath, { force: true });
+    await expect(engine.version(NEVER)).rejects.toMatchObject({ code: "DOCKER_UNREACHABLE" });
+  });
+
+  test("behind a proxy that forbids it: names what to allow, and gives the proxy's words", async () => {
+    const engine = await engineThat(
+      (_path, response) => void response.writeHead(403).end("<html><h1>403 Forbidden</h1></html>"),
+    );
+    const failure = engine.exec(CONTAINER, ["nginx", "-t"], NEVER);
+    await expect(failure).rejects.toMatchObject({ code: "DOCKER_DENIED", remedy: expect.stringContaining("EXEC") });
+    await expect(failure).rejects.toThrow(/run "nginx -t" in shop-nginx-1.*HTTP 403: 403 Forbidden/);
+  });
+
+  test("that fails: gives its words and status", async () => {
+    const engine = await engineThat((_path, response) => answer(response, { message: "the disk is gone" }, 500));
+    await expect(engine.list([], NEVER)).rejects.toMatchObject({ code: "DOCKER_REQUEST_FAILED", status: 500 });
+    await expect(engine.list([], NEVER)).rejects.toThrow(/HTTP 500: the disk is gone/);
+  });
+
+  test("that hangs: gives up after its time, and at once when aborted", async () => {
+    const engine = await engineThat(() => {}, { callMs: 100, execMs: 100 });
+    await expect(engine.list([], NEVER)).rejects.toMatchObject({ code: "DOCKER_UNREACHABLE" });
+    const patient = createEngine({
+      docker: fake?.address ?? { kind: "socket", socketPath: "" },
+      clock: systemClock,
+      timeouts: { callMs: 60_000, execMs: 60_000 },
+    });
+    const controller = new AbortController();
+    const reason = new Error("stopping");
+    const startedAt = Date.now();
+    const call = patient.inspect("x", controller.signal);
+    await poll("the request has arrived", () =>
+      fake?.requests.some((request) => request.includes("/containers/x/json")),
+    );
+    controller.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    expect(Date.now() - startedAt).toBeLessThan(1000);
+    await poll("no connection is left", () => fake?.connections() === 0);
+  });
+
+  test("that sends half an answer and stops", async () => {
+    const engine = await engineThat((_path, response) => void response.writeHead(200).write('[{"Id":'), {
+      callMs: 100,
+      execMs: 100,
+    });
+    await expect(engine.list([], NEVER)).rejects.toMatchObject({ code: "DOCKER_UNREACHABLE" });
+    await poll("no connection is left", () => fake?.connections() === 0);
+  });
+
+  test("is what find tells, without throwing", async () => {
+    const { finder, front, describeEngine } = createDeployment({
+      docker: { kind: "socket", socketPath: "/nowhere/docker.sock" },
+      service: "nginx",
+      project: "shop",
+      clock: systemClock,
+      log: collectLog(),
+      random: Math.random,
+      traces: { mountinfo: async () => "", hostname: () => "0123456789ab" },
+    });
+    expect(await finder.find(NEVER)).toMatchObject({
+      targets: [],
+      off: [],
+      unavailable: { code: "DOCKER_UNREACHABLE" },
+    });
+    expect(await front.httpUrl(NEVER)).toBeUndefined();
+    await expect(describeEngine(NEVER)).rejects.toMatchObject({ code: "DOCKER_UNREACHABLE" });
+    await expect(finder.find(AbortSignal.abort("stop"))).rejects.toBe("stop");
+    await expect(front.httpUrl(AbortSignal.abort("stop"))).rejects.toBe("stop");
+  });
+});
+
+describe("a command in a container", () => {
+  const script = (start: EngineHandler, inspections: readonly object[]): EngineHandler => {
+    let looks = 0;
+    return (path, response, request) => {
+      if (path.endsWith("/exec")) return answer(response, { Id: "e1" }, 201);
+      if (path.endsWith("/start")) return start(path, response, request);
+      looks += 1;
+      return answer(response, inspections[Math.min(looks, inspections.length) - 1]);
+    };
+  };
+  const running = { Running: true, ExitCode: null };
+
+  test("gives exit code and both outputs, whole though they come in pieces, once it has ended", async () => {
+    const bytes = Buffer.concat([frame(2, "warn: "), frame(1, "hello"), frame(2, "bad\n")]);
+    const start: EngineHandler = (_path, response) => {
+      response.writeHead(200, { "Content-Type": "application/vnd.docker.raw-stream" });
+      for (const byte of bytes) response.write(Buffer.from([byte]));
+      response.end();
+    };
+    const engine = await engineThat(script(start, [running, running, { Running: false, ExitCode: 1 }]));
+    const result = await engine.exec(CONTAINER, ["nginx", "-t"], NEVER);
+    expect(result).toEqual({ exitCode: 1, stdout: "hello", stderr: "warn: bad" });
+    await poll("no connection is left", () => fake?.connections() === 0);
+  });
+
+  test("whose exit code the engine does not know is no success", async () => {
+    const engine = await engineThat(
+      script((_path, response) => void response.writeHead(200).end(), [{ Running: false, ExitCode: null }]),
+    );
+    expect(await engine.exec(CONTAINER, ["true"], NEVER)).toMatchObject({ exitCode: undefined });
+  });
+
+  test("that prints without end is bounded, and keeps the last words", async () => {
+    const start: EngineHandler = (_path, response) => {
+      response.writeHead(200);
+      for (let n = 0; n < 50; n += 1) response.write(frame(2, "x".repeat(8192)));
+      response.end(frame(2, "the reason"));
+    };
+    const engine = await engineThat(script(start, [{ Running: false, ExitCode: 1 }]));
+    const { stderr } = await engine.exec(CONTAINER, ["nginx", "-t"], NEVER);
+    expect(stderr.length).toBeLessThanOrEqual(64 * 1024 + 1);
+    expect(stderr).toMatch(/^…x.*xthe reason$/);
+  });
+
+  test("that never ends is given up after its time, in words about the command", async () => {
+    const hang: EngineHandler = (_path, response) => void response.writeHead(200).write(frame(1, "wait"));
+    const engine = await engineThat(script(hang, [running]), { callMs: 5000, execMs: 150 });
+    const failure = engine.exec(CONTAINER, ["nginx", "-t"], NEVER);
+    await expect(failure).rejects.toMatchObject({ code: "TARGET_COMMAND_TIMED_OUT" });
+    await expect(failure).rejects.toThrow(/"nginx -t" in shop-nginx-1 did not end within 0\.15 s/);
+    await poll("no connection is left", () => fake?.connections() === 0);
+  });
+});

@@ -1,0 +1,78 @@
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import type { EngineAddress } from "../../../src/target/docker/engine-address.ts";
+import { createEngine } from "../../../src/target/docker/engine.ts";
+import { systemClock } from "../../../src/system/index.ts";
+import { answer } from "../../support/fake-engine.ts";
+import { makeTestCertificate } from "../../support/test-ca.ts";
+
+const NEVER = new AbortController().signal;
+
+const asked: string[] = [];
+const listener: RequestListener = (request, response) => {
+  asked.push(request.url ?? "");
+  answer(response, { Version: "28.0", ApiVersion: "1.51" });
+};
+
+const cleanUps: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  asked.length = 0;
+  for (const cleanUp of cleanUps.splice(0)) await cleanUp();
+});
+
+async function listen(server: Server, address = "127.0.0.1"): Promise<number> {
+  cleanUps.push(() => new Promise((resolve) => server.close(resolve)));
+  server.listen(0, address);
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+function versionOf(docker: EngineAddress) {
+  return createEngine({ docker, clock: systemClock, timeouts: { callMs: 5000, execMs: 5000 } }).version(NEVER);
+}
+
+const VERSION = { version: "28.0", apiVersion: "1.51" };
+
+test("an engine is reached by tcp, with no API version in the path", async () => {
+  const port = await listen(createHttpServer(listener));
+  expect(await versionOf({ kind: "tcp", host: "127.0.0.1", port })).toEqual(VERSION);
+  expect(await versionOf({ kind: "tcp", host: "localhost", port })).toEqual(VERSION);
+  expect(asked).toEqual(["/version", "/version"]);
+});
+
+test("an engine is reached by tcp over IPv6", async () => {
+  const port = await listen(createHttpServer(listener), "::1");
+  expect(await versionOf({ kind: "tcp", host: "::1", port })).toEqual(VERSION);
+});
+
+test("an engine is reached by TLS when ca.pem signs it, and refused otherwise", async () => {
+  const { caPem, certificatePem: cert, keyPem: key } = await makeTestCertificate();
+  const port = await listen(createHttpsServer({ cert, key }, listener));
+  const certPath = await mkdtemp(join(tmpdir(), "docker-cert-"));
+  cleanUps.push(() => rm(certPath, { recursive: true }));
+  const address = { kind: "tcp", host: "localhost", port, certPath } as const;
+  await writeFile(join(certPath, "ca.pem"), (await makeTestCertificate()).caPem);
+  const untrusted = versionOf(address);
+  await expect(untrusted).rejects.toMatchObject({
+    code: "DOCKER_HOST_UNUSABLE",
+    remedy: expect.stringContaining("ca.pem"),
+  });
+  await expect(untrusted).rejects.toThrow(/https:\/\/localhost:\d+ is not trusted: .*certificate/);
+  await writeFile(join(certPath, "ca.pem"), caPem);
+  expect(await versionOf(address)).toEqual(VERSION);
+});
+
+test("an engine that nobody answers for at its address is unreachable", async () => {
+  const server = createHttpServer(listener);
+  const port = await listen(server);
+  await cleanUps.pop()?.();
+  for (const host of ["127.0.0.1", "localhost", "no-such-host.invalid"]) {
+    await expect(versionOf({ kind: "tcp", host, port })).rejects.toMatchObject({ code: "DOCKER_UNREACHABLE" });
+  }
+});

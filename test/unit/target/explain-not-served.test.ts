@@ -1,0 +1,95 @@
+import { describe, expect, test } from "vitest";
+import type { Leaf } from "../../../src/certificate/index.ts";
+import { explainNotServed, type FindingFacts, type Look } from "../../../src/target/tls/served-finding.ts";
+
+const NOW = new Date("2026-03-01T00:00:00Z");
+const NAME = { type: "dns", value: "a.test" } as const;
+
+function presented(
+  leaf: Partial<Leaf>,
+  more: { readonly isSelfSigned?: boolean; readonly subject?: string } = {},
+): Look {
+  const validity = { notBefore: new Date("2026-01-01T00:00:00Z"), notAfter: new Date("2026-04-01T00:00:00Z") };
+  const full: Leaf = { fingerprint: "BB", serial: "02", validity, identifiers: [NAME], issuer: "E7", ...leaf };
+  return {
+    identifier: NAME,
+    handshake: { kind: "presented", leaf: full, isSelfSigned: false, subject: "CN=a.test", ...more },
+  };
+}
+
+function explain(look: Look, more: Partial<FindingFacts> = {}) {
+  const certificate = { lineage: "a.test", identifiers: [NAME], fingerprint: "AA" };
+  const where = "172.18.0.3:443";
+  const facts = {
+    target: "nginx-1",
+    service: "nginx",
+    where,
+    certificate,
+    bad: [look] as const,
+    now: NOW,
+    configured: undefined,
+  };
+  const finding = explainNotServed({ ...facts, ...more });
+  if (finding.kind === "served") throw new Error("it is not served");
+  return finding;
+}
+
+describe("what is served instead", () => {
+  test("a placeholder is called so", () => {
+    const look = presented({}, { isSelfSigned: true, subject: "O=cert-sidecar\nCN=PLACEHOLDER for a.test" });
+    expect(explain(look).message).toBe("nginx-1 presents its self-signed placeholder for a.test");
+  });
+
+  test("a placeholder's name alone, signed by somebody else, is no placeholder", () => {
+    const look = presented({}, { subject: "CN=placeholder.test" });
+    expect(explain(look).message).toContain("another certificate (a.test, issued by E7");
+  });
+
+  test("another certificate is told by names, issuer and end; a long list is cut", () => {
+    const identifiers = ["a", "b", "c", "d", "e"].map((name) => ({ type: "dns" as const, value: `${name}.test` }));
+    const validity = { notBefore: NOW, notAfter: new Date("2026-02-01T00:00:00Z") };
+    expect(explain(presented({ identifiers, validity })).message).toBe(
+      "nginx-1 presents another certificate (a.test, b.test, c.test and 2 more, issued by E7, expired since 2026-02-01) for a.test",
+    );
+    const bare = presented({ identifiers: [] }, { isSelfSigned: true, subject: "O=me\nCN=box" });
+    expect(explain(bare).message).toContain("(O=me, CN=box, self-signed, valid until 2026-04-01)");
+  });
+
+  test("for an IP address another server's is the default one, which the remedy names", () => {
+    const identifier = { type: "ip", value: "203.0.113.7" } as const;
+    const { message, remedy } = explain({ ...presented({}), identifier });
+    expect(message).toMatch(
+      / for 203\.0\.113\.7, whose clients name no server \(RFC 6066 §3\) and get its default one$/,
+    );
+    expect(remedy).toContain("Put all IP addresses into one certificate");
+    const older = explain({ ...presented({ identifiers: [identifier] }), identifier });
+    const placeholder = explain({
+      ...presented({}, { isSelfSigned: true, subject: "CN=PLACEHOLDER for box" }),
+      identifier,
+    });
+    for (const waiting of [older, placeholder]) expect(waiting.remedy).toContain("Wait for the next deploy");
+  });
+
+  test("a path that is not ours is named with the command that repairs it; ours is not", () => {
+    const frozen = explain(presented({}), { configured: [{ path: "/etc/ssl/fullchain.pem", fingerprint: "BB" }] });
+    expect(frozen.message).toMatch(
+      /: its configuration reads \/etc\/ssl\/fullchain\.pem, not \/etc\/letsencrypt\/live\/a\.test\/$/,
+    );
+    expect(frozen.remedy).toContain("docker compose up -d --force-recreate nginx");
+    const ours = explain(presented({}), {
+      configured: [{ path: "/etc/ssl/x.pem" }, { path: "/etc/letsencrypt/live/a.test/fullchain.pem" }],
+    });
+    expect(ours.message).not.toContain("reads");
+    expect(explain(presented({}), { configured: [] }).remedy).toContain("/etc/letsencrypt/live/a.test/");
+  });
+
+  test("a path that is not ours and holds the new one is named, with why and what repairs it; ours is for us to repair", () => {
+    const named = explain(presented({}), { configured: [{ path: "/etc/ssl/x.pem", fingerprint: "AA" }] });
+    expect(named.message).toMatch(/, though \/etc\/ssl\/x\.pem holds the new one: .*same modification time and inode$/);
+    expect(named.remedy).toMatch(/^Run touch on \/etc\/ssl\/x\.pem .* docker compose exec nginx nginx -s reload/);
+    const path = "/etc/letsencrypt/live/a.test/fullchain.pem";
+    expect(named).not.toHaveProperty("isKept");
+    expect(explain(presented({}), { configured: [{ path, fingerprint: "AA" }] }).isKept).toBe(true);
+    expect(explain(presented({}), { configured: [{ path, fingerprint: "BB" }] })).not.toHaveProperty("isKept");
+  });
+});

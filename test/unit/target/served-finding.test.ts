@@ -1,0 +1,164 @@
+import { once } from "node:events";
+import { createServer as createPlainServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { createSecureContext, createServer } from "node:tls";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { parseIdentifier, readLeaf } from "../../../src/certificate/index.ts";
+import { createNginxTarget } from "../../../src/target/nginx.ts";
+import { createEngine } from "../../../src/target/docker/engine.ts";
+import { readContainer } from "../../../src/target/docker/container.ts";
+import type { ServedCertificate } from "../../../src/reconcile/index.ts";
+import { systemClock } from "../../../src/system/index.ts";
+import { inspectedContainer } from "../../support/fake-engine.ts";
+import { poll } from "../../support/poll.ts";
+import { makeTestCertificate, type TestCertificate } from "../../support/test-ca.ts";
+
+const NEVER = new AbortController().signal;
+
+let right: TestCertificate;
+let wrong: TestCertificate;
+beforeAll(async () => {
+  [right, wrong] = await Promise.all([
+    makeTestCertificate(["DNS:a.test", "DNS:b.test"]),
+    makeTestCertificate(["DNS:other.test"]),
+  ]);
+});
+
+const open: Server[] = [];
+const sockets = new Set<Socket>();
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  for (const server of open.splice(0)) await new Promise((resolve) => server.close(resolve));
+});
+
+async function listening(server: Server): Promise<number> {
+  open.push(server);
+  server.on("connection", (socket) => {
+    sockets.add(socket.on("error", () => {}));
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+/** A TLS server that shows `right` for the names that `accepts` says, else `wrong`; `asked` gets each name in SNI. */
+async function serve(accepts: (name: string) => boolean, asked: (string | undefined)[] = []): Promise<number> {
+  const { certificatePem: cert, keyPem: key } = wrong;
+  const server = createServer({
+    cert,
+    key,
+    SNICallback: (name, done) => {
+      const pair = accepts(name) ? right : wrong;
+      done(null, createSecureContext({ cert: pair.certificatePem, key: pair.keyPem }));
+    },
+  });
+  server.on("secureConnection", (socket) => {
+    asked.push(typeof socket.servername === "string" ? socket.servername : undefined);
+    socket.resume();
+  });
+  server.on("tlsClientError", () => {});
+  return listening(server);
+}
+
+function targetAt(tlsPort: number, handshakeMs = 5000) {
+  const docker = { kind: "socket", socketPath: "/nowhere/docker.sock" } as const;
+  const engine = createEngine({ docker, clock: systemClock, timeouts: { callMs: 1000, execMs: 1000 } });
+  const replica = { name: "nginx-1", container: readContainer(inspectedContainer({ id: "a" })) };
+  const parts = { engine, replica, service: "nginx", address: "127.0.0.1", clock: systemClock, random: Math.random };
+  return createNginxTarget({ ...parts, tlsPort, handshakeMs });
+}
+
+function certificateFor(...names: readonly string[]): ServedCertificate {
+  const { fingerprint } = readLeaf(right.certificatePem);
+  return { lineage: "a.test", identifiers: names.map(parseIdentifier), fingerprint };
+}
+
+describe("a look at what a target serves", () => {
+  test("is content when every name presents our fingerprint, though nobody trusts its issuer", async () => {
+    const asked: (string | undefined)[] = [];
+    const port = await serve(() => true, asked);
+    expect(await targetAt(port).observe(certificateFor("a.test", "b.test"), NEVER)).toEqual({ kind: "served" });
+    await poll("both names were asked for", () => asked.length === 2);
+    expect(new Set(asked)).toEqual(new Set(["a.test", "b.test"]));
+  });
+
+  test("asks for a wildcard by a name below it that is a new one each time, and for an IP address by none", async () => {
+    const asked: (string | undefined)[] = [];
+    const port = await serve(() => true, asked);
+    const target = targetAt(port);
+    await target.observe(certificateFor("*.a.test", "192.0.2.1"), NEVER);
+    await target.observe(certificateFor("*.a.test"), NEVER);
+    await poll("all were asked for", () => asked.length === 3);
+    const names = asked.filter((name) => name !== undefined);
+    expect(names).toHaveLength(2);
+    expect(new Set(names).size).toBe(2);
+    for (const name of names) expect(name).toMatch(/^[a-z0-9-]+\.a\.test$/);
+  });
+
+  test("names the first wrong name, how many there are, and the certificate that is there instead", async () => {
+    const port = await serve((name) => name === "a.test");
+    const finding = await targetAt(port).observe(certificateFor("a.test", "b.test", "c.test"), NEVER);
+    expect(finding).toMatchObject({ kind: "not-served" });
+    expect(finding).toHaveProperty(
+      "message",
+      expect.stringMatching(
+        /^nginx-1 presents another certificate \(other\.test, issued by Test root, valid until \d{4}-\d\d-\d\d\) for b\.test \(2 of 3 names of a\.test\)$/,
+      ),
+    );
+    expect(finding).toHaveProperty("remedy", expect.stringContaining("/etc/letsencrypt/live/a.test/"));
+  });
+
+  test("comes to every name, however many there are", async () => {
+    const names = Array.from({ length: 9 }, (_, index) => `name-${index}.a.test`);
+    const target = targetAt(await serve((name) => name !== names[8]));
+    const finding = await target.observe(certificateFor(...names), NEVER);
+    expect(finding).toMatchObject({
+      kind: "not-served",
+      message: expect.stringContaining("for name-8.a.test") as string,
+    });
+  });
+
+  test("says that nothing listens, and stops asking for more names", async () => {
+    const port = await serve(() => true);
+    await new Promise((resolve) => open.pop()?.close(resolve));
+    const names = Array.from({ length: 50 }, (_, n) => `n${n}.test`);
+    const finding = await targetAt(port).observe(certificateFor(...names), NEVER);
+    expect(finding).toMatchObject({ kind: "not-served", remedy: expect.stringContaining("NGINX_HTTPS_ENABLED") });
+    expect(finding).toHaveProperty(
+      "message",
+      expect.stringContaining(`nothing listens on 127.0.0.1:${port} in nginx-1`),
+    );
+  });
+
+  test("gives up a server that never answers after its time, and at once when aborted", async () => {
+    const port = await listening(createPlainServer());
+    const finding = await targetAt(port, 100).observe(certificateFor("a.test"), NEVER);
+    expect(finding).toHaveProperty("message", expect.stringContaining("no answer within 0.1 s"));
+    const controller = new AbortController();
+    const reason = new Error("stop");
+    const look = targetAt(port, 60_000).observe(certificateFor("a.test"), controller.signal);
+    controller.abort(reason);
+    await expect(look).rejects.toBe(reason);
+  });
+
+  test("says that the port does not speak TLS", async () => {
+    const port = await listening(createPlainServer((socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
+    const finding = await targetAt(port).observe(certificateFor("a.test"), NEVER);
+    expect(finding).toHaveProperty("message", expect.stringMatching(/for a\.test failed: its answer is not TLS$/));
+  });
+
+  test("gives the server's alert in plain words", async () => {
+    const server = createServer({
+      SNICallback: (_name, done) => done(new Error("unknown")),
+      cert: wrong.certificatePem,
+      key: wrong.keyPem,
+    });
+    server.on("tlsClientError", () => {});
+    const finding = await targetAt(await listening(server)).observe(certificateFor("a.test"), NEVER);
+    expect(finding).toHaveProperty(
+      "message",
+      expect.stringMatching(/^the TLS handshake with nginx-1 .* for a\.test failed: \S/),
+    );
+    expect(finding).not.toHaveProperty("message", expect.stringContaining("openssl/"));
+  });
+});

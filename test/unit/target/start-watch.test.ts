@@ -1,0 +1,131 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { createDeployment } from "../../../src/target/index.ts";
+import { systemClock } from "../../../src/system/index.ts";
+import {
+  answer,
+  inspectedContainer,
+  startFakeEngine,
+  type EngineHandler,
+  type FakeEngine,
+} from "../../support/fake-engine.ts";
+import { poll } from "../../support/poll.ts";
+import { collectLog } from "../../support/collected-log.ts";
+
+const CONTAINER_ID = "a".repeat(64);
+
+let fake: FakeEngine | undefined;
+afterEach(async () => {
+  await fake?.close();
+  fake = undefined;
+});
+
+describe("the watch for starts", () => {
+  const nginx = inspectedContainer({ id: CONTAINER_ID });
+  const startOf = (number: string) => {
+    const labels = {
+      ...nginx.Config.Labels,
+      "com.docker.compose.container-number": number,
+      name: `shop-nginx-${number}`,
+    };
+    return Buffer.from(
+      `${JSON.stringify({ Type: "container", Action: "start", Actor: { ID: CONTAINER_ID, Attributes: labels } })}\n`,
+    );
+  };
+
+  async function watchOver(events: EngineHandler) {
+    fake = await startFakeEngine((path, response, request) => {
+      if (path === "/events") return events(path, response, request);
+      if (path === "/containers/json")
+        return answer(response, [{ Id: CONTAINER_ID, Names: ["/n"], Labels: nginx.Config.Labels }]);
+      return path.includes(CONTAINER_ID)
+        ? answer(response, nginx)
+        : answer(response, { message: "no such container" }, 404);
+    });
+    const log = collectLog();
+    const { lines } = log;
+    const started: string[] = [];
+    const controller = new AbortController();
+    const deployment = createDeployment({
+      docker: fake.address,
+      service: "nginx",
+      project: "shop",
+      clock: systemClock,
+      log,
+      random: () => 0.5,
+      timeouts: { callMs: 2000, reconnectFirstMs: 10, reconnectLongestMs: 40 },
+    });
+    const ended = deployment.watchStarts((name) => started.push(name), controller.signal);
+    return { started, lines, ended, stop: () => controller.abort(new Error("stop")) };
+  }
+
+  test("hears starts whose lines come in pieces, and ends promptly with nothing left open", async () => {
+    const { started, lines, ended, stop } = await watchOver((_path, response) => {
+      const bytes = Buffer.concat([startOf("1"), startOf("2")]);
+      response.writeHead(200).write(bytes.subarray(0, 70));
+      setTimeout(() => response.write(bytes.subarray(70)), 20);
+    });
+    await poll("both starts were heard", () => started.length === 2);
+    expect(started).toEqual(["nginx-1", "nginx-2"]);
+    expect(lines.map(({ event }) => event)).toEqual(["docker.connected"]);
+    const stoppedAt = Date.now();
+    stop();
+    await ended;
+    expect(Date.now() - stoppedAt).toBeLessThan(500);
+    await poll("no connection is left", () => fake?.connections() === 0);
+  });
+
+  test("connects again when the stream ends, and then tells all that run, since a start may have been missed", async () => {
+    let streams = 0;
+    const { started, lines, ended, stop } = await watchOver((_path, response) => {
+      streams += 1;
+      response.writeHead(200).flushHeaders();
+      if (streams < 3) response.end();
+    });
+    await poll("it has connected three times", () => streams === 3 && started.length === 2);
+    expect(started).toEqual(["nginx-1", "nginx-1"]);
+    // A stream that was ended in order and could be opened again is no loss of Docker.
+    expect(lines.map(({ event }) => event)).toEqual(["docker.connected"]);
+    stop();
+    await ended;
+  });
+
+  test("tells a loss once, and the return once, however many connections fail between", async () => {
+    let streams = 0;
+    const { started, lines, ended, stop } = await watchOver((_path, response) => {
+      streams += 1;
+      if (streams === 1) response.writeHead(200).write(startOf("1").subarray(0, 30), () => response.destroy());
+      else if (streams < 5) answer(response, { message: "starting up" }, 503);
+      else response.writeHead(200).flushHeaders();
+    });
+    await poll("it is connected again", () => lines.filter(({ event }) => event === "docker.connected").length === 2);
+    await poll("what runs was told", () => started.length === 1);
+    expect(lines.map(({ level, event }) => `${level} ${event}`)).toEqual([
+      "info docker.connected",
+      "warn docker.lost",
+      "info docker.connected",
+    ]);
+    expect(lines[1]?.fields).toMatchObject({ endpoint: fake?.socketPath, code: "DOCKER_REQUEST_FAILED" });
+    stop();
+    await ended;
+  });
+
+  test("ends at once while it pauses between two tries", async () => {
+    const controller = new AbortController();
+    const log = collectLog();
+    const { lines } = log;
+    const deployment = createDeployment({
+      docker: { kind: "socket", socketPath: "/nowhere/docker.sock" },
+      service: "nginx",
+      project: "shop",
+      clock: systemClock,
+      log,
+      random: () => 0.5,
+      timeouts: { reconnectFirstMs: 60_000 },
+    });
+    const ended = deployment.watchStarts(() => {}, controller.signal);
+    await poll("the loss was told", () => lines.length === 1);
+    controller.abort(new Error("stop"));
+    await ended;
+    expect(lines.map(({ event }) => event)).toEqual(["docker.lost"]);
+  });
+});
