@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format, resolveConfig } from "prettier";
 import { type OptionRow, OPTIONS, type Setting, SETTINGS } from "../src/settings/index.ts";
-import { LOG_EVENTS } from "../src/reconcile/index.ts";
+import { LOG_EVENTS } from "../src/ports/index.ts";
 
 const ROOT = new URL("../", import.meta.url);
 

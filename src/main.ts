@@ -7,10 +7,11 @@ import { DEFAULT_WEBROOT_PATH, describeSettings, mergeCommandOptions, redactWord
 import type { Config, ConfigSources } from "./settings/index.ts";
 import { createControlServer, DaemonStoppingError, type ControlHandler, type ControlRequest } from "./control/index.ts";
 import { acquireLock, LockHeldError } from "./lock/index.ts";
+import { teeLog, type Log } from "./ports/index.ts";
 import { daemonPaths, lockFolder, type Paths } from "./paths.ts";
 import { buildProgram, missingDomain, readSettings, type Program, type Reading } from "./program.ts";
-import { assessHealth, changeAccountKey, createLoop, inspect, mendTree, reconcile, teeLog } from "./reconcile/index.ts";
-import type { Health, Log, Loop, LoopFacts, ReconcileParts, Run } from "./reconcile/index.ts";
+import { assessHealth, changeAccountKey, createLoop, inspect, mendTree, reconcile } from "./reconcile/index.ts";
+import type { Health, Loop, LoopFacts, ReconcileParts, Run } from "./reconcile/index.ts";
 import { ignoreOtherSignals } from "./signals.ts";
 import {
   createLog,

@@ -6,9 +6,10 @@ import { OperatorError } from "./certificate/index.ts";
 import { createWebrootSolver } from "./challenge/index.ts";
 import { ConfigError, isPublicCa, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "./settings/index.ts";
 import type { Config, ConfigSources } from "./settings/index.ts";
+import type { Log } from "./ports/index.ts";
 import { createDeployment, type Deployment } from "./target/index.ts";
 import type { Paths } from "./paths.ts";
-import type { Log, Policy, ReconcileParts } from "./reconcile/index.ts";
+import type { Policy, ReconcileParts } from "./reconcile/index.ts";
 import { createAccountStore, createLineageStore } from "./store/index.ts";
 import { createHttp, lookUpCaa, systemClock } from "./system/index.ts";
 

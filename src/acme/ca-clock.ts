@@ -1,5 +1,4 @@
-import type { HttpReply } from "../ports/index.ts";
-import type { Clock } from "../reconcile/index.ts";
+import type { Clock, HttpReply } from "../ports/index.ts";
 import type { Transport } from "./transport.ts";
 
 /** A transport that reads the CA's clock in passing. */

@@ -1,6 +1,5 @@
 import { OperatorError } from "../certificate/index.ts";
-import type { HttpReply } from "../ports/index.ts";
-import type { Clock } from "../reconcile/index.ts";
+import type { Clock, HttpReply } from "../ports/index.ts";
 import { NotAnAcmeDirectoryError, PlainHttpError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { NoncePool } from "./nonce-pool.ts";
 import { type Directory, readDirectory } from "./objects.ts";

@@ -1,15 +1,12 @@
 import { asOperatorError, type Identifier } from "../certificate/index.ts";
-import type { CaaLookup, HttpExchange } from "../ports/index.ts";
+import type { CaaLookup, ChallengeSolver, Clock, HttpExchange, Log } from "../ports/index.ts";
 import type {
   Account,
   AccountStore,
   CertificateAuthority,
-  ChallengeSolver,
-  Clock,
   CollectRequest,
   IssuedCertificate,
   IssueRequest,
-  Log,
   OpenOrder,
 } from "../reconcile/index.ts";
 import { AccountClient, isAccountRefused, type Replacement } from "./account.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Identifier } from "../certificate/index.ts";
-import type { Log } from "../reconcile/index.ts";
+import type { Log } from "../ports/index.ts";
 import { signerOf } from "./account-key.ts";
 import { askNonce, type Ca } from "./ca.ts";
 import type { Directory } from "./objects.ts";

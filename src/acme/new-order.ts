@@ -1,5 +1,5 @@
 import type { Identifier, OperatorError } from "../certificate/index.ts";
-import type { LogEvent, LogFields } from "../reconcile/index.ts";
+import type { LogEvent, LogFields } from "../ports/index.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { readOrder } from "./objects.ts";
 import type { OrderExtras } from "./order-extras.ts";

@@ -1,5 +1,6 @@
 import type { Identifier } from "../certificate/index.ts";
-import type { ChallengeSolver, IssueRequest, Log } from "../reconcile/index.ts";
+import type { ChallengeSolver, Log } from "../ports/index.ts";
+import type { IssueRequest } from "../reconcile/index.ts";
 import type { Connection } from "./connection.ts";
 import type { Order } from "./objects.ts";
 import type { OrderExtras } from "./order-extras.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "../reconcile/index.ts";
+import type { Clock } from "../ports/index.ts";
 import { OrderTimedOutError } from "./failures/order-errors.ts";
 
 // Most proofs are checked in well under a second, so the first poll comes early; from then on the CA says how often. Where it says

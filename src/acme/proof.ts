@@ -1,5 +1,5 @@
 import { asOperatorError, mapLimited, type Identifier } from "../certificate/index.ts";
-import type { ChallengeProof, ChallengeSolver } from "../reconcile/index.ts";
+import type { ChallengeProof, ChallengeSolver } from "../ports/index.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { REQUESTS_AT_ONCE } from "./connection.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";

@@ -1,5 +1,5 @@
 import { asOperatorError } from "../certificate/index.ts";
-import type { Log } from "../reconcile/index.ts";
+import type { Log } from "../ports/index.ts";
 import type { Ca } from "./ca.ts";
 import type { Directory } from "./objects.ts";
 import { CaFailingError, CaUnreachableError } from "./failures/connection-errors.ts";

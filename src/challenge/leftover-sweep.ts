@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "../reconcile/index.ts";
+import type { Clock } from "../ports/index.ts";
 import { openItself } from "./open-itself.ts";
 
 const DAY_MS = 24 * 3600 * 1000;

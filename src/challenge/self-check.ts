@@ -1,6 +1,6 @@
 import { type IncomingMessage, request } from "node:http";
 import { isIP } from "node:net";
-import type { ChallengeProof, ChallengeSolver, Clock, FrontDoor, SelfCheckFinding } from "../reconcile/index.ts";
+import type { ChallengeProof, ChallengeSolver, Clock, FrontDoor, SelfCheckFinding } from "../ports/index.ts";
 
 // nginx may be starting beside us, so a closed door is knocked at again; an answer, right or wrong, is final.
 const KNOCK_AGAIN_MS = 250;

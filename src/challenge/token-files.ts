@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { mkdir, open, realpath, rename, rm, rmdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { errnoOf, hasErrno, unlessErrno } from "../certificate/index.ts";
-import type { ChallengeProof, Clock } from "../reconcile/index.ts";
+import type { ChallengeProof, Clock } from "../ports/index.ts";
 import { UnsafeTokenError, WebrootError, type WebrootTrouble } from "./errors.ts";
 import { createLeftoverSweep } from "./leftover-sweep.ts";
 import { openItself } from "./open-itself.ts";

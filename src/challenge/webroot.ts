@@ -1,4 +1,4 @@
-import type { ChallengeSolver, Clock, FrontDoor } from "../reconcile/index.ts";
+import type { ChallengeSolver, Clock, FrontDoor } from "../ports/index.ts";
 import { createSelfCheck } from "./self-check.ts";
 import { createTokenFiles } from "./token-files.ts";
 

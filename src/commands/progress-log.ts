@@ -1,4 +1,4 @@
-import type { Log, LogEvent, LogFields } from "../reconcile/index.ts";
+import type { Log, LogEvent, LogFields } from "../ports/index.ts";
 import type { CommandIo } from "./command-io.ts";
 
 type Line = (fields: LogFields) => string;

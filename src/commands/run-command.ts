@@ -1,5 +1,6 @@
 import { asOperatorError, type OperatorError, printable } from "../certificate/index.ts";
-import type { Health, Inspection, KeyChange, Log, LoopFacts, RunMode, RunReport } from "../reconcile/index.ts";
+import type { Log } from "../ports/index.ts";
+import type { Health, Inspection, KeyChange, LoopFacts, RunMode, RunReport } from "../reconcile/index.ts";
 import { certificates } from "./certificates.ts";
 import { EXIT, type CommandIo } from "./command-io.ts";
 import { healthcheck } from "./healthcheck.ts";

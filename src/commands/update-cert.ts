@@ -1,5 +1,6 @@
 import { toFailure, type Failure } from "../certificate/index.ts";
-import { isReached, type CertificateReport, type Log, type RunMode, type RunReport } from "../reconcile/index.ts";
+import type { Log } from "../ports/index.ts";
+import { isReached, type CertificateReport, type RunMode, type RunReport } from "../reconcile/index.ts";
 import { EXIT, type CommandIo } from "./command-io.ts";
 import { progressLog } from "./progress-log.ts";
 import { clockLine, failureLines, instant, names, validUntil } from "./words.ts";

@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { OperatorError } from "../certificate/index.ts";
-import type { Clock, Log } from "../reconcile/index.ts";
+import type { Clock, Log } from "../ports/index.ts";
 import { elect, findRivals } from "./election.ts";
 import type { Outcome, Rival } from "./election.ts";
 import { LockHeldError, LockUnavailableError } from "./errors.ts";

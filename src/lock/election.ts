@@ -1,6 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "../reconcile/index.ts";
+import type { Clock } from "../ports/index.ts";
 import { watchHeartbeat } from "./heartbeat.ts";
 import { askIdentity } from "./identity.ts";
 import type { Presence } from "./identity.ts";

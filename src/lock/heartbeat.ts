@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "../reconcile/index.ts";
+import type { Clock } from "../ports/index.ts";
 import { exists, makeFolder, openItself } from "./files.ts";
 import { identityIn } from "./identity.ts";
 import type { Presence } from "./identity.ts";

@@ -1,5 +1,5 @@
-import type { Clock, Log } from "../reconcile/index.ts";
 import { toFailure } from "../certificate/index.ts";
+import type { Clock, Log } from "../ports/index.ts";
 import { LockLostError } from "./errors.ts";
 import type { LivenessFile } from "./liveness-file.ts";
 

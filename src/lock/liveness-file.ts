@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { Clock } from "../reconcile/index.ts";
+import type { Clock } from "../ports/index.ts";
 import type { Identity } from "./identity.ts";
 
 /**

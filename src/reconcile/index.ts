@@ -4,25 +4,14 @@ export { freshLedger } from "./issue/ca/ledger.ts";
 export type { CaHold, CaLedger } from "./issue/ca/ledger.ts";
 export type {
   CertificateAuthority,
-  ChallengeProof,
-  ChallengeSolver,
   ExternalAccount,
   CollectRequest,
   IssuedCertificate,
   OpenOrder,
   IssueRequest,
   ProfileChoice,
-  SelfCheckFinding,
 } from "./issue/certificate-authority.ts";
-export type { Clock } from "../ports/clock.ts";
-export type {
-  DeployTarget,
-  FoundTargets,
-  FrontDoor,
-  ServedCertificate,
-  ServedFinding,
-  TargetFinder,
-} from "./deploy/target.ts";
+export type { DeployTarget, FoundTargets, ServedCertificate, ServedFinding, TargetFinder } from "./deploy/target.ts";
 export { resolveDesired } from "./issue/desired.ts";
 export type { DesiredCertificate } from "./issue/desired.ts";
 export {
@@ -49,8 +38,6 @@ export type {
   StoredLineage,
   StoredOrder,
 } from "./lineage-store.ts";
-export { LOG_EVENTS, LOG_LEVELS, teeLog } from "../ports/log.ts";
-export type { Log, LogEvent, LogFields, LogLevel } from "../ports/log.ts";
 export { createLoop } from "./loop.ts";
 export type { Loop, LoopFacts } from "./loop.ts";
 export { automaticMode } from "./policy.ts";

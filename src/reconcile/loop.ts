@@ -1,5 +1,4 @@
-import type { Clock } from "../ports/clock.ts";
-import type { Log } from "../ports/log.ts";
+import type { Clock, Log } from "../ports/index.ts";
 import { automaticMode, type RunMode } from "./policy.ts";
 import type { Run } from "./run.ts";
 import { mergeReports, type RunReport } from "./run-report.ts";

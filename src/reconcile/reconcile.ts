@@ -1,4 +1,5 @@
 import { mapLimited, toFailure } from "../certificate/index.ts";
+import type { Log } from "../ports/index.ts";
 import { CaLedgers } from "./issue/ca/ledgers.ts";
 import { CaLooks } from "./issue/ca/probe.ts";
 import { bringOnDisk } from "./issue/bring-on-disk.ts";
@@ -6,7 +7,6 @@ import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./d
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { NoStagingError, UnknownLineageError, UsageProblem } from "./errors.ts";
 import type { StoredLineage } from "./lineage-store.ts";
-import type { Log } from "../ports/log.ts";
 import { assignNames, strandsNames } from "./deploy/owners.ts";
 import type { Policy, RunMode } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";

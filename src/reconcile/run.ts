@@ -1,10 +1,9 @@
+import type { Clock, Log } from "../ports/index.ts";
 import type { CaLedgers } from "./issue/ca/ledgers.ts";
 import type { CaLooks } from "./issue/ca/probe.ts";
 import type { CertificateAuthority } from "./issue/certificate-authority.ts";
-import type { Clock } from "../ports/clock.ts";
 import type { TargetFinder } from "./deploy/target.ts";
 import type { LineageStore } from "./lineage-store.ts";
-import type { Log } from "../ports/log.ts";
 import type { Policy, RunMode } from "./policy.ts";
 import type { StorageProbe } from "./storage.ts";
 

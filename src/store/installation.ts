@@ -1,5 +1,6 @@
 import { hasErrno } from "../certificate/index.ts";
-import type { LineageVersion, Log, NewVersion } from "../reconcile/index.ts";
+import type { Log } from "../ports/index.ts";
+import type { LineageVersion, NewVersion } from "../reconcile/index.ts";
 import { versionTexts } from "./archive.ts";
 import { StoreError } from "./errors.ts";
 import { takeBack, type Tree } from "./tree.ts";

@@ -1,11 +1,11 @@
 import { createPrivateKey } from "node:crypto";
 import { mapLimited, toFailure } from "../certificate/index.ts";
+import type { Log } from "../ports/index.ts";
 import type {
   CaLedger,
   LineageState,
   LineageStore,
   LineageVersion,
-  Log,
   NewVersion,
   Recovery,
   StoredLineage,

@@ -1,12 +1,6 @@
 import { identifierKey, type Identifier } from "../certificate/index.ts";
-import {
-  FRESH_STATE,
-  freshLedger,
-  type CaLedger,
-  type LineageState,
-  type Log,
-  type StoredOrder,
-} from "../reconcile/index.ts";
+import type { Log } from "../ports/index.ts";
+import { FRESH_STATE, freshLedger, type CaLedger, type LineageState, type StoredOrder } from "../reconcile/index.ts";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
 import { parseLedger } from "./ledger-text.ts";
 import type { LeftOut } from "./loose-record.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "../reconcile/index.ts";
+import type { Clock } from "../ports/index.ts";
 
 // No timer is set for longer: it stands still while a laptop sleeps and knows nothing of a clock that is set, so we look at
 // the wall clock this often. It also keeps timers far below their limit of 2^31 - 1 ms.

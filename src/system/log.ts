@@ -1,6 +1,6 @@
 import pino from "pino";
 import { printable } from "../certificate/index.ts";
-import type { Log, LogEvent, LogFields, LogLevel } from "../reconcile/index.ts";
+import type { Log, LogEvent, LogFields, LogLevel } from "../ports/index.ts";
 import { toPlainFields } from "./plain-fields.ts";
 
 /** Where finished lines go; a write that throws is dropped. */

@@ -1,4 +1,4 @@
-import type { LogFields } from "../reconcile/index.ts";
+import type { LogFields } from "../ports/index.ts";
 
 const REDACTED = "[redacted]";
 // Far more than any field of ours; a structure that is deeper was not meant for a log line.

@@ -1,7 +1,7 @@
 import { createTask, validateDetailed } from "node-cron";
 import type { ScheduledTask } from "node-cron";
 import { OperatorError, toFailure } from "../certificate/index.ts";
-import type { Log } from "../reconcile/index.ts";
+import type { Log } from "../ports/index.ts";
 import { systemClock } from "./clock.ts";
 
 /** A running schedule. */

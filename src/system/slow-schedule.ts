@@ -1,5 +1,6 @@
 import { lifetimeMs, toFailure } from "../certificate/index.ts";
-import type { CertificateReport, Log, RunReport } from "../reconcile/index.ts";
+import type { Log } from "../ports/index.ts";
+import type { CertificateReport, RunReport } from "../reconcile/index.ts";
 import type { Schedule } from "./schedule.ts";
 
 // From here to the end an unrenewed certificate is an alarm: a check must fall into it, whatever else fails.

@@ -1,4 +1,5 @@
-import type { Clock, FrontDoor, Log, StorageProbe, TargetFinder } from "../reconcile/index.ts";
+import type { Clock, FrontDoor, Log } from "../ports/index.ts";
+import type { StorageProbe, TargetFinder } from "../reconcile/index.ts";
 import type { EngineAddress } from "./docker/engine-address.ts";
 import { createEngine } from "./docker/engine.ts";
 import { createFrontDoor, createNginxFinder } from "./nginx-finder.ts";

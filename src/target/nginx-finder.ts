@@ -1,5 +1,6 @@
 import { toFailure } from "../certificate/index.ts";
-import type { Clock, DeployTarget, FoundTargets, FrontDoor, TargetFinder } from "../reconcile/index.ts";
+import type { Clock, FrontDoor } from "../ports/index.ts";
+import type { DeployTarget, FoundTargets, TargetFinder } from "../reconcile/index.ts";
 import { chooseAddress, urlHost, type Vantage } from "./docker/container-address.ts";
 import type { Container } from "./docker/container.ts";
 import { httpPort, PORT_LABEL, tlsPort, whyHttpsMayBeOff } from "./nginx-settings.ts";

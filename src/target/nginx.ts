@@ -1,7 +1,7 @@
 import { isWildcard, mapLimited, readLeaf, type Identifier } from "../certificate/index.ts";
+import type { Clock } from "../ports/index.ts";
 import {
   ConfigurationRejectedError,
-  type Clock,
   type DeployTarget,
   type ServedCertificate,
   type ServedFinding,

@@ -1,5 +1,5 @@
 import { toFailure } from "../certificate/index.ts";
-import type { Clock, Log } from "../reconcile/index.ts";
+import type { Clock, Log } from "../ports/index.ts";
 import { composeService, replicaName, serviceFilter } from "./compose-labels.ts";
 import { lookAround, surveyService, type SurveyParts } from "./service-survey.ts";
 import { TargetNotFoundError } from "./errors.ts";

@@ -1,5 +1,5 @@
-import type { HttpRequest } from "../../src/ports/index.ts";
-import type { IssueRequest, LogEvent, LogFields } from "../../src/reconcile/index.ts";
+import type { HttpRequest, LogEvent, LogFields } from "../../src/ports/index.ts";
+import type { IssueRequest } from "../../src/reconcile/index.ts";
 import { orderedNames, type Patience } from "./faulty-line.ts";
 import { DailyCount } from "./figures.ts";
 import type { Hindrances } from "./hindrances.ts";

@@ -1,4 +1,4 @@
-import type { ChallengeProof, ChallengeSolver } from "../../src/reconcile/index.ts";
+import type { ChallengeProof, ChallengeSolver } from "../../src/ports/index.ts";
 
 /** The web servers of all names in miniature: a proof is seen from when it is presented until it is cleaned up. */
 export class ProofBoard implements ChallengeSolver {

@@ -1,14 +1,11 @@
 import { createCertificateAuthority } from "../../src/acme/index.ts";
-import type { HttpExchange } from "../../src/ports/index.ts";
+import type { ChallengeSolver, Clock, HttpExchange, Log } from "../../src/ports/index.ts";
 import {
   createLoop,
   mendTree,
   reconcile,
   type CertificateAuthority,
-  type ChallengeSolver,
-  type Clock,
   type IssueRequest,
-  type Log,
   type Loop,
   type Policy,
   type ReconcileParts,

@@ -1,4 +1,4 @@
-import type { Log, LogEvent, LogFields, LogLevel } from "../../src/reconcile/index.ts";
+import type { Log, LogEvent, LogFields, LogLevel } from "../../src/ports/index.ts";
 
 type Line = { readonly atMs: number; readonly text: () => string };
 

@@ -5,13 +5,8 @@ import { beforeAll, beforeEach } from "vitest";
 import { type CertificateAuthorityParts, createCertificateAuthority } from "../../src/acme/index.ts";
 import { type Identifier, OperatorError } from "../../src/certificate/index.ts";
 import { createWebrootSolver } from "../../src/challenge/index.ts";
-import type {
-  AccountStore,
-  CertificateAuthority,
-  ChallengeSolver,
-  IssuedCertificate,
-  IssueRequest,
-} from "../../src/reconcile/index.ts";
+import type { ChallengeSolver } from "../../src/ports/index.ts";
+import type { AccountStore, CertificateAuthority, IssuedCertificate, IssueRequest } from "../../src/reconcile/index.ts";
 import { createAccountStore } from "../../src/store/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { type CollectedLine, collectLog } from "./collected-log.ts";

@@ -1,4 +1,4 @@
-import type { Log, LogEvent, LogFields, LogLevel } from "../../src/reconcile/index.ts";
+import type { Log, LogEvent, LogFields, LogLevel } from "../../src/ports/index.ts";
 
 /** One line as it was told. */
 export type CollectedLine = { readonly level: LogLevel; readonly event: LogEvent; readonly fields: LogFields };

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Clock } from "../../src/reconcile/index.ts";
+import type { Clock } from "../../src/ports/index.ts";
 
 const LONGEST_MS = 20;
 

@@ -1,4 +1,4 @@
-import type { Clock } from "../../src/reconcile/index.ts";
+import type { Clock } from "../../src/ports/index.ts";
 
 /** A clock whose sleeps are over at once and move its time on by as much; it keeps their lengths. */
 export type InstantClock = Clock & {

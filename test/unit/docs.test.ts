@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { LOG_EVENTS } from "../../src/ports/index.ts";
 import { fillExample, fillTables, findCodes, pages, readSources, sentencesOf } from "../../scripts/docs.ts";
-import { LOG_EVENTS } from "../../src/reconcile/index.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const sources = readSources();

@@ -1,8 +1,7 @@
 import type { Validity } from "../../certificate/index.ts";
-import type { Clock } from "../../ports/clock.ts";
+import type { Clock, Log } from "../../ports/index.ts";
 import type { DeployTarget, ServedCertificate } from "./target.ts";
 import type { LineageStore } from "../lineage-store.ts";
-import type { Log } from "../../ports/log.ts";
 import type { Policy } from "../policy.ts";
 
 /** What a deploy step works with. */

@@ -1,9 +1,9 @@
 import { identifierKey, toFailure } from "../../certificate/index.ts";
+import type { Log } from "../../ports/index.ts";
 import { deployToTarget } from "./deploy.ts";
 import type { DeployableVersion } from "./context.ts";
 import type { DeployTarget, FoundTargets } from "./target.ts";
 import type { DesiredCertificate } from "../issue/desired.ts";
-import type { Log } from "../../ports/log.ts";
 import { assignNames } from "./owners.ts";
 import type { ReconcileParts, Run } from "../run.ts";
 import type { CertificateReport, DeployReport, RunReport } from "../run-report.ts";

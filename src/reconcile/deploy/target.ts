@@ -42,9 +42,3 @@ export interface TargetFinder {
   /** Looks anew at each call. Throws only the signal's reason: what stands in the way is in the result. */
   find(signal: AbortSignal): Promise<FoundTargets>;
 }
-
-/** A look at the outside of the stack, for the challenge's self-check. */
-export interface FrontDoor {
-  /** Base URL of the server that answers port 80 for our names, like `http://172.18.0.3:80`; undefined when none is known. */
-  httpUrl(signal: AbortSignal): Promise<string | undefined>;
-}

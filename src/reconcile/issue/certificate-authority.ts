@@ -1,6 +1,6 @@
 import type { Identifier, KeyType, RenewalInfoAnswer } from "../../certificate/index.ts";
+import type { Log } from "../../ports/index.ts";
 import type { AccountChoice, KeyChange } from "../account-store.ts";
-import type { Log } from "../../ports/log.ts";
 
 /** One certificate to be asked for. */
 export type IssueRequest = {
@@ -116,28 +116,3 @@ export interface CertificateAuthority {
    */
   changeAccountKey(account: AccountChoice, log: Log, signal: AbortSignal): Promise<KeyChange>;
 }
-
-/** One way to prove control of an identifier (RFC 8555 §8). */
-export interface ChallengeSolver {
-  readonly type: "http-01" | "dns-01";
-  /** Makes the proof visible. May run twice. Throws OperatorError when it can't. */
-  present(proof: ChallengeProof, signal: AbortSignal): Promise<void>;
-  /** Takes the proof away; succeeds when it is already gone. */
-  cleanUp(proof: ChallengeProof): Promise<void>;
-  /**
-   * Looks at the proof the way the CA will, in bounded time; advice, never a gate: gives undefined when all is well, else
-   * what was seen and what to do.
-   */
-  selfCheck(proof: ChallengeProof, signal: AbortSignal): Promise<SelfCheckFinding | undefined>;
-}
-
-/** What a challenge asks to show (RFC 8555 §8.1). */
-export type ChallengeProof = {
-  readonly identifier: Identifier;
-  readonly token: string;
-  readonly keyAuthorization: string;
-  readonly webrootPath: string;
-};
-
-/** Why the CA will probably not see a proof, for people. */
-export type SelfCheckFinding = { readonly message: string; readonly remedy: string };

@@ -1,4 +1,5 @@
 import { asOperatorError, identifierKey, toFailure } from "../../certificate/index.ts";
+import type { Log } from "../../ports/index.ts";
 import { recordFailure, recordStart, recordSuccess } from "./attempts.ts";
 import { recordRefusal, spendOrder } from "./ca/spending.ts";
 import { activeHold } from "./ca/wait.ts";
@@ -6,7 +7,6 @@ import type { IssuedCertificate, IssueRequest, OpenOrder } from "./certificate-a
 import type { DesiredCertificate } from "./desired.ts";
 import { BudgetExceededError, MayNotActError } from "../errors.ts";
 import type { LineageVersion } from "../lineage-store.ts";
-import type { Log } from "../../ports/log.ts";
 import { collectOpenOrder, forgetOrder, keepOrder, openOrderFor } from "./open-order.ts";
 import type { OrderPlan } from "./order-plan.ts";
 import type { StepParts } from "../run.ts";

@@ -1,4 +1,4 @@
-import type { Clock } from "../../reconcile/index.ts";
+import type { Clock } from "../../ports/index.ts";
 
 /** How long something may take, and who else may end it. */
 export type Deadline = {

@@ -1,6 +1,6 @@
 import { IncomingMessage } from "node:http";
 import type Dockerode from "dockerode";
-import type { Clock } from "../../reconcile/index.ts";
+import type { Clock } from "../../ports/index.ts";
 import { readContainer, type Container, type Labels } from "./container.ts";
 import { withDeadline } from "./deadline.ts";
 import { connectOptions, describeEngineAddress, type EngineAddress } from "./engine-address.ts";

@@ -2,7 +2,7 @@ import { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type Dockerode from "dockerode";
 import { OperatorError } from "../../certificate/index.ts";
-import type { Clock } from "../../reconcile/index.ts";
+import type { Clock } from "../../ports/index.ts";
 
 /** How a command in a container ended. */
 export type ExecResult = {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:tls";
 import { readLeaf, type Leaf } from "../../certificate/index.ts";
-import type { Clock } from "../../reconcile/index.ts";
+import type { Clock } from "../../ports/index.ts";
 import { withDeadline } from "../docker/deadline.ts";
 
 /** Whom to shake hands with. */

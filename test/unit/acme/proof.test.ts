@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../../src/acme/index.ts";
 import { accountIdOf, OperatorError } from "../../../src/certificate/index.ts";
 import { createWebrootSolver } from "../../../src/challenge/index.ts";
-import type { ChallengeSolver } from "../../../src/reconcile/index.ts";
+import type { ChallengeSolver } from "../../../src/ports/index.ts";
 import { createAccountStore } from "../../../src/store/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
 import { instantClock } from "../../support/instant-clock.ts";

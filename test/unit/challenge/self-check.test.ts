@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createWebrootSolver } from "../../../src/challenge/index.ts";
-import type { ChallengeProof } from "../../../src/reconcile/index.ts";
+import type { ChallengeProof } from "../../../src/ports/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 

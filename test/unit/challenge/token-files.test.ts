@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { createWebrootSolver, UnsafeTokenError, WebrootError } from "../../../src/challenge/index.ts";
-import type { ChallengeProof } from "../../../src/reconcile/index.ts";
+import type { ChallengeProof } from "../../../src/ports/index.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 

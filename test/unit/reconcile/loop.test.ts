@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
-import { createLoop, type Clock, type Run, type RunReport } from "../../../src/reconcile/index.ts";
+import type { Clock } from "../../../src/ports/index.ts";
+import { createLoop, type Run, type RunReport } from "../../../src/reconcile/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
 
 const now = new Date("2026-06-01T00:00:00Z");

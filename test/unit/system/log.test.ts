@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";
 import { OperatorError } from "../../../src/certificate/index.ts";
-import type { Log, LogFields } from "../../../src/reconcile/index.ts";
+import type { Log, LogFields } from "../../../src/ports/index.ts";
 import { createLog } from "../../../src/system/index.ts";
 import type { LogOptions } from "../../../src/system/index.ts";
 
