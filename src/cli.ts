@@ -5,7 +5,7 @@ import { isatty } from "node:tty";
 import { askDaemon } from "./control/index.ts";
 import type { ControlRequest } from "./control/index.ts";
 import { SOCKET_NAME } from "./lock/index.ts";
-import { lockFolder, takePaths, type Paths } from "./paths.ts";
+import { lockFolder, takePaths, type Paths } from "./app/paths.ts";
 
 /**
  * What main.ts exports for the case that no daemon runs: does the command in this process. It prints by itself and takes

@@ -26,7 +26,8 @@ export type { Health } from "./health.ts";
 export { inspect } from "./inspect.ts";
 export type { InspectedCertificate, Inspection } from "./inspect.ts";
 export { decideIssue } from "./issue/decision.ts";
-export type { IssueDecision, IssueReason } from "./issue/decision.ts";
+export type { IssueDecision } from "./issue/decision.ts";
+export type { IssueReason } from "./issue/facts.ts";
 export { FRESH_STATE } from "./lineage-state.ts";
 export type { AttemptState, CaFailure, DeployState, LineageState } from "./lineage-state.ts";
 export type {

@@ -2,7 +2,7 @@ import { asOperatorError, identifierKey, type Identifier } from "../certificate/
 import type { DeployTarget, FoundTargets, ServedFinding } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { CaLedgers } from "./issue/ca/ledgers.ts";
-import { gatherFacts } from "./issue/bring-on-disk.ts";
+import { gatherFacts } from "./issue/gather-facts.ts";
 import { decideIssue, type IssueDecision } from "./issue/decision.ts";
 import { FRESH_STATE, type AttemptState, type LineageState } from "./lineage-state.ts";
 import type { StoredLineage } from "./lineage-store.ts";

@@ -1,5 +1,5 @@
 import type { Failure, Identifier, Validity } from "../certificate/index.ts";
-import type { IssueReason } from "./issue/decision.ts";
+import type { IssueReason } from "./issue/facts.ts";
 
 /** How one run left one certificate on disk. */
 export type CertificateOutcome =

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { commandLine } from "../../src/cli.ts";
-import { daemonPaths, lockFolder, takePaths } from "../../src/paths.ts";
+import { daemonPaths, lockFolder, takePaths } from "../../src/app/paths.ts";
 
 const USUAL = { tree: "/etc/letsencrypt", run: "/run/cert-sidecar", logs: "/var/log/letsencrypt" };
 

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { OperatorError } from "../../src/certificate/index.ts";
-import { takePaths } from "../../src/paths.ts";
-import { buildProgram } from "../../src/program.ts";
+import { takePaths } from "../../src/app/paths.ts";
+import { buildProgram } from "../../src/app/build.ts";
 import type { Policy } from "../../src/reconcile/index.ts";
 import { collectLog } from "../support/collected-log.ts";
 import { configOf } from "../support/read-config.ts";

@@ -10,10 +10,10 @@ import {
 } from "../../certificate/index.ts";
 import type { DesiredCertificate } from "./desired.ts";
 import { AlreadyDueError, AttemptInterruptedError } from "../errors.ts";
-import type { IssueTask } from "./issue.ts";
+import type { IssueContext } from "./context.ts";
 import type { AttemptState } from "../lineage-state.ts";
 import { firstDirectory } from "./order-plan.ts";
-import type { KnownCertificate } from "../put-back.ts";
+import type { KnownCertificate } from "./put-back.ts";
 import type { StepParts } from "../run.ts";
 import type { CertificateReport } from "../run-report.ts";
 
@@ -24,7 +24,7 @@ type Next = Pick<CertificateReport, "failure" | "nextAt">;
 const HASTY_SHARE = 1 / 4;
 
 /** Writes down a try as failed, with its back-off, before the CA hears of it. Throws OperatorError when that can't be written. */
-export async function recordStart(parts: StepParts, { desired, order }: IssueTask, startedAt: Date): Promise<void> {
+export async function recordStart(parts: StepParts, { desired, order }: IssueContext, startedAt: Date): Promise<void> {
   const { store, policy } = parts;
   const state = await store.loadState(desired.lineage);
   // Failures with other settings say nothing of these.
@@ -53,8 +53,8 @@ export async function recordStart(parts: StepParts, { desired, order }: IssueTas
  * Writes down that a version is on disk. One that is due when it arrives would be ordered again at once, for ever, so it
  * counts as a failed try; and one that the CA wants renewed soon after the last one has a pause before the next.
  */
-export async function recordSuccess(parts: StepParts, task: IssueTask, validity: Validity): Promise<Next> {
-  const { desired, order } = task;
+export async function recordSuccess(parts: StepParts, context: IssueContext, validity: Validity): Promise<Next> {
+  const { desired, order } = context;
   const state = await parts.store.loadState(desired.lineage);
   const now = parts.clock.now();
   const first = firstDirectory({ desired, attempts: state.issue, policy: parts.policy });
@@ -65,7 +65,7 @@ export async function recordSuccess(parts: StepParts, task: IssueTask, validity:
     lastDirectoryUrl: order.directoryUrl,
     fallback: order.directoryUrl === first ? undefined : { at: order.directoryUrl, first },
   };
-  const pause = pauseAfter(parts, task, { validity, now, before: state.issue });
+  const pause = pauseAfter(parts, context, { validity, now, before: state.issue });
   await parts.store.saveState(desired.lineage, { ...state, issue: { ...success, ...pause.state } });
   return pause.next;
 }
@@ -74,7 +74,7 @@ type Pause = { readonly state: Partial<AttemptState>; readonly next: Next };
 
 type Success = { readonly validity: Validity; readonly now: Date; readonly before: AttemptState };
 
-function pauseAfter(parts: StepParts, { desired, order }: IssueTask, success: Success): Pause {
+function pauseAfter(parts: StepParts, { desired, order }: IssueContext, success: Success): Pause {
   const { validity, now, before } = success;
   if (planRenewal({ validity }, now).kind === "due") {
     const failures = Math.max(1, before.failures);
@@ -95,8 +95,8 @@ function isYoung({ current }: DesiredCertificate, now: Date): boolean {
 }
 
 /** Writes down how a try has failed, and when the next one may be. A disk that is full is told and no more. */
-export async function recordFailure(parts: StepParts, task: IssueTask, thrown: unknown): Promise<Next> {
-  const { desired, order, log } = task;
+export async function recordFailure(parts: StepParts, context: IssueContext, thrown: unknown): Promise<Next> {
+  const { desired, order, log } = context;
   const { origin } = asOperatorError(thrown);
   const failure = toFailure(thrown);
   const state = await parts.store.loadState(desired.lineage);

@@ -10,11 +10,12 @@ import {
 } from "../../certificate/index.ts";
 import { forgetFailures } from "./attempts.ts";
 import type { DesiredCertificate } from "./desired.ts";
-import { decideIssue, directoriesOf, type IssueDecision, type IssueFacts } from "./decision.ts";
+import { decideIssue, type IssueDecision } from "./decision.ts";
+import type { IssueFacts } from "./facts.ts";
+import { gatherFacts } from "./gather-facts.ts";
 import { issueVersion, rehearse } from "./issue.ts";
 import type { LineageState } from "../lineage-state.ts";
-import { findOpenOrder } from "./open-order.ts";
-import { findPutBack, showAgain, type KnownCertificate } from "../put-back.ts";
+import { showAgain, type KnownCertificate } from "./put-back.ts";
 import { refreshRenewalInfo } from "./renewal-info.ts";
 import { automaticMode } from "../policy.ts";
 import type { ReconcileParts, Run, StepParts } from "../run.ts";
@@ -86,35 +87,6 @@ function isOldSetsTurn({ current, identifiers }: DesiredCertificate, { issue }: 
 
 function withOldNames(desired: DesiredCertificate): DesiredCertificate {
   return { ...desired, identifiers: desired.current?.leaf.identifiers ?? desired.identifiers };
-}
-
-/** What a decision on one certificate looks at, read from disk. Throws OperatorError. */
-export async function gatherFacts(
-  parts: Pick<StepParts, "store" | "ledgers" | "storage" | "policy" | "clock">,
-  { mode, signal }: Pick<Run, "mode" | "signal">,
-  { desired, state }: KnownCertificate,
-): Promise<IssueFacts> {
-  const { policy } = parts;
-  const { issue: attempts, renewalInfo } = state;
-  const directories = directoriesOf({ desired, attempts, policy });
-  const ledgers = await Promise.all(directories.map((directoryUrl) => parts.ledgers.read(directoryUrl)));
-  const ledgerOf = (directoryUrl: string) => {
-    const ledger = ledgers[directories.indexOf(directoryUrl)];
-    if (!ledger) throw new Error(`no ledger of ${directoryUrl} was read`);
-    return ledger;
-  };
-  const storage = await parts.storage.look(signal);
-  const paidAt = await whereOpen(parts, { desired, attempts, isForced: mode.forceRenewal });
-  const putBack = await findPutBack(parts, { desired, state });
-  return { desired, attempts, renewalInfo, ledgerOf, paidAt, putBack, storage, policy, mode, now: parts.clock.now() };
-}
-
-type Open = Pick<IssueFacts, "desired" | "attempts"> & { readonly isForced: boolean };
-
-// Only a try that has not succeeded leaves one that is worth looking for.
-async function whereOpen(parts: Pick<StepParts, "store" | "clock">, { desired, attempts, isForced }: Open) {
-  if (attempts.failures === 0 || isForced) return undefined;
-  return (await findOpenOrder(parts, desired))?.directoryUrl;
 }
 
 // While a CA is failing a look at it may be worth more than waiting: it costs no limit, and an outage may be over.

@@ -6,21 +6,11 @@ import {
   sameIdentifiers,
   type Leaf,
   type OperatorError,
-  type RenewalInfoState,
   type RenewalPlan,
 } from "../../certificate/index.ts";
-import type { CaLedger } from "./ca/ledger.ts";
-import type { DesiredCertificate } from "./desired.ts";
 import { EphemeralStorageError, ProductionKeptError, WildcardUnprovableError } from "../errors.ts";
-import type { AttemptState } from "../lineage-state.ts";
-import type { LineageVersion } from "../lineage-store.ts";
 import { candidates, firstDirectory, heldByUs, planOrder, type OrderPlan } from "./order-plan.ts";
-import type { Policy, RunMode } from "../policy.ts";
-import type { StorageFinding } from "../storage.ts";
-
-/** Why a new version is wanted. */
-export type IssueReason =
-  "missing" | "names-changed" | "staging-replaced" | "lifetime-left" | "renewal-info" | "forced" | "put-back";
+import type { IssueFacts, IssueReason } from "./facts.ts";
 
 /** What to do about one certificate on disk. */
 export type IssueDecision =
@@ -36,28 +26,6 @@ export type IssueDecision =
   | { readonly kind: "left-alone" }
   /** An order would be spent in vain, or do harm. */
   | { readonly kind: "refused"; readonly problem: OperatorError };
-
-/** What {@link decideIssue} looks at. */
-export type IssueFacts = {
-  readonly desired: DesiredCertificate;
-  readonly attempts: AttemptState;
-  readonly renewalInfo?: RenewalInfoState | undefined;
-  /** What is remembered of a CA. */
-  readonly ledgerOf: (directoryUrl: string) => CaLedger;
-  /** The directory of the CA where an order was not seen through: its certificate is counted already. */
-  readonly paidAt?: string | undefined;
-  /** The newest version in the archive, where a target has refused it and the one before is shown. */
-  readonly putBack?: LineageVersion | undefined;
-  readonly storage: StorageFinding;
-  readonly policy: Pick<
-    Policy,
-    "directoryUrl" | "fallbackDirectoryUrl" | "isPublicCa" | "isStaging" | "isRehearsalOnly" | "settingsDigest"
-  >;
-  readonly mode: RunMode;
-  readonly now: Date;
-  /** The directories of CAs that a look has just found answering. */
-  readonly answering?: readonly string[] | undefined;
-};
 
 /** Decides the next step towards a valid certificate on disk. Pure. */
 export function decideIssue(facts: IssueFacts): IssueDecision {

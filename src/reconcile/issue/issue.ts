@@ -1,69 +1,57 @@
 import { asOperatorError, identifierKey, toFailure } from "../../certificate/index.ts";
-import type { Log } from "../../ports/index.ts";
 import { recordFailure, recordStart, recordSuccess } from "./attempts.ts";
 import { recordRefusal, spendOrder } from "./ca/spending.ts";
 import { activeHold } from "./ca/wait.ts";
+import type { IssueContext } from "./context.ts";
 import type { IssuedCertificate, IssueRequest, OpenOrder } from "./certificate-authority.ts";
 import type { DesiredCertificate } from "./desired.ts";
 import { BudgetExceededError, MayNotActError } from "../errors.ts";
 import type { LineageVersion } from "../lineage-store.ts";
 import { collectOpenOrder, forgetOrder, keepOrder, openOrderFor } from "./open-order.ts";
-import type { OrderPlan } from "./order-plan.ts";
 import type { StepParts } from "../run.ts";
 import type { CertificateReport } from "../run-report.ts";
-
-/** An order that may go out. */
-export type IssueOrder = Extract<OrderPlan, { readonly kind: "issue" }>;
-
-/** One certificate for which a new version is to be ordered. */
-export type IssueTask = {
-  readonly desired: DesiredCertificate;
-  readonly order: IssueOrder;
-  readonly log: Log;
-  readonly signal: AbortSignal;
-};
 
 /**
  * Orders a new version and puts it on disk. The attempt, its back-off and what it spends are on disk before the CA hears of
  * it, so that a death at any line counts as a failed try. Never throws, except the signal's reason.
  */
-export async function issueVersion(parts: StepParts, task: IssueTask): Promise<CertificateReport> {
-  const { desired, log, signal } = task;
+export async function issueVersion(parts: StepParts, context: IssueContext): Promise<CertificateReport> {
+  const { desired, log, signal } = context;
   const startedAt = parts.clock.now();
   try {
     if (!(await parts.mayAct())) throw new MayNotActError(`nothing was ordered for ${desired.lineage}`);
-    const issued = await getCertificate(parts, task, startedAt);
-    const version = await install(parts, task, issued);
-    await forgetOrder(parts, task);
-    return await installed(parts, task, { version, startedAt });
+    const issued = await getCertificate(parts, context, startedAt);
+    const version = await install(parts, context, issued);
+    await forgetOrder(parts, context);
+    return await installed(parts, context, { version, startedAt });
   } catch (thrown) {
-    if (!signal.aborted) return failed(parts, task, thrown);
+    if (!signal.aborted) return failed(parts, context, thrown);
     log.warn("attempt.interrupted", { lineage: desired.lineage });
     throw thrown;
   }
 }
 
 // What an earlier try has left at the CA is fetched before anything new is ordered: it has been paid for.
-async function getCertificate(parts: StepParts, task: IssueTask, startedAt: Date): Promise<IssuedCertificate> {
-  const { log, signal } = task;
-  const request = await toRequest(parts, task);
-  const open = await openOrderFor(parts, task, request);
+async function getCertificate(parts: StepParts, context: IssueContext, startedAt: Date): Promise<IssuedCertificate> {
+  const { log, signal } = context;
+  const request = await toRequest(parts, context);
+  const open = await openOrderFor(parts, context, request);
   if (open) {
-    await recordStart(parts, task, startedAt);
-    const collected = await collectOpenOrder(parts, task, { open, request });
+    await recordStart(parts, context, startedAt);
+    const collected = await collectOpenOrder(parts, context, { open, request });
     if (collected) return collected;
   }
-  tellExceptions(parts, task);
-  const countIssued = await spendOrder(parts, task);
-  if (!open) await recordStart(parts, task, startedAt);
+  tellExceptions(parts, context);
+  const countIssued = await spendOrder(parts, context);
+  if (!open) await recordStart(parts, context, startedAt);
   const isKeyReused = request.privateKeyPem !== undefined;
   const beforeFinalize = async (placed: OpenOrder) => {
-    await keepOrder(parts, task, { placed, isKeyReused });
+    await keepOrder(parts, context, { placed, isKeyReused });
     try {
       await countIssued(placed);
     } catch (thrown) {
       // The CSR is not sent then, and what isn't counted must not be later.
-      await forgetOrder(parts, task);
+      await forgetOrder(parts, context);
       throw thrown;
     }
   };
@@ -73,13 +61,13 @@ async function getCertificate(parts: StepParts, task: IssueTask, startedAt: Date
 type Installed = { readonly version: LineageVersion; readonly startedAt: Date };
 
 // The version is on disk: what can't be written down about it doesn't take that back.
-async function installed(parts: StepParts, task: IssueTask, done: Installed): Promise<CertificateReport> {
-  const { desired, order, log } = task;
+async function installed(parts: StepParts, context: IssueContext, done: Installed): Promise<CertificateReport> {
+  const { desired, order, log } = context;
   const { lineage, identifiers } = desired;
   const { version, startedAt } = done;
   const { fingerprint, validity } = version.leaf;
   const unsaved = (thrown: unknown) => log.error("state.unsaved", { lineage, ...toFailure(thrown) });
-  const doubt = (await recordSuccess(parts, task, validity).catch(unsaved)) ?? {};
+  const doubt = (await recordSuccess(parts, context, validity).catch(unsaved)) ?? {};
   const outcome = desired.current ? "renewed" : "issued";
   const { because, directoryUrl: ca } = order;
   const durationMs = parts.clock.now().getTime() - startedAt.getTime();
@@ -88,12 +76,12 @@ async function installed(parts: StepParts, task: IssueTask, done: Installed): Pr
   return { lineage, identifiers, because, outcome, version: version.version, fingerprint, validity, ...doubt };
 }
 
-async function failed(parts: StepParts, task: IssueTask, thrown: unknown): Promise<CertificateReport> {
-  const { desired, order, log } = task;
+async function failed(parts: StepParts, context: IssueContext, thrown: unknown): Promise<CertificateReport> {
+  const { desired, order, log } = context;
   const { lineage, identifiers } = desired;
   const common = { lineage, identifiers, because: order.because, ...currentVersion(desired) };
   // Another order has spent the last one while this one waited for its turn; nothing has been tried.
-  if (thrown instanceof BudgetExceededError && !(await hasStarted(parts, task))) {
+  if (thrown instanceof BudgetExceededError && !(await hasStarted(parts, context))) {
     return { ...common, outcome: "held", failure: toFailure(thrown), nextAt: thrown.until };
   }
   // Another sidecar acts on this folder: nothing is written down in it.
@@ -103,18 +91,18 @@ async function failed(parts: StepParts, task: IssueTask, thrown: unknown): Promi
   }
   const { origin, code } = asOperatorError(thrown);
   // Fetched again it would be the same.
-  if (code === "ISSUED_CERTIFICATE_UNUSABLE") await forgetOrder(parts, task);
+  if (code === "ISSUED_CERTIFICATE_UNUSABLE") await forgetOrder(parts, context);
   if (origin === "ca-unreachable") parts.looks.noteUnreachable(order.directoryUrl, thrown);
-  await recordRefusal(parts, task, thrown);
-  return { ...common, outcome: "failed", ...(await recordFailure(parts, task, thrown)) };
+  await recordRefusal(parts, context, thrown);
+  return { ...common, outcome: "failed", ...(await recordFailure(parts, context, thrown)) };
 }
 
 // An order of before that came to nothing is a try.
-async function hasStarted({ store }: StepParts, { desired }: IssueTask): Promise<boolean> {
+async function hasStarted({ store }: StepParts, { desired }: IssueContext): Promise<boolean> {
   return (await store.loadState(desired.lineage)).issue.startedAt !== undefined;
 }
 
-function tellExceptions({ policy }: StepParts, { desired, order, log }: IssueTask): void {
+function tellExceptions({ policy }: StepParts, { desired, order, log }: IssueContext): void {
   const { lineage } = desired;
   const { directoryUrl: ca, overridden } = order;
   if (ca === policy.fallbackDirectoryUrl) log.warn("ca.fallback-chosen", { lineage, ca, instead: policy.directoryUrl });
@@ -122,8 +110,8 @@ function tellExceptions({ policy }: StepParts, { desired, order, log }: IssueTas
 }
 
 /** Rehearses the order: a throw-away key and account, at the CA's staging where it has one; nothing is kept. */
-export async function rehearse(parts: StepParts, task: Omit<IssueTask, "order">): Promise<CertificateReport> {
-  const { desired, log, signal } = task;
+export async function rehearse(parts: StepParts, context: Omit<IssueContext, "order">): Promise<CertificateReport> {
+  const { desired, log, signal } = context;
   const common = { lineage: desired.lineage, identifiers: desired.identifiers, ...currentVersion(desired) };
   const { directoryUrl } = desired.settings;
   const rehearsalUrl = parts.policy.stagingOf(directoryUrl) ?? directoryUrl;
@@ -141,7 +129,7 @@ export async function rehearse(parts: StepParts, task: Omit<IssueTask, "order">)
   }
 }
 
-async function toRequest(parts: StepParts, { desired, order }: IssueTask): Promise<IssueRequest> {
+async function toRequest(parts: StepParts, { desired, order }: IssueContext): Promise<IssueRequest> {
   return {
     ...requestFor(parts, desired, order.directoryUrl),
     privateKeyPem: await keyToReuse(parts, desired),
@@ -182,7 +170,7 @@ function predecessorAt({ current, currentDirectoryUrl, identifiers }: DesiredCer
   return identifiers.some((one) => before.has(identifierKey(one))) ? current.leaf.certificateId : undefined;
 }
 
-function install(parts: StepParts, { desired, order }: IssueTask, issued: IssuedCertificate) {
+function install(parts: StepParts, { desired, order }: IssueContext, issued: IssuedCertificate) {
   const { lineage, identifiers } = desired;
   const settings = { ...desired.settings, directoryUrl: order.directoryUrl, accountId: issued.accountId };
   return parts.store.install({ lineage, identifiers, issued, settings }, parts.clock.now());

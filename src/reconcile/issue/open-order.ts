@@ -1,7 +1,7 @@
 import { exactSetKey, lifetimeMs, planRenewal, readLeaf, toFailure } from "../../certificate/index.ts";
 import type { IssuedCertificate, IssueRequest, OpenOrder } from "./certificate-authority.ts";
 import type { DesiredCertificate } from "./desired.ts";
-import type { IssueTask } from "./issue.ts";
+import type { IssueContext } from "./context.ts";
 import type { StoredOrder } from "../lineage-store.ts";
 import type { StepParts } from "../run.ts";
 
@@ -34,7 +34,7 @@ export async function findOpenOrder(
 /** The open order that an order may be replaced by: at the same CA, with a key that is still the right one. Throws as `findOpenOrder`. */
 export async function openOrderFor(
   parts: StepParts,
-  { desired, order }: IssueTask,
+  { desired, order }: IssueContext,
   request: IssueRequest,
 ): Promise<StoredOrder | undefined> {
   // Who forces a renewal may have a reason not to want the key of before.
@@ -49,7 +49,7 @@ export async function openOrderFor(
  */
 export async function collectOpenOrder(
   parts: StepParts,
-  { desired, log, signal }: IssueTask,
+  { desired, log, signal }: IssueContext,
   { open, request }: { readonly open: StoredOrder; readonly request: IssueRequest },
 ): Promise<IssuedCertificate | undefined> {
   const now = parts.clock.now();
@@ -73,7 +73,7 @@ function isOfUse({ certificatePem }: IssuedCertificate, { current }: DesiredCert
 /** Keeps an order whose CSR is about to be sent. Throws OperatorError. */
 export function keepOrder(
   { store, clock }: StepParts,
-  { desired, order }: IssueTask,
+  { desired, order }: IssueContext,
   { placed, isKeyReused }: { readonly placed: OpenOrder; readonly isKeyReused: boolean },
 ): Promise<void> {
   const { lineage, identifiers, settings } = desired;
@@ -93,7 +93,7 @@ export function keepOrder(
 }
 
 /** Forgets an order that has been seen through, or has come to nothing. One that stays behind is told and no more. */
-export async function forgetOrder({ store }: StepParts, { desired, log }: IssueTask): Promise<void> {
+export async function forgetOrder({ store }: StepParts, { desired, log }: IssueContext): Promise<void> {
   const { lineage } = desired;
   await store.removeOrder(lineage).catch((thrown: unknown) => {
     log.error("state.unsaved", { lineage, ...toFailure(thrown) });

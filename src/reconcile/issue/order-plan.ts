@@ -9,7 +9,7 @@ import {
 } from "../../certificate/index.ts";
 import { activeHold, LONGEST_WAIT_MS } from "./ca/wait.ts";
 import { BudgetExceededError, HastyRenewalInfoError } from "../errors.ts";
-import type { IssueFacts, IssueReason } from "./decision.ts";
+import type { IssueFacts, IssueReason } from "./facts.ts";
 
 /** Whether an order for a wanted version may go out now, and where to. */
 export type OrderPlan =

@@ -11,7 +11,7 @@ import {
 import { withHold } from "./wait.ts";
 import type { CaLedger } from "./ledger.ts";
 import { BudgetExceededError } from "../../errors.ts";
-import type { IssueTask } from "../issue.ts";
+import type { IssueContext } from "../context.ts";
 import type { StepParts } from "../../run.ts";
 
 /**
@@ -25,7 +25,7 @@ export type CountIssued = (order: { readonly isReplacement: boolean }) => Promis
  * same time are counted one after the other. Throws BudgetExceededError when it goes beyond a limit and may not, or
  * OperatorError of the disk.
  */
-export async function spendOrder(parts: StepParts, { desired, order }: IssueTask): Promise<CountIssued> {
+export async function spendOrder(parts: StepParts, { desired, order }: IssueContext): Promise<CountIssued> {
   const { directoryUrl, isExempt, overridden } = order;
   const limits = limitsOf(directoryUrl);
   if (!limits) return async () => undefined;
@@ -59,8 +59,8 @@ function replaceOne(ledger: CaLedger, before: SpentOrder, after: SpentOrder): Ca
 }
 
 /** Writes into the CA's ledger what a failure means for later orders there. A disk that is full is told and no more. */
-export async function recordRefusal(parts: StepParts, task: IssueTask, thrown: unknown): Promise<void> {
-  const { desired, order, log } = task;
+export async function recordRefusal(parts: StepParts, context: IssueContext, thrown: unknown): Promise<void> {
+  const { desired, order, log } = context;
   const { retry, unverified } = asOperatorError(thrown);
   const { directoryUrl } = order;
   const limits = limitsOf(directoryUrl);

@@ -1,9 +1,9 @@
-import type { DesiredCertificate } from "./issue/desired.ts";
-import { MayNotActError } from "./errors.ts";
-import type { LineageState } from "./lineage-state.ts";
-import type { LineageVersion } from "./lineage-store.ts";
-import type { Run, StepParts } from "./run.ts";
-import type { CertificateReport } from "./run-report.ts";
+import type { DesiredCertificate } from "./desired.ts";
+import { MayNotActError } from "../errors.ts";
+import type { LineageState } from "../lineage-state.ts";
+import type { LineageVersion } from "../lineage-store.ts";
+import type { Run, StepParts } from "../run.ts";
+import type { CertificateReport } from "../run-report.ts";
 
 /** What is known of one certificate: as it should be, and what is remembered. */
 export type KnownCertificate = { readonly desired: DesiredCertificate; readonly state: LineageState };

@@ -1,17 +1,17 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { createCertificateAuthority } from "./acme/index.ts";
-import { OperatorError } from "./certificate/index.ts";
-import { createWebrootSolver } from "./challenge/index.ts";
-import { ConfigError, isPublicCa, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "./settings/index.ts";
-import type { Config, ConfigSources } from "./settings/index.ts";
-import type { Log } from "./ports/index.ts";
-import { createDeployment, type Deployment } from "./target/index.ts";
+import { createCertificateAuthority } from "../acme/index.ts";
+import { OperatorError } from "../certificate/index.ts";
+import { createWebrootSolver } from "../challenge/index.ts";
+import { ConfigError, isPublicCa, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "../settings/index.ts";
+import type { Config, ConfigSources } from "../settings/index.ts";
+import type { Log } from "../ports/index.ts";
+import { createDeployment, type Deployment } from "../target/index.ts";
 import type { Paths } from "./paths.ts";
-import type { Policy, ReconcileParts } from "./reconcile/index.ts";
-import { createAccountStore, createLineageStore } from "./store/index.ts";
-import { createHttp, lookUpCaa, systemClock } from "./system/index.ts";
+import type { Policy, ReconcileParts } from "../reconcile/index.ts";
+import { createAccountStore, createLineageStore } from "../store/index.ts";
+import { createHttp, lookUpCaa, systemClock } from "../system/index.ts";
 
 const SERVED_WITHIN_MS = 10_000;
 

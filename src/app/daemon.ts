@@ -1,0 +1,178 @@
+import { readdirSync } from "node:fs";
+import { OperatorError, toFailure } from "../certificate/index.ts";
+import { banner, runCommand, type CommandParts } from "../commands/index.ts";
+import { DaemonStoppingError, type ControlHandler } from "../control/index.ts";
+import { acquireLock } from "../lock/index.ts";
+import { teeLog, type Log } from "../ports/index.ts";
+import { assessHealth, changeAccountKey, createLoop, mendTree, reconcile } from "../reconcile/index.ts";
+import type { Health, Loop, LoopFacts, Run } from "../reconcile/index.ts";
+import { DEFAULT_WEBROOT_PATH, describeSettings, redactWords, type Config } from "../settings/index.ts";
+import { createLog, createSchedule, createSlowScheduleWarning, drawSchedule, systemClock } from "../system/index.ts";
+import { buildProgram, missingDomain, readSettings, type Program, type Reading } from "./build.ts";
+import { commandParts, refusedParts } from "./command-parts.ts";
+import { lockOptions, settingSources, type Host } from "./host.ts";
+import { ignoreOtherSignals } from "./signals.ts";
+
+// Docker waits ten seconds before it kills; a person at a terminal doesn't want to.
+const STOP_WITHIN_MS = 1500;
+const LOCK_RETRY_MS = 30_000;
+
+/**
+ * The daemon: reads the settings once, takes the lock, and keeps reconciling until SIGTERM or SIGINT. With wrong settings it
+ * stays up, places no order, and says what is wrong to whoever asks. Resolves when it has ended; `exit` ends what takes longer.
+ */
+export async function runDaemon(host: Host, exit: () => void): Promise<void> {
+  ignoreOtherSignals();
+  const stopping = new AbortController();
+  const reading = readSettings(settingSources(host));
+  const log = await openLog("config" in reading ? reading.config : undefined);
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    process.on(name, () => {
+      log.info("signal.received", { signal: name });
+      stopping.abort(new DaemonStoppingError());
+      setTimeout(exit, STOP_WITHIN_MS).unref();
+    });
+  }
+  // The loop listens too. Without it, waiting for the lock or with wrong settings, the signal must not end the daemon.
+  process.on("SIGHUP", () => log.info("signal.received", { signal: "SIGHUP" }));
+  const start = { host, log, reading };
+  tellStart(start);
+  while (!stopping.signal.aborted) {
+    await holdLock(start, stopping.signal).catch(async (thrown: unknown) => {
+      if (stopping.signal.aborted) return;
+      log.error("lock.denied", toFailure(thrown));
+      await systemClock.sleep(LOCK_RETRY_MS, stopping.signal).catch(() => undefined);
+    });
+  }
+  log.info("daemon.stopped");
+}
+
+type Start = { readonly host: Host; readonly log: Log; readonly reading: Reading };
+
+/** One tenure of the lock: from winning it until the daemon stops or the lock is lost. */
+async function holdLock({ host, log, reading }: Start, stopping: AbortSignal): Promise<void> {
+  // Who asks while we are still looking at the tree waits for what comes of it.
+  const ready = Promise.withResolvers<CommandParts>();
+  ready.promise.catch(() => undefined);
+  const handler: ControlHandler = async (request, client) => {
+    const { command, args, terminal } = request;
+    log.debug("command.received", { command, args: redactWords(args) });
+    const exitCode = await runCommand(await ready.promise, request, { ...client, isTty: terminal.isTty });
+    log.debug("command.finished", { command, exitCode });
+    return exitCode;
+  };
+  const lock = await acquireLock({ ...lockOptions(host.paths, log, handler), wait: true }, stopping);
+  try {
+    const signal = AbortSignal.any([stopping, lock.lost]);
+    const refuse = (refusal: OperatorError) => {
+      ready.resolve(refusedParts(refusal));
+      return untilAborted(signal);
+    };
+    if ("refusal" in reading) return await refuse(reading.refusal);
+    const program = buildProgram(reading.config, { ...host, log });
+    if (program instanceof OperatorError) {
+      log.error("settings.refused", toFailure(program));
+      return await refuse(program);
+    }
+    await mendTree(program.parts, log);
+    const missing = await missingDomain(program);
+    if (missing) {
+      log.error("settings.refused", toFailure(missing));
+      return await refuse(missing);
+    }
+    await serve(program, { host, log, signal, mayAct: () => lock.isHeld(), use: ready.resolve });
+  } catch (thrown) {
+    ready.reject(thrown);
+    throw thrown;
+  } finally {
+    await lock.release();
+  }
+}
+
+type Serving = {
+  readonly host: Host;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  readonly mayAct: () => Promise<boolean>;
+  readonly use: (parts: CommandParts) => void;
+};
+
+/** The loop and everything that asks it for runs, until the signal aborts. */
+async function serve(program: Program, { host, log, signal, mayAct, use }: Serving): Promise<void> {
+  const parts = { ...program.parts, mayAct };
+  const chosen = program.config.schedule;
+  const schedule = createSchedule(
+    chosen ?? drawSchedule(() => program.draw),
+    { random: Math.random, timezone: host.environment["TZ"], log },
+    () => Promise.resolve(loop.request("schedule")),
+  );
+  const warnOfSlowSchedule = chosen === undefined ? () => undefined : createSlowScheduleWarning(schedule, log);
+  const reconcileAndLook = async (run: Run) => {
+    const report = await reconcile(parts, run);
+    warnOfSlowSchedule(report);
+    return report;
+  };
+  const loop = createLoop({ reconcile: reconcileAndLook, clock: systemClock, log, signal });
+  use({
+    ...commandParts(program, {
+      run: (mode, runLog, client) => loop.command(mode, teeLog(log, runLog), client),
+      changeAccountKey: (client) => loop.exclusive((stop) => changeAccountKey(parts, { log, signal: stop }), client),
+    }),
+    busySince: () => loop.facts().runningSince,
+    daemon: daemonFacts(loop, () => schedule.nextRunAt()),
+  });
+  const onHangUp = () => loop.request("signal");
+  process.on("SIGHUP", onHangUp);
+  const watching = program.deployment.watchStarts(() => loop.request("target-started"), signal);
+  loop.request("start");
+  await loop.ended();
+  process.off("SIGHUP", onHangUp);
+  schedule.stop();
+  await watching;
+}
+
+function daemonFacts(loop: Loop, nextScheduledAt: () => Date | undefined) {
+  const facts = (): LoopFacts => loop.facts();
+  return {
+    health: (): Health => assessHealth({ now: systemClock.now(), loop: facts() }),
+    loop: facts,
+    nextCheckAt: () => {
+      const { wakeAt } = facts();
+      const scheduledAt = nextScheduledAt();
+      return wakeAt && (!scheduledAt || wakeAt < scheduledAt) ? wakeAt : scheduledAt;
+    },
+  };
+}
+
+function openLog(config: Config | undefined): Promise<Log> {
+  const asked = config?.logFormat ?? "auto";
+  const format = asked === "auto" ? (process.stdout.isTTY ? "pretty" : "json") : asked;
+  return createLog({ level: config?.logLevel ?? "info", format, destination: 1, color: process.stdout.isTTY });
+}
+
+function tellStart({ host, log, reading }: Start): void {
+  const isJsonOnly = "config" in reading && reading.config.logFormat === "json";
+  const { version, paths } = host;
+  const folders = [paths.tree, DEFAULT_WEBROOT_PATH, paths.logs].map(showFolder);
+  if (!isJsonOnly) process.stdout.write(banner(version, describeSettings(settingSources(host)), folders));
+  log.info("daemon.started", { version });
+  if ("refusal" in reading) log.error("settings.refused", toFailure(reading.refusal));
+  else
+    for (const { setting, message, remedy } of reading.config.warnings)
+      log.warn("option.ignored", { option: setting, because: message, remedy });
+}
+
+function showFolder(path: string) {
+  try {
+    return { path, entries: readdirSync(path).sort() };
+  } catch {
+    return { path, entries: undefined };
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

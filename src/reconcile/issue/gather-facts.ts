@@ -1,0 +1,34 @@
+import { directoriesOf } from "./decision.ts";
+import type { IssueFacts } from "./facts.ts";
+import { findOpenOrder } from "./open-order.ts";
+import { findPutBack, type KnownCertificate } from "./put-back.ts";
+import type { Run, StepParts } from "../run.ts";
+
+/** What a decision on one certificate looks at, read from disk. Throws OperatorError. */
+export async function gatherFacts(
+  parts: Pick<StepParts, "store" | "ledgers" | "storage" | "policy" | "clock">,
+  { mode, signal }: Pick<Run, "mode" | "signal">,
+  { desired, state }: KnownCertificate,
+): Promise<IssueFacts> {
+  const { policy } = parts;
+  const { issue: attempts, renewalInfo } = state;
+  const directories = directoriesOf({ desired, attempts, policy });
+  const ledgers = await Promise.all(directories.map((directoryUrl) => parts.ledgers.read(directoryUrl)));
+  const ledgerOf = (directoryUrl: string) => {
+    const ledger = ledgers[directories.indexOf(directoryUrl)];
+    if (!ledger) throw new Error(`no ledger of ${directoryUrl} was read`);
+    return ledger;
+  };
+  const storage = await parts.storage.look(signal);
+  const paidAt = await whereOpen(parts, { desired, attempts, isForced: mode.forceRenewal });
+  const putBack = await findPutBack(parts, { desired, state });
+  return { desired, attempts, renewalInfo, ledgerOf, paidAt, putBack, storage, policy, mode, now: parts.clock.now() };
+}
+
+type Open = Pick<IssueFacts, "desired" | "attempts"> & { readonly isForced: boolean };
+
+// Only a try that has not succeeded leaves one that is worth looking for.
+async function whereOpen(parts: Pick<StepParts, "store" | "clock">, { desired, attempts, isForced }: Open) {
+  if (attempts.failures === 0 || isForced) return undefined;
+  return (await findOpenOrder(parts, desired))?.directoryUrl;
+}
