@@ -138,6 +138,17 @@ describe("a registration", () => {
   });
 });
 
+test("orders that come at the same time register one account, though the first try at it fails", async () => {
+  const codes = async () => {
+    const { order } = sidecar();
+    return (await Promise.all([order(), order(), order()])).map(({ code }) => code);
+  };
+  const fine = "ACME_REJECTED_IDENTIFIER";
+  answer({ newAccount: (count) => (count === 1 ? problemAnswer(400, "malformed", "not today") : registered(count)) });
+  expect((await codes()).filter((code) => code === fine)).toHaveLength(2);
+  expect([registrations().length, (await accountFolders()).length]).toEqual([2, 1]);
+});
+
 describe("an external account", () => {
   test.each([
     [403, "unauthorized"],
@@ -205,6 +216,17 @@ describe("an account that the CA refuses", () => {
     await order({ accountId: refused.id });
     expect([events().includes("account.replaced"), registrations()]).toEqual([true, []]);
     expect((await createAccountStore({ root }).find(server.directoryUrl, refused.id))?.id).toBe(newest.id);
+  });
+
+  test("stays where it is while no other can be registered", async () => {
+    const refused = await keepAccount("/account/a", 1);
+    answer({ ...refusing("/account/a"), newAccount: () => problemAnswer(400, "malformed", "not today") });
+    const { order } = sidecar();
+    await order({ accountId: refused.id });
+    expect([registrations().length, await accountFolders()]).toEqual([1, [refused.id]]);
+    answer(refusing("/account/a"));
+    expect((await order({ accountId: refused.id })).code).toBe("ACME_REJECTED_IDENTIFIER");
+    expect(await accountFolders()).not.toContain(refused.id);
   });
 
   test("is replaced by one registration, however many on the disk are refused", async () => {
