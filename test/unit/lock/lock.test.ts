@@ -165,6 +165,17 @@ test("sockets of dead processes, and a control.sock that leads to one, are in no
   expect(await readdir(options.folder)).toHaveLength(2);
 });
 
+test("a holder that hangs up on whoever asks, as with too many clients, is alive", async () => {
+  const options = optionsFor(await temporaryFolder());
+  await mkdir(options.folder);
+  const server = createServer((connection) => connection.destroy());
+  server.listen(join(options.folder, "control.00000000beef.sock"));
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  await expect(acquireLock(options, never)).rejects.toMatchObject({ code: "LOCK_HELD" });
+  expect(await readdir(options.folder)).toEqual(["control.00000000beef.sock"]);
+});
+
 test("a folder that was deleted under its mount is an error at once, and the remedy makes the mount anew", async () => {
   const folder = await temporaryFolder();
   const handle = await open(folder, "r");

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { OperatorError, parseIdentifier } from "../../../src/certificate/index.ts";
+import { exactSetKey, identifierKey, OperatorError, parseIdentifier } from "../../../src/certificate/index.ts";
 import {
   automaticMode,
   decideIssue,
@@ -163,4 +163,62 @@ test("at a public CA nothing is ordered while the memory goes with the container
   expect(decideIssue({ ...facts, policy: { ...policy, isPublicCa: () => false } }).kind).toBe("issue");
   // What needs no order is as good as ever.
   expect(decideIssue({ ...facts, policy, mode: scheduled, desired: desired() }).kind).toBe("current");
+});
+
+describe("what a CA's limits say of an order", () => {
+  const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
+  const times = (count: number, at: Date) => Array.from({ length: count }, () => at.toISOString());
+
+  /** What is decided where so much has been spent at Let's Encrypt. */
+  function decideThere(options: {
+    readonly daysLeft: number;
+    readonly orders?: number;
+    readonly failedValidations?: number;
+    readonly windowEndsAt?: Date;
+  }) {
+    const { daysLeft, orders = 0, failedValidations = 0, windowEndsAt } = options;
+    const plain = desired({ daysLeft });
+    const settings = { ...plain.settings, directoryUrl: LETS_ENCRYPT };
+    const current = plain.current && { ...plain.current, leaf: { ...plain.current.leaf, certificateId: "id" } };
+    const spending = {
+      orders: times(orders, now).map((at) => ({ at, names: exactSetKey([a]), isExempt: false, isIssued: true })),
+      failedValidations: times(failedValidations, now).map((at) => ({ at, name: identifierKey(a) })),
+    };
+    const window = windowEndsAt && { startAt: day(-3).toISOString(), endAt: windowEndsAt.toISOString() };
+    const renewalInfo = window && {
+      certificateId: "id",
+      window,
+      renewAt: day(-2).toISOString(),
+      askAgainAt: day(1).toISOString(),
+      failures: 0,
+    };
+    return decideIssue({
+      ...around,
+      ledgerOf: (url) => ({ ...freshLedger(url), spending }),
+      desired: { ...plain, settings, current, currentDirectoryUrl: LETS_ENCRYPT },
+      attempts: { failures: 0 },
+      renewalInfo,
+      policy: { ...policy, directoryUrl: LETS_ENCRYPT },
+      mode: scheduled,
+      now,
+    });
+  }
+
+  test("is overridden by a certificate that is about to lapse, but not where its name has just failed five times", () => {
+    expect(decideThere({ daysLeft: 4, orders: 5 })).toMatchObject({
+      kind: "issue",
+      overridden: expect.stringContaining("5 certificates") as string,
+    });
+    expect(decideThere({ daysLeft: 4, failedValidations: 5 })).toMatchObject({ kind: "hold" });
+    expect(decideThere({ daysLeft: 4, orders: 5, failedValidations: 5 })).toMatchObject({ kind: "hold" });
+  });
+
+  test("is nothing to a renewal within the window that the CA suggests, and counts for one after it", () => {
+    expect(decideThere({ daysLeft: 80, orders: 5, windowEndsAt: day(1) })).toMatchObject({
+      kind: "issue",
+      isExempt: true,
+    });
+    expect(decideThere({ daysLeft: 80, orders: 5, windowEndsAt: now })).toMatchObject({ kind: "hold" });
+    expect(decideThere({ daysLeft: 80, windowEndsAt: now })).toMatchObject({ kind: "issue", isExempt: false });
+  });
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -103,4 +104,26 @@ test("a disk that fills up while the CA refuses hides neither the refusal nor wh
   expect(outcomes(report)[0]).toBe("a.test failed TEST_CA_FAILED");
   expect(report.nextAt?.getTime()).toBeGreaterThan(stage.now().getTime());
   expect(new Set(stage.told("lineage.failed").map(({ code }) => code))).toContain("STORE_DISK_FULL");
+});
+
+test("a conf that can't be read, of a certificate that the settings don't name, is a failure, and no silence", async () => {
+  const stage = await dueStage();
+  stage.pass(-60 * DAY);
+  stage.set("a.test");
+  await writeFile(join(stage.root, "renewal", "b.test.conf"), "no conf\n");
+  const report = await stage.run();
+  expect(outcomes(report).sort()).toEqual(["a.test not-due", "b.test failed RENEWAL_CONF_UNREADABLE"]);
+  expect(isReached(report)).toBe(false);
+});
+
+test("servers are told the names before the CA looks at them, and are so when the order fails", async () => {
+  const stage = await reconcileStage();
+  const listed: string[] = [];
+  stage.ca.answer = () => {
+    listed.push(readFileSync(join(stage.root, "sidecar", "certificates"), "utf8"));
+    throw new CaFailure();
+  };
+  await stage.run();
+  expect(listed).toEqual([`${(await stage.list()).join("\n")}\n`]);
+  expect(listed[0]).toContain("a.test");
 });
