@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { chown, lutimes, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as fc from "fast-check";
@@ -103,6 +104,23 @@ describe("a challenge file", () => {
     expect(await readdir(webroot)).toEqual([]);
   });
 
+  test.each([
+    [4, "is written all the same", [TOKEN]],
+    [5, "is given up", "WebrootError"],
+  ])("whose folder is taken away %i times between its making and the writing %s", async (times, _, expected) => {
+    const webroot = await temporaryFolder();
+    let left = times;
+    const now = () => {
+      if (left > 0) rmSync(challengesIn(webroot), { recursive: true });
+      left -= 1;
+      return new Date();
+    };
+    const front = { httpUrl: async () => undefined };
+    const racing = createWebrootSolver({ front, clock: { ...instantClock(), now } });
+    const written = racing.present(proofIn(webroot), signal).then(() => readdir(challengesIn(webroot)));
+    expect(await written.catch((error: unknown) => (error as Error).name)).toEqual(expected);
+  });
+
   test("that a killed run has left for more than a day is removed, and nothing else", async () => {
     const webroot = await temporaryFolder();
     const folder = challengesIn(webroot);
@@ -117,6 +135,7 @@ describe("a challenge file", () => {
     const kept: readonly (readonly [string, string, number])[] = [
       ["young", `young.${thumbprint}`, 23],
       ["others", `other.${thumbprint}.`.slice(0, "others".length + 44), 25],
+      ["same", `else.${thumbprint}`, 25],
       ["newline", `newline.${thumbprint}\n`, 25],
       ["short", `short.${thumbprint.slice(1)}`, 25],
       ["odd", `odd.${thumbprint.slice(1)}+`, 25],

@@ -166,7 +166,7 @@ test("sockets of dead processes, and a control.sock that leads to one, are in no
 });
 
 test("a holder that hangs up on whoever asks, as with too many clients, is alive", async () => {
-  const options = optionsFor(await temporaryFolder());
+  const options = lockOptions(await temporaryFolder());
   await mkdir(options.folder);
   const server = createServer((connection) => connection.destroy());
   server.listen(join(options.folder, "control.00000000beef.sock"));

@@ -198,3 +198,20 @@ test("a hold by the budget ends by itself when a twentieth of the life is left, 
   expect(stage.told("limit.overridden")).toHaveLength(1);
   expect(stage.told("lineage.renewed")).toHaveLength(1);
 });
+
+test.each([
+  ["took it for that", true],
+  ["took it for another one", false],
+])("a renewal that the CA has suggested is exempt from its limits where it %s", async (_, takesReplacements) => {
+  const stage = await reconcileStage();
+  stage.set("a.test", { directoryUrl: LETS_ENCRYPT });
+  const [startAt, endAt] = [10, 12].map((days) => new Date(stage.now().getTime() + days * DAY)) as [Date, Date];
+  stage.ca.suggestion = () => ({ kind: "window", startAt, endAt });
+  stage.ca.takesReplacements = takesReplacements;
+  await stage.run();
+  await stage.run();
+  stage.pass(11.5 * DAY);
+  expect((await stage.run()).certificates).toMatchObject([{ outcome: "renewed", because: "renewal-info" }]);
+  const { spending } = await stage.parts().store.loadLedger(LETS_ENCRYPT);
+  expect(spending.orders.at(-1)).toMatchObject({ isExempt: takesReplacements, isIssued: true });
+});

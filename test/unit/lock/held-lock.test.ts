@@ -1,12 +1,12 @@
 import { expect, test, vi } from "vitest";
-import { keepLock } from "../../../src/control/held-lock.ts";
+import { keepLock } from "../../../src/lock/held-lock.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
 
 test("a control socket that can't be put up now is tried again for as long as the lock is held, and costs no lock", async () => {
   let tries = 0;
   let isThere = true;
-  const mark = {
+  const file = {
     name: "control.000000000000.sock",
     checkEveryMs: 1,
     isThere: async () => isThere,
@@ -17,7 +17,7 @@ test("a control socket that can't be put up now is tried again for as long as th
     withdraw: async () => undefined,
   };
   const log = collectLog();
-  const lock = keepLock(mark, { folder: "/sidecar", clock: systemClock, log, leave: mark.withdraw });
+  const lock = keepLock(file, { folder: "/sidecar", clock: systemClock, log, leave: file.withdraw });
   await vi.waitFor(() => expect(tries).toBeGreaterThan(3), 5000);
   expect([await lock.isHeld(), lock.lost.aborted, log.lines]).toEqual([true, false, []]);
   isThere = false;
