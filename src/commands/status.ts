@@ -26,7 +26,7 @@ export async function status(parts: StatusParts, args: readonly string[], io: Co
 }
 
 function isWell({ certificates, unreadable, found }: Inspection, now: Date): boolean {
-  if (unreadable.length > 0 || found?.unavailable) return false;
+  if (unreadable.length > 0 || found?.missing.length) return false;
   return certificates.every(({ desired, targets }) => {
     const notAfter = desired.current?.leaf.validity.notAfter;
     return notAfter !== undefined && notAfter > now && targets.every(({ finding }) => finding.kind === "served");
@@ -58,7 +58,7 @@ function toDocument(parts: StatusParts, { certificates, unreadable, found, stora
     })),
     unreadable: unreadable.map(({ name, problem }) => ({ lineage: name, problem: problem?.message })),
     storage,
-    targetsUnavailable: found?.unavailable,
+    targetsUnavailable: found?.missing[0]?.failure,
     targetsOff: found?.off ?? [],
   };
 }
@@ -67,8 +67,7 @@ function toText(parts: StatusParts, { certificates, unreadable, found, storage }
   const blocks = certificates.map((one) => certificateText(one, parts.now()));
   const broken = unreadable.map(({ name, problem }) => `${name}\n  can't be read: ${problem?.message ?? "unknown"}`);
   const off = (found?.off ?? []).map(({ name, reason }) => `${name}: ${reason}`);
-  const { unavailable } = found ?? {};
-  const targets = unavailable ? [`${unavailable.message}\n  what to do: ${unavailable.remedy}`] : [];
+  const targets = (found?.missing ?? []).map(({ failure }) => `${failure.message}\n  what to do: ${failure.remedy}`);
   const memory = storage.kind === "ephemeral" ? [`${storage.message}\n  what to do: ${storage.remedy}`] : [];
   return `${[...blocks, ...broken, ...off, ...targets, ...memory, daemonText(parts)].join("\n")}\n`;
 }

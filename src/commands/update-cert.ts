@@ -47,9 +47,13 @@ export async function updateCert(parts: UpdateCertParts, args: readonly string[]
   if (busySince) steps.out(`waiting for the check that has been running since ${instant(busySince)}\n`);
   const mode = { trigger: "command", dryRun, forceRenewal, staging, certName } as const;
   const report = await parts.run(mode, progressLog(steps, verbose), io.signal);
-  if (json) io.out(`${JSON.stringify({ reached: isReached(report), ...report }, null, 2)}\n`);
+  if (json) io.out(`${JSON.stringify(toDocument(report), null, 2)}\n`);
   else printReport(report, steps, parts.now());
   return exitCode(report);
+}
+
+function toDocument({ missing, ...report }: RunReport) {
+  return { reached: isReached({ missing, ...report }), ...report, targetsUnavailable: missing?.[0]?.failure };
 }
 
 function exitCode(report: RunReport): number {
@@ -71,7 +75,7 @@ function printReport(report: RunReport, io: CommandIo, now: Date): void {
   }
   if (report.clockAheadMs !== undefined) io.err(`${clockLine(report.clockAheadMs)}\n`);
   for (const { name, reason } of report.targetsOff) io.out(`${name}: ${reason}\n`);
-  if (report.targetsUnavailable) tellFailure(report.targetsUnavailable);
+  for (const { failure } of report.missing ?? []) tellFailure(failure);
 }
 
 function certificateLine(report: CertificateReport, now: Date): string {

@@ -54,13 +54,13 @@ function certificateProblems(now: Date, { lastReport }: LoopFacts): string[] {
 
 function deployProblems({ lastReport }: LoopFacts): string[] {
   if (!lastReport) return [];
-  const unavailable = lastReport.targetsUnavailable ? [lastReport.targetsUnavailable.message] : [];
+  const missing = lastReport.missing?.map(({ failure }) => failure.message) ?? [];
   const notServed = lastReport.deploys
     .filter(({ outcome }) => outcome === "failed" || outcome === "held")
     .map(
       ({ target, lineage, failure }) => `${target} doesn't serve ${lineage}${failure ? `: ${failure.message}` : ""}`,
     );
-  return [...unavailable, ...notServed];
+  return [...missing, ...notServed];
 }
 
 function clockProblems({ lastReport }: LoopFacts): string[] {

@@ -11,7 +11,14 @@ export type {
   IssueRequest,
   ProfileChoice,
 } from "./issue/certificate-authority.ts";
-export type { DeployTarget, FoundTargets, ServedCertificate, ServedFinding, TargetFinder } from "./deploy/target.ts";
+export type {
+  DeployTarget,
+  Found,
+  MissingTarget,
+  ServedCertificate,
+  ServedFinding,
+  TargetFinder,
+} from "./deploy/target.ts";
 export { resolveDesired } from "./issue/desired.ts";
 export type { DesiredCertificate } from "./issue/desired.ts";
 export {

@@ -1,5 +1,5 @@
 import { asOperatorError, identifierKey, type Identifier } from "../certificate/index.ts";
-import type { DeployTarget, FoundTargets, ServedFinding } from "./deploy/target.ts";
+import type { DeployTarget, Found, ServedFinding } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { CaLedgers } from "./issue/ca/ledgers.ts";
 import { gatherFacts } from "./issue/gather-facts.ts";
@@ -27,7 +27,7 @@ export type Inspection = {
   readonly certificates: readonly InspectedCertificate[];
   /** Lineages that can't be read and that the settings don't name. */
   readonly unreadable: readonly StoredLineage[];
-  readonly found?: FoundTargets | undefined;
+  readonly found?: Found | undefined;
   readonly storage: StorageFinding;
 };
 

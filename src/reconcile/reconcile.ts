@@ -150,7 +150,7 @@ async function finish(
 ): Promise<RunReport> {
   const clockAheadMs = await checkClock(parts, run, found.certificates);
   const finishedAt = parts.clock.now();
-  const retryAt = (found.targetsUnavailable ?? found.failure) ? [new Date(finishedAt.getTime() + TARGET_RETRY_MS)] : [];
+  const retryAt = found.missing?.length || found.failure ? [new Date(finishedAt.getTime() + TARGET_RETRY_MS)] : [];
   const wakes = found.certificates.flatMap(({ wakeAt }) => (wakeAt ? [wakeAt] : []));
   const planned = [...found.certificates, ...found.deploys].flatMap(({ nextAt }) => (nextAt ? [nextAt] : []));
   const moments = [...planned, ...wakes];

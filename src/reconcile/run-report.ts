@@ -1,4 +1,5 @@
 import type { Failure, Identifier, Validity } from "../certificate/index.ts";
+import type { MissingTarget } from "./deploy/target.ts";
 import type { IssueReason } from "./issue/facts.ts";
 
 /** How one run left one certificate on disk. */
@@ -41,8 +42,8 @@ export type RunReport = {
   readonly finishedAt: Date;
   readonly certificates: readonly CertificateReport[];
   readonly deploys: readonly DeployReport[];
-  /** Why no target could be reached, when certificates are waiting to be deployed. */
-  readonly targetsUnavailable?: Failure | undefined;
+  /** Targets that wait to be deployed to; undefined where none was searched for. */
+  readonly missing?: readonly MissingTarget[] | undefined;
   readonly targetsOff: readonly { readonly name: string; readonly reason: string }[];
   /** How far the CA's clock is ahead of ours, in milliseconds, negative when behind; only when it is too far. */
   readonly clockAheadMs?: number | undefined;
@@ -58,7 +59,7 @@ export type RunReport = {
 
 /** Whether the desired state is reached: every certificate good on disk, and served by every target. */
 export function isReached(report: RunReport): boolean {
-  if (report.failure || report.targetsUnavailable) return false;
+  if (report.failure || report.missing?.length) return false;
   const areCertificatesGood = report.certificates.every(
     ({ outcome, failure }) => outcome !== "failed" && outcome !== "held" && failure === undefined,
   );
@@ -73,5 +74,6 @@ export function mergeReports(whole: RunReport, part: RunReport): RunReport {
     ...whole,
     certificates: [...whole.certificates.filter(isOther), ...part.certificates],
     deploys: [...whole.deploys.filter(isOther), ...part.deploys],
+    missing: part.missing ?? whole.missing,
   };
 }

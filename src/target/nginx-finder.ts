@@ -1,6 +1,6 @@
 import { toFailure } from "../certificate/index.ts";
 import type { Clock, FrontDoor } from "../ports/index.ts";
-import type { DeployTarget, FoundTargets, TargetFinder } from "../reconcile/index.ts";
+import type { DeployTarget, Found, MissingTarget, TargetFinder } from "../reconcile/index.ts";
 import { chooseAddress, urlHost, type Vantage } from "./docker/container-address.ts";
 import type { Container } from "./docker/container.ts";
 import { httpPort, PORT_LABEL, tlsPort, whyHttpsMayBeOff } from "./nginx-settings.ts";
@@ -26,7 +26,7 @@ export function createNginxFinder(parts: FinderParts): TargetFinder {
         return await sortReplicas(parts, { replicas, vantage, signal });
       } catch (thrown) {
         signal.throwIfAborted();
-        return { targets: [], off: [], unavailable: toFailure(thrown) };
+        return { targets: [], off: [], missing: [{ name: parts.service, failure: toFailure(thrown) }] };
       }
     },
   };
@@ -52,11 +52,11 @@ export function createFrontDoor(parts: SurveyParts): FrontDoor {
 
 type Surveyed = { readonly replicas: readonly Replica[]; readonly vantage: Vantage; readonly signal: AbortSignal };
 
-async function sortReplicas(parts: FinderParts, { replicas, vantage, signal }: Surveyed): Promise<FoundTargets> {
-  const off: FoundTargets["off"][number][] = [];
+async function sortReplicas(parts: FinderParts, { replicas, vantage, signal }: Surveyed): Promise<Found> {
+  const off: Found["off"][number][] = [];
   const targets: DeployTarget[] = [];
   const down: Replica[] = [];
-  let obstacle: unknown;
+  const missing: MissingTarget[] = [];
   for (const replica of replicas) {
     const reason = whyHttpsMayBeOff(replica.container);
     try {
@@ -67,12 +67,14 @@ async function sortReplicas(parts: FinderParts, { replicas, vantage, signal }: S
       else targets.push(createNginxTarget(place));
     } catch (thrown) {
       signal.throwIfAborted();
-      obstacle ??= thrown;
+      missing.push({ name: replica.name, failure: toFailure(thrown) });
     }
   }
   // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
-  if (targets.length === 0 && down.length > 0) obstacle ??= notRunning(parts.service, down);
-  return { targets, off, ...(obstacle === undefined ? {} : { unavailable: toFailure(obstacle) }) };
+  if (targets.length + missing.length === 0 && down.length > 0) {
+    missing.push({ name: parts.service, failure: toFailure(notRunning(parts.service, down)) });
+  }
+  return { targets, off, missing };
 }
 
 type Placed = { readonly replica: Replica; readonly vantage: Vantage; readonly signal: AbortSignal };

@@ -58,7 +58,11 @@ describe("finding nginx in the compose project", () => {
 
   test("takes every running replica that has HTTPS, whatever its words, in the order of their numbers, and nothing else", async () => {
     const { finder } = deployment({ project: project.name });
-    const { targets, off, unavailable } = await poll("nginx-6 listens", async () => {
+    const {
+      targets,
+      off,
+      missing: [missing],
+    } = await poll("nginx-6 listens", async () => {
       const found = await finder.find(NEVER);
       return found.off.some(({ name }) => name === "nginx-6") ? undefined : found;
     });
@@ -67,7 +71,7 @@ describe("finding nginx in the compose project", () => {
       { name: "nginx-5", reason: "NGINX_HTTPS_ENABLED is False there" },
       { name: "nginx-7", reason: "NGINX_HTTPS_ENABLED is false there" },
     ]);
-    expect(unavailable).toBeUndefined();
+    expect(missing).toBeUndefined();
   });
 
   test("gives the way to its port 80", async () => {
@@ -86,14 +90,17 @@ describe("when nginx can't be had", () => {
   test("names the project's services when nginx is none of them", () =>
     withProject(async (project) => {
       await project.start({ service: "web", argv: SLEEP });
-      const { targets, unavailable } = await deployment({ project: project.name }).finder.find(NEVER);
+      const {
+        targets,
+        missing: [missing],
+      } = await deployment({ project: project.name }).finder.find(NEVER);
       expect(targets).toEqual([]);
-      expect(unavailable).toMatchObject({
+      expect(missing?.failure).toMatchObject({
         code: "TARGET_NOT_FOUND",
         remedy: expect.stringContaining("docker compose up -d nginx"),
       });
-      expect(unavailable?.message).toContain(`in the compose project "${project.name}"`);
-      expect(unavailable?.message).toContain("its services are web");
+      expect(missing?.failure.message).toContain(`in the compose project "${project.name}"`);
+      expect(missing?.failure.message).toContain("its services are web");
     }));
 
   test("says that it was created, has stopped or restarts, and how it ended", () =>
@@ -102,12 +109,14 @@ describe("when nginx can't be had", () => {
       await project.start({ isOnlyCreated: true });
       const stopped = await project.start({ number: 2, argv: ["sh", "-c", "exit 3"] });
       await docker("wait", stopped);
-      const { unavailable } = await finder.find(NEVER);
-      expect(unavailable).toMatchObject({
+      const {
+        missing: [missing],
+      } = await finder.find(NEVER);
+      expect(missing?.failure).toMatchObject({
         code: "TARGET_NOT_RUNNING",
         remedy: expect.stringContaining("docker compose up -d nginx"),
       });
-      expect(unavailable?.message).toContain(
+      expect(missing?.failure.message).toContain(
         "nginx-1 is created, but has never started, nginx-2 is stopped (exit code 3)",
       );
       expect(await front.httpUrl(NEVER)).toBeUndefined();
@@ -117,15 +126,17 @@ describe("when nginx can't be had", () => {
     withProject(async (project) => {
       const id = await project.start({ argv: ["sh", "-c", "exit 1"], more: ["--restart", "always"] });
       // Between two restarts it runs for a moment.
-      const unavailable = await poll("it restarts", async () => {
-        const { unavailable } = await deployment({ project: project.name }).finder.find(NEVER);
-        return unavailable?.message.includes("restarting") ? unavailable : undefined;
+      const failure = await poll("it restarts", async () => {
+        const {
+          missing: [missing],
+        } = await deployment({ project: project.name }).finder.find(NEVER);
+        return missing?.failure.message.includes("restarting") ? missing.failure : undefined;
       });
-      expect(unavailable).toMatchObject({
+      expect(failure).toMatchObject({
         code: "TARGET_NOT_RUNNING",
         remedy: expect.stringContaining("docker compose logs nginx"),
       });
-      expect(unavailable.message).toContain("nginx-1 is restarting (exit code 1)");
+      expect(failure.message).toContain("nginx-1 is restarting (exit code 1)");
       await docker("rm", "-f", id);
       await project.start({ argv: SLEEP, env: { NGINX_HTTPS_ENABLED: "false" } });
       const off = await deployment({ project: project.name }).finder.find(NEVER);
@@ -146,8 +157,11 @@ describe("our own container", () => {
       const mountinfo = await docker("exec", own, "cat", "/proc/self/mountinfo");
       expect(containerIdFromMounts(mountinfo)).toBe(own);
       const traces = { mountinfo: async () => mountinfo, hostname: () => "nginx" };
-      const { targets, unavailable } = await deployment({ traces }).finder.find(NEVER);
-      expect(unavailable).toBeUndefined();
+      const {
+        targets,
+        missing: [missing],
+      } = await deployment({ traces }).finder.find(NEVER);
+      expect(missing).toBeUndefined();
       expect(targets.map(({ name }) => name)).toEqual(["nginx-1"]);
     }));
 
@@ -158,10 +172,13 @@ describe("our own container", () => {
       const own = await project.start({ service: "certbot", argv: SLEEP, network: back });
       await project.start();
       const traces = { mountinfo: async () => "", hostname: () => own.slice(0, 12) };
-      const { targets, unavailable } = await deployment({ traces }).finder.find(NEVER);
+      const {
+        targets,
+        missing: [missing],
+      } = await deployment({ traces }).finder.find(NEVER);
       expect(targets).toEqual([]);
-      expect(unavailable).toMatchObject({ code: "TARGET_UNREACHABLE" });
-      expect(unavailable?.message).toContain(`is in ${back}, nginx-1 in ${project.network}`);
+      expect(missing?.failure).toMatchObject({ code: "TARGET_UNREACHABLE" });
+      expect(missing?.failure.message).toContain(`is in ${back}, nginx-1 in ${project.network}`);
     }));
 
   test("in nginx's own network namespace looks at the loopback address", () =>

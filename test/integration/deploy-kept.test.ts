@@ -68,10 +68,13 @@ async function deploy(): Promise<{ readonly reports: readonly DeployReport[]; re
   const docker = engineUnderTest();
   const common = { clock: systemClock, random: Math.random };
   const deployment = createDeployment({ ...common, docker, service: "nginx", project: project.name, log });
-  const { targets, unavailable } = await deployment.finder.find(NEVER);
+  const {
+    targets,
+    missing: [missing],
+  } = await deployment.finder.find(NEVER);
   const [target] = targets;
   const [current] = (await tree.store.list()).map(({ current }) => current);
-  if (!target || !current) throw new Error(`nothing to deploy: ${unavailable?.message}`);
+  if (!target || !current) throw new Error(`nothing to deploy: ${missing?.failure.message}`);
   const { leaf, version } = current;
   const { identifiers, fingerprint, validity } = leaf;
   const versions = [{ lineage: "a.test", identifiers, fingerprint, validity, version, isNew: false }];

@@ -50,9 +50,12 @@ function deployment(timeouts: { readonly execMs?: number } = {}): Deployment {
 }
 
 async function onlyTarget(timeouts: { readonly execMs?: number } = {}): Promise<DeployTarget> {
-  const { targets, unavailable } = await deployment(timeouts).finder.find(NEVER);
+  const {
+    targets,
+    missing: [missing],
+  } = await deployment(timeouts).finder.find(NEVER);
   const [target] = targets;
-  if (target === undefined) throw new Error(`no target: ${unavailable?.message}`);
+  if (target === undefined) throw new Error(`no target: ${missing?.failure.message}`);
   return target;
 }
 

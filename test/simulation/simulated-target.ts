@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { DeployTarget, FoundTargets } from "../../src/reconcile/index.ts";
+import type { DeployTarget, Found } from "../../src/reconcile/index.ts";
 
 /** A server in miniature: it serves what `live/` showed at its last reload. */
 export class SimulatedTarget implements DeployTarget {
@@ -14,7 +14,7 @@ export class SimulatedTarget implements DeployTarget {
     this.#root = root;
   }
 
-  find = async (): Promise<FoundTargets> => ({ targets: [this], off: [] });
+  find = async (): Promise<Found> => ({ targets: [this], missing: [], off: [] });
 
   async observe({ lineage, fingerprint }: Parameters<DeployTarget["observe"]>[0]) {
     if (this.#served.get(lineage) === fingerprint) return { kind: "served" } as const;

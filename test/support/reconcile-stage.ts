@@ -16,6 +16,7 @@ import {
   reconcile,
   type CertificateAuthority,
   type IssuedCertificate,
+  type MissingTarget,
   type IssueRequest,
   type OpenOrder,
   type Policy,
@@ -153,6 +154,7 @@ export class ReconcileStage {
   readonly nginx: TestTarget;
   readonly log = collectLog();
   targets: TestTarget[];
+  missing: MissingTarget[] = [];
   policy: Policy;
   storage: StorageFinding = { kind: "lasting" };
   /** Whether the lock on the folder is ours. */
@@ -210,7 +212,7 @@ export class ReconcileStage {
     return {
       ca: this.ca,
       store: createLineageStore({ root: this.root, log: this.log, fs }),
-      finder: { find: async () => ({ targets: this.targets, off: [] }) },
+      finder: { find: async () => ({ targets: this.targets, missing: this.missing, off: [] }) },
       clock: { now: () => this.now(), sleep },
       random: this.#random,
       policy: this.policy,

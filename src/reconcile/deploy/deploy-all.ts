@@ -2,7 +2,7 @@ import { identifierKey, toFailure } from "../../certificate/index.ts";
 import type { Log } from "../../ports/index.ts";
 import { deployToTarget } from "./deploy.ts";
 import type { DeployableVersion } from "./context.ts";
-import type { DeployTarget, FoundTargets } from "./target.ts";
+import type { DeployTarget, Found } from "./target.ts";
 import type { DesiredCertificate } from "../issue/desired.ts";
 import { assignNames } from "./owners.ts";
 import type { ReconcileParts, Run } from "../run.ts";
@@ -15,7 +15,7 @@ export const TARGET_RETRY_MS = 10 * 60_000;
 const STARTING_TARGET_MS = 3000;
 
 /** What a run did at the targets. */
-export type Deployed = Pick<RunReport, "deploys" | "targetsUnavailable" | "targetsOff">;
+export type Deployed = Pick<RunReport, "deploys" | "missing" | "targetsOff">;
 
 /** How a run has left the disk: every certificate on it, and what it did for those it was about. */
 export type Outcome = {
@@ -43,16 +43,16 @@ export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcom
     const shown = versions.filter((version) => !isPutBack(version));
     deploys.push(...(await deployTo(parts, run, { target, versions: shown })));
   }
-  return { deploys, targetsUnavailable: found.unavailable, targetsOff: found.off };
+  return { deploys, missing: found.missing, targetsOff: found.off };
 }
 
 function isRejection({ failure }: DeployReport): boolean {
   return failure?.code === "TARGET_CERTIFICATE_REJECTED";
 }
 
-function tellFound(found: FoundTargets, versions: readonly DeployableVersion[], log: Log): void {
+function tellFound(found: Found, versions: readonly DeployableVersion[], log: Log): void {
   const lineages = versions.map(({ lineage }) => lineage);
-  if (found.unavailable) log.warn("deploy.postponed", { ...found.unavailable, lineages });
+  for (const { failure } of found.missing) log.warn("deploy.postponed", { ...failure, lineages });
   for (const { name, reason } of found.off) log.debug("target.skipped", { target: name, reason });
 }
 

@@ -1,4 +1,4 @@
-import type { Identifier } from "../../certificate/index.ts";
+import type { Failure, Identifier } from "../../certificate/index.ts";
 
 /** A certificate that a target should serve. */
 export type ServedCertificate = {
@@ -28,11 +28,13 @@ export interface DeployTarget {
   reload(signal: AbortSignal): Promise<void>;
 }
 
+/** A target that should be there and can't be deployed to now: down, no socket, no rights. The deploy waits for it. */
+export type MissingTarget = { readonly name: string; readonly failure: Failure };
+
 /** What the search for targets gave. */
-export type FoundTargets = {
+export type Found = {
   readonly targets: readonly DeployTarget[];
-  /** Why nothing can be deployed now though something should be: target down, no socket, no rights; deploy waits for it. */
-  readonly unavailable?: { readonly code: string; readonly message: string; readonly remedy: string } | undefined;
+  readonly missing: readonly MissingTarget[];
   /** Targets that serve no HTTPS because an operator said so; nothing is deployed to them. */
   readonly off: readonly { readonly name: string; readonly reason: string }[];
 };
@@ -40,5 +42,5 @@ export type FoundTargets = {
 /** Finds the servers to deploy to. */
 export interface TargetFinder {
   /** Looks anew at each call. Throws only the signal's reason: what stands in the way is in the result. */
-  find(signal: AbortSignal): Promise<FoundTargets>;
+  find(signal: AbortSignal): Promise<Found>;
 }

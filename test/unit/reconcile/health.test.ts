@@ -41,7 +41,7 @@ test("a missing certificate and one that isn't served are named", () => {
   ]);
   const deploys = [{ target: "nginx-1", lineage: "a.test", outcome: "held", failure } as const];
   expect(problems(report({}, { deploys }))).toEqual(["nginx-1 doesn't serve a.test: the CA is down"]);
-  expect(problems(report({}, { targetsUnavailable: failure }))).toEqual(["the CA is down"]);
+  expect(problems(report({}, { missing: [{ name: "nginx", failure }] }))).toEqual(["the CA is down"]);
 });
 
 test("a loop that stalls is named, whether it runs too long or doesn't wake", () => {

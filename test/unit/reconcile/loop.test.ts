@@ -30,9 +30,10 @@ function stage(nextAts: readonly (Date | undefined)[] = []) {
     });
   };
   const loop = createLoop({ reconcile, clock, log: collectLog(), signal: stop.signal });
-  const finish = async () => {
+  const finish = async (more: Partial<RunReport> = {}) => {
     const nextAt = nextAts[runs.length - 1];
-    waiting.shift()?.({ startedAt: now, finishedAt: now, certificates: [], deploys: [], targetsOff: [], nextAt });
+    const nothing = { certificates: [], deploys: [], targetsOff: [] };
+    waiting.shift()?.({ startedAt: now, finishedAt: now, ...nothing, nextAt, ...more });
     await settle();
   };
   stages.push(stop);
@@ -127,6 +128,22 @@ test("a run for one certificate brings that one up to date, and wakes the loop s
   await finish();
   expect(sleeps.map(({ ms }) => ms)).toEqual([5000, 1000]);
   expect(loop.facts().wakeAt).toEqual(later(1000));
+});
+
+test("what a run for one certificate found of the targets takes the place of what was known of them", async () => {
+  const { loop, finish } = stage();
+  const missing = [{ name: "nginx", failure: { code: "TARGET_NOT_RUNNING", message: "it is down", remedy: "Wait." } }];
+  loop.request("start");
+  await settle();
+  await finish({ missing });
+  const known: unknown[] = [];
+  for (const found of [undefined, []]) {
+    void loop.command({ ...command, certName: "a.test" }, collectLog(), PRESENT);
+    await settle();
+    await finish({ missing: found });
+    known.push(loop.facts().lastReport?.missing);
+  }
+  expect(known).toEqual([missing, []]);
 });
 
 test("a command whose client has gone before its turn is dropped; one that has begun goes on", async () => {

@@ -34,8 +34,10 @@ describe("the compose project", () => {
   }
 
   test("is unknown when the engine does not know our container", async () => {
-    const { unavailable } = await findWith(undefined);
-    expect(unavailable).toMatchObject({
+    const {
+      missing: [missing],
+    } = await findWith(undefined);
+    expect(missing?.failure).toMatchObject({
       code: "COMPOSE_PROJECT_UNKNOWN",
       remedy: expect.stringContaining("DOCKER_HOST"),
     });
@@ -43,9 +45,11 @@ describe("the compose project", () => {
 
   test("is unknown when compose did not start us", async () => {
     const labels = { "com.docker.compose.project": "" };
-    const { unavailable } = await findWith(inspectedContainer({ id: own, service: "certbot", labels }));
-    expect(unavailable).toMatchObject({ code: "COMPOSE_PROJECT_UNKNOWN" });
-    expect(unavailable?.message).toContain("was not started by docker compose");
+    const {
+      missing: [missing],
+    } = await findWith(inspectedContainer({ id: own, service: "certbot", labels }));
+    expect(missing?.failure).toMatchObject({ code: "COMPOSE_PROJECT_UNKNOWN" });
+    expect(missing?.failure.message).toContain("was not started by docker compose");
   });
 
   test("has no nginx: its other services are named", async () => {
@@ -58,8 +62,10 @@ describe("the compose project", () => {
       Names: [`/${service}`],
       Labels: labels(service),
     }));
-    const { unavailable } = await findWith(inspectedContainer({ id: own, service: "certbot" }), listed);
-    expect(unavailable).toMatchObject({ code: "TARGET_NOT_FOUND" });
-    expect(unavailable?.message).toContain("its services are certbot, web");
+    const {
+      missing: [missing],
+    } = await findWith(inspectedContainer({ id: own, service: "certbot" }), listed);
+    expect(missing?.failure).toMatchObject({ code: "TARGET_NOT_FOUND" });
+    expect(missing?.failure.message).toContain("its services are certbot, web");
   });
 });

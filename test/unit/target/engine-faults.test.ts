@@ -110,7 +110,7 @@ describe("an engine that can't be used", () => {
     expect(await finder.find(NEVER)).toMatchObject({
       targets: [],
       off: [],
-      unavailable: { code: "DOCKER_UNREACHABLE" },
+      missing: [{ name: "nginx", failure: { code: "DOCKER_UNREACHABLE" } }],
     });
     expect(await front.httpUrl(NEVER)).toBeUndefined();
     await expect(describeEngine(NEVER)).rejects.toMatchObject({ code: "DOCKER_UNREACHABLE" });

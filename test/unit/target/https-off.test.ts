@@ -50,8 +50,12 @@ async function findAmong(all: readonly Nginx[], handshakeMs = 60_000) {
     timeouts: { handshakeMs },
     traces: { mountinfo: async () => "", hostname: () => "0123456789ab" },
   });
-  const { targets, off, unavailable } = await finder.find(NEVER);
-  return { targets: targets.map(({ name }) => name), off, unavailable: unavailable?.code };
+  const {
+    targets,
+    off,
+    missing: [missing],
+  } = await finder.find(NEVER);
+  return { targets: targets.map(({ name }) => name), off, missing: missing?.failure.code };
 }
 
 async function tlsPort(): Promise<number> {
@@ -75,7 +79,7 @@ async function tcpPort(greeting?: string): Promise<number> {
 describe("an nginx whose words say that HTTPS is off", () => {
   test.each(["false", "False", "FALSE", "false ", "false\r"])("%j is a target where TLS answers", async (words) => {
     const port = await tlsPort();
-    expect(await findAmong([{ words, port }])).toEqual({ targets: ["nginx-1"], off: [], unavailable: undefined });
+    expect(await findAmong([{ words, port }])).toEqual({ targets: ["nginx-1"], off: [], missing: undefined });
   });
 
   test("is off where nobody listens, and a neighbour that says nothing is a target", async () => {
@@ -84,11 +88,11 @@ describe("an nginx whose words say that HTTPS is off", () => {
       { words: "", port: NOBODYS_PORT },
     ]);
     const off = [{ name: "nginx-1", reason: "NGINX_HTTPS_ENABLED is False there" }];
-    expect(found).toEqual({ targets: ["nginx-2"], off, unavailable: undefined });
+    expect(found).toEqual({ targets: ["nginx-2"], off, missing: undefined });
   });
 
   test("is a target where what listens is silent or speaks no TLS: its look tells what is wrong", async () => {
-    const target = { targets: ["nginx-1"], off: [], unavailable: undefined };
+    const target = { targets: ["nginx-1"], off: [], missing: undefined };
     expect(await findAmong([{ words: "false", port: await tcpPort() }], 50)).toEqual(target);
     const port = await tcpPort("HTTP/1.1 400 Bad Request\r\n\r\n");
     expect(await findAmong([{ words: "false", port }])).toEqual(target);
@@ -96,17 +100,17 @@ describe("an nginx whose words say that HTTPS is off", () => {
 
   test("can't be called off where there is no way to look", async () => {
     const found = await findAmong([{ words: "false", port: NOBODYS_PORT, networks: {} }]);
-    expect(found).toEqual({ targets: [], off: [], unavailable: "TARGET_UNREACHABLE" });
+    expect(found).toEqual({ targets: [], off: [], missing: "TARGET_UNREACHABLE" });
   });
 
   test("is off while it does not run, and no deploy waits for it as for one that says nothing", async () => {
     const down = { port: await tlsPort(), status: "exited" };
     const off = [{ name: "nginx-1", reason: "NGINX_HTTPS_ENABLED is false there" }];
-    expect(await findAmong([{ ...down, words: "false" }])).toEqual({ targets: [], off, unavailable: undefined });
+    expect(await findAmong([{ ...down, words: "false" }])).toEqual({ targets: [], off, missing: undefined });
     const found = await findAmong([
       { ...down, words: "false" },
       { ...down, words: "" },
     ]);
-    expect(found).toEqual({ targets: [], off, unavailable: "TARGET_NOT_RUNNING" });
+    expect(found).toEqual({ targets: [], off, missing: "TARGET_NOT_RUNNING" });
   });
 });

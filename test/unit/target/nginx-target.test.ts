@@ -124,19 +124,23 @@ describe("of several nginx containers", () => {
       random: () => 0.5,
       handshakeMs: 1000,
     });
-    const { targets, off, unavailable } = await finder.find(NEVER);
+    const {
+      targets,
+      off,
+      missing: [missing],
+    } = await finder.find(NEVER);
     const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
-    return { targets: names(targets), off: names(off), unavailable: unavailable?.code };
+    return { targets: names(targets), off: names(off), missing: missing?.failure.code };
   }
 
   test("those that run are deployed to, and nothing waits for one that is down", async () => {
     const found = await find(nginx("1"), nginx("2", { status: "exited" }), nginx("3"));
-    expect(found).toEqual({ targets: ["nginx-1", "nginx-3"], off: [], unavailable: undefined });
+    expect(found).toEqual({ targets: ["nginx-1", "nginx-3"], off: [], missing: undefined });
   });
 
   test("none that runs is why the deploy waits", async () => {
     const found = await find(nginx("1", { status: "exited" }), nginx("2", { status: "restarting" }));
-    expect(found).toEqual({ targets: [], off: [], unavailable: "TARGET_NOT_RUNNING" });
+    expect(found).toEqual({ targets: [], off: [], missing: "TARGET_NOT_RUNNING" });
   });
 
   test("one that can't be reached, or has a wrong label, is told, and keeps none of the others", async () => {
@@ -144,13 +148,13 @@ describe("of several nginx containers", () => {
     expect(await find(elsewhere, nginx("2"))).toEqual({
       targets: ["nginx-2"],
       off: [],
-      unavailable: "TARGET_UNREACHABLE",
+      missing: "TARGET_UNREACHABLE",
     });
     const labels = { "cert-sidecar.port": "https" };
     expect(await find(nginx("1", { labels }), nginx("2"))).toEqual({
       targets: ["nginx-2"],
       off: [],
-      unavailable: "TARGET_LABEL_INVALID",
+      missing: "TARGET_LABEL_INVALID",
     });
   });
 });
