@@ -18,7 +18,7 @@ LABEL org.opencontainers.image.title="cert-sidecar" \
 ENV NODE_ENV=production
 COPY --from=build /build/dist /opt/cert-sidecar
 COPY --chmod=0755 src/update-cert.sh /update-cert.sh
-RUN for command in cert-sidecar update-cert certificates status rotate-account-key healthcheck; do \
+RUN for command in cert-sidecar $(cat /opt/cert-sidecar/verbs); do \
       ln -s /opt/cert-sidecar/cli.js "/usr/local/bin/$command"; \
     done
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["healthcheck"]

@@ -1,6 +1,7 @@
 // Makes dist/: the thin client (cli.js) and everything else (main.js), each one file without dependencies.
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
+import { VERBS } from "../src/commands/index.ts";
 
 rmSync("dist", { recursive: true, force: true });
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
@@ -32,7 +33,12 @@ const common = {
   // Error names are part of what operators read.
   keepNames: true,
   legalComments: "none",
-  define: { "process.env.CERT_SIDECAR_VERSION": JSON.stringify(version) },
+  define: {
+    "process.env.CERT_SIDECAR_VERSION": JSON.stringify(version),
+    "process.env.CERT_SIDECAR_VERBS": JSON.stringify(
+      JSON.stringify(VERBS.map(({ name, isReadOnly, isDaemons }) => ({ name, isReadOnly, isDaemons }))),
+    ),
+  },
   logLevel: "warning",
 };
 
@@ -41,5 +47,7 @@ const banner = { js: `import { createRequire } from "node:module"; const require
 
 await build({ ...common, entryPoints: ["src/cli.ts"], outfile: "dist/cli.js" });
 await build({ ...common, entryPoints: ["src/main.ts"], outfile: "dist/main.js", plugins: [unused], banner });
+// The image makes their links of it.
+writeFileSync("dist/verbs", VERBS.map(({ name }) => `${name}\n`).join(""));
 writeFileSync("dist/package.json", `${JSON.stringify({ name: "cert-sidecar", version, type: "module" })}\n`);
 chmodSync("dist/cli.js", 0o755);

@@ -19,27 +19,19 @@ export type InPlaceProgram = {
 export type InPlaceOutcome =
   { readonly kind: "done"; readonly exitCode: number } | { readonly kind: "held"; readonly words: string };
 
+/** What the client knows of a verb: see `Verb`. Its name is a name in PATH too; anything else is a word after `cert-sidecar`. */
+export type KnownVerb = { readonly name: string; readonly isReadOnly: boolean; readonly isDaemons?: boolean };
+
 /** The outside world of one call of the client. */
 export type CliOptions = {
   /** As process.argv: the interpreter, the name we were called by, the words after it. */
   readonly argv: readonly string[];
+  readonly verbs: readonly KnownVerb[];
   readonly loadProgram: () => Promise<InPlaceProgram>;
   /** See AskOptions. */
   readonly acceptWithinMs?: number;
 };
 
-/** Commands that exist as names in PATH; anything else is a word after `cert-sidecar`. */
-const LINKED_COMMANDS: readonly string[] = [
-  "update-cert",
-  "certificates",
-  "status",
-  "rotate-account-key",
-  "healthcheck",
-  "doctor",
-  "certbot",
-];
-/** Commands that change nothing: stopping to look at them needs no explanation. */
-const READ_ONLY_COMMANDS: readonly string[] = ["certificates", "status", "healthcheck", "doctor"];
 // A daemon that holds the lock opens its socket at once.
 const HOLDER_ASKED_AGAIN = { times: 20, everyMs: 100 } as const;
 const SIGNAL_EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -50,9 +42,9 @@ const SIGNAL_EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
  */
 export async function runCli(options: CliOptions): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreBrokenPipe);
-  const { paths, rest } = commandLine(options.argv);
+  const { paths, rest } = commandLine(options);
   const [command, ...args] = rest;
-  if (command === undefined) return usage();
+  if (command === undefined) return usage(options);
   try {
     return await askOrRun({ command, args, terminal: { isTty: isatty(1) } }, { ...options, paths });
   } catch (thrown) {
@@ -62,18 +54,21 @@ export async function runCli(options: CliOptions): Promise<number> {
 }
 
 /** The command and its words: the name that the program was called by, or else the first word after it and the paths. */
-export function commandLine(argv: readonly string[]): ReturnType<typeof takePaths> {
+export function commandLine({ argv, verbs }: Pick<CliOptions, "argv" | "verbs">): ReturnType<typeof takePaths> {
   const calledAs = basename(argv[1] ?? "").replace(/\.sh$/, "");
-  return takePaths(LINKED_COMMANDS.includes(calledAs) ? [calledAs, ...argv.slice(2)] : argv.slice(2));
+  return takePaths(verbs.some(({ name }) => name === calledAs) ? [calledAs, ...argv.slice(2)] : argv.slice(2));
 }
 
 type Call = CliOptions & { readonly paths: Paths };
 
+function verbOf({ command }: ControlRequest, { verbs }: Call): KnownVerb | undefined {
+  return verbs.find(({ name }) => name === command);
+}
+
 async function askOrRun(request: ControlRequest, options: Call): Promise<number> {
   const exitCode = await ask(request, options);
   if (exitCode !== undefined) return exitCode;
-  // Nothing but the daemon can say how the daemon is.
-  if (request.command === "healthcheck") throw new Error("the daemon doesn't answer");
+  if (verbOf(request, options)?.isDaemons) throw new Error("the daemon doesn't answer");
   const program = await options.loadProgram();
   const outcome = await program.runInPlace(request, options.paths);
   if (outcome.kind === "done") return outcome.exitCode;
@@ -88,7 +83,8 @@ async function askOrRun(request: ControlRequest, options: Call): Promise<number>
 }
 
 /** Has the daemon do it. Gives the exit code; undefined where no daemon answers. */
-async function ask(request: ControlRequest, { paths, acceptWithinMs }: Call): Promise<number | undefined> {
+async function ask(request: ControlRequest, call: Call): Promise<number | undefined> {
+  const { paths, acceptWithinMs } = call;
   const interrupt = catchSignals();
   try {
     return await askDaemon(
@@ -105,7 +101,7 @@ async function ask(request: ControlRequest, { paths, acceptWithinMs }: Call): Pr
   } catch (thrown) {
     const caught = interrupt.caught();
     if (caught === undefined) throw thrown;
-    if (!READ_ONLY_COMMANDS.includes(request.command)) {
+    if (!verbOf(request, call)?.isReadOnly) {
       process.stderr.write(`${request.command} goes on in the daemon; \`status\` shows how it ends.\n`);
     }
     return SIGNAL_EXIT_CODES[caught];
@@ -135,10 +131,8 @@ function catchSignals() {
   };
 }
 
-function usage(): number {
-  process.stderr.write(
-    "Usage: cert-sidecar update-cert|certificates|status|rotate-account-key|healthcheck [option...]\n",
-  );
+function usage({ verbs }: CliOptions): number {
+  process.stderr.write(`Usage: cert-sidecar ${verbs.map(({ name }) => name).join("|")} [option...]\n`);
   return 2;
 }
 
@@ -161,11 +155,15 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
 
 async function main(): Promise<void> {
   // Beside this file, as source or as bundle; computed, so that the bundler leaves it out of this one.
-  const program = import.meta.url.replace(/cli(?=\.[jt]s$)/, "main");
-  const exitCode = await runCli({
-    argv: process.argv,
-    loadProgram: async () => (await import(program)) as InPlaceProgram, // Not known to the compiler: see above.
-  });
+  const beside = (name: string): Promise<unknown> => import(import.meta.url.replace(/cli(?=\.[jt]s$)/, name));
+  // The build writes them here, so that this bundle needs nothing of the verbs themselves.
+  const written = process.env.CERT_SIDECAR_VERBS;
+  const verbs =
+    written === undefined
+      ? ((await beside("commands/index")) as { VERBS: KnownVerb[] }).VERBS
+      : (JSON.parse(written) as KnownVerb[]);
+  const loadProgram = async () => (await beside("main")) as InPlaceProgram; // Not known to the compiler: see above.
+  const exitCode = await runCli({ argv: process.argv, verbs, loadProgram });
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   process.exit(exitCode);
 }

@@ -1,29 +1,23 @@
 import type { Inspection } from "../reconcile/index.ts";
-import { EXIT, type CommandIo } from "./command-io.ts";
+import { EXIT } from "./command-io.ts";
+import { jsonVerb, type CommandParts } from "./verb.ts";
 import { names, validUntil } from "./words.ts";
 
-/** What the command needs. */
-export type CertificatesParts = {
-  readonly inspect: (options: { readonly withTargets: boolean; readonly signal: AbortSignal }) => Promise<Inspection>;
-  /** certbot's configuration folder. */
-  readonly tree: string;
-  readonly now: () => Date;
-};
-
-/** `certificates [--json]`: what is on disk. Exit code 1 when a certificate is missing, unreadable or expired. */
-export async function certificates(parts: CertificatesParts, args: readonly string[], io: CommandIo): Promise<number> {
-  const unknown = args.find((arg) => arg !== "--json");
-  if (unknown !== undefined) {
-    io.err(`certificates: unknown option ${unknown}; only --json is possible\n`);
-    return EXIT.usage;
-  }
-  const inspection = await parts.inspect({ withTargets: false, signal: io.signal });
-  const rows = toRows(inspection, parts.now());
-  if (args.includes("--json")) io.out(`${JSON.stringify({ certificates: rows }, null, 2)}\n`);
-  else for (const row of rows) io.out(`${lines(row, parts)}\n`);
-  if (rows.length === 0) io.out("No certificates: set CERTBOT_DOMAIN.\n");
-  return rows.every(({ isGood }) => isGood) ? EXIT.ok : EXIT.failed;
-}
+/** What is on disk. Exit code 1 when a certificate is missing, unreadable or expired. */
+export const certificates = jsonVerb({
+  name: "certificates",
+  help: `Usage: certificates [--json]
+Shows what is on disk. Exit code 1 when a certificate is missing, unreadable or expired.`,
+  isReadOnly: true,
+  run: async (parts, isJson, io) => {
+    const inspection = await parts.inspect({ withTargets: false, signal: io.signal });
+    const rows = toRows(inspection, parts.now());
+    if (isJson) io.out(`${JSON.stringify({ certificates: rows }, null, 2)}\n`);
+    else for (const row of rows) io.out(`${lines(row, parts)}\n`);
+    if (rows.length === 0) io.out("No certificates: set CERTBOT_DOMAIN.\n");
+    return rows.every(({ isGood }) => isGood) ? EXIT.ok : EXIT.failed;
+  },
+});
 
 type Row = ReturnType<typeof toRows>[number];
 
@@ -55,7 +49,7 @@ function toRows({ certificates: inspected, unreadable }: Inspection, now: Date) 
   return [...readable, ...broken];
 }
 
-function lines(row: Row, { now, tree }: CertificatesParts): string {
+function lines(row: Row, { now, tree }: CommandParts): string {
   const { lineage, identifiers, validity, version, serial, issuer, problem } = row;
   const state = validity
     ? [

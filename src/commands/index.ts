@@ -1,8 +1,5 @@
 export { banner } from "./banner.ts";
-export type { ShownFolder } from "./banner.ts";
-export { EXIT } from "./command-io.ts";
 export type { CommandIo } from "./command-io.ts";
 export { runCommand } from "./run-command.ts";
-export type { CommandLine, CommandParts } from "./run-command.ts";
-export type { UpdateOptions } from "./update-cert.ts";
-export { failureLines } from "./words.ts";
+export type { CommandParts, Verb } from "./verb.ts";
+export { VERBS } from "./verbs.ts";

@@ -1,29 +1,23 @@
-import type { Health, InspectedCertificate, Inspection, LoopFacts } from "../reconcile/index.ts";
-import { EXIT, type CommandIo } from "./command-io.ts";
+import type { InspectedCertificate, Inspection } from "../reconcile/index.ts";
+import { EXIT } from "./command-io.ts";
+import { jsonVerb, type CommandParts } from "./verb.ts";
 import { instant, names, validUntil } from "./words.ts";
 
-/** What the command needs. */
-export type StatusParts = {
-  readonly inspect: (options: { readonly withTargets: boolean; readonly signal: AbortSignal }) => Promise<Inspection>;
-  /** Absent when no daemon runs. */
-  readonly daemon?: { health(): Health; loop(): LoopFacts; nextCheckAt(): Date | undefined } | undefined;
-  readonly now: () => Date;
-};
-
-/** `status [--json]`: each certificate, its next step, its targets and what they serve right now. Exit code 1 when not all is well. */
-export async function status(parts: StatusParts, args: readonly string[], io: CommandIo): Promise<number> {
-  const unknown = args.find((arg) => arg !== "--json");
-  if (unknown !== undefined) {
-    io.err(`status: unknown option ${unknown}; only --json is possible\n`);
-    return EXIT.usage;
-  }
-  const inspection = await parts.inspect({ withTargets: true, signal: io.signal });
-  const health = parts.daemon?.health();
-  const isGood = isWell(inspection, parts.now()) && (health?.isHealthy ?? true);
-  if (args.includes("--json")) io.out(`${JSON.stringify(toDocument(parts, inspection, isGood), null, 2)}\n`);
-  else io.out(toText(parts, inspection));
-  return isGood ? EXIT.ok : EXIT.failed;
-}
+/** Each certificate, its next step, its targets and what they serve right now. Exit code 1 when not all is well. */
+export const status = jsonVerb({
+  name: "status",
+  help: `Usage: status [--json]
+Shows each certificate, its next step, what failed, and what nginx serves right now. Exit code 1 when not all is well.`,
+  isReadOnly: true,
+  run: async (parts, isJson, io) => {
+    const inspection = await parts.inspect({ withTargets: true, signal: io.signal });
+    const health = parts.daemon?.health();
+    const isGood = isWell(inspection, parts.now()) && (health?.isHealthy ?? true);
+    if (isJson) io.out(`${JSON.stringify(toDocument(parts, inspection, isGood), null, 2)}\n`);
+    else io.out(toText(parts, inspection));
+    return isGood ? EXIT.ok : EXIT.failed;
+  },
+});
 
 function isWell({ certificates, unreadable, found }: Inspection, now: Date): boolean {
   if (unreadable.length > 0 || found?.missing.length) return false;
@@ -33,7 +27,7 @@ function isWell({ certificates, unreadable, found }: Inspection, now: Date): boo
   });
 }
 
-function toDocument(parts: StatusParts, { certificates, unreadable, found, storage }: Inspection, isGood: boolean) {
+function toDocument(parts: CommandParts, { certificates, unreadable, found, storage }: Inspection, isGood: boolean) {
   const { daemon } = parts;
   return {
     isGood,
@@ -63,7 +57,7 @@ function toDocument(parts: StatusParts, { certificates, unreadable, found, stora
   };
 }
 
-function toText(parts: StatusParts, { certificates, unreadable, found, storage }: Inspection): string {
+function toText(parts: CommandParts, { certificates, unreadable, found, storage }: Inspection): string {
   const blocks = certificates.map((one) => certificateText(one, parts.now()));
   const broken = unreadable.map(({ name, problem }) => `${name}\n  can't be read: ${problem?.message ?? "unknown"}`);
   const off = (found?.off ?? []).map(({ name, reason }) => `${name}: ${reason}`);
@@ -145,7 +139,7 @@ function nextText(decision: InspectedCertificate["decision"]): string {
   }
 }
 
-function daemonText({ daemon }: StatusParts): string {
+function daemonText({ daemon }: CommandParts): string {
   if (!daemon) return "daemon: not running";
   const nextCheckAt = daemon.nextCheckAt();
   const { isHealthy, problems } = daemon.health();

@@ -1,41 +1,35 @@
 import { toFailure, type Failure } from "../certificate/index.ts";
-import type { Log } from "../ports/index.ts";
-import { isReached, type CertificateReport, type RunMode, type RunReport } from "../reconcile/index.ts";
+import { isReached, type CertificateReport, type RunReport } from "../reconcile/index.ts";
 import { EXIT, type CommandIo } from "./command-io.ts";
 import { progressLog } from "./progress-log.ts";
+import type { UpdateOptions } from "./update-options.ts";
+import type { CommandParts, Verb } from "./verb.ts";
 import { clockLine, failureLines, instant, names, validUntil } from "./words.ts";
 
-/** What an operator asks of one run, merged from the command line and CERTBOT_OPTIONS. */
-export type UpdateOptions = {
-  readonly dryRun: boolean;
-  readonly forceRenewal: boolean;
-  readonly staging: boolean;
-  readonly certName?: string | undefined;
-  readonly json: boolean;
-  readonly verbose: boolean;
-  /** Print failures only. */
-  readonly quiet: boolean;
-};
-
-/** What the command needs. */
-export type UpdateCertParts = {
-  /** Reads the command's words. Throws OperatorError for a mistake. */
-  readonly readOptions: (args: readonly string[]) => UpdateOptions;
-  /** Runs reconcile as soon as it may. */
-  readonly run: (mode: RunMode, log: Log, client: AbortSignal) => Promise<RunReport>;
-  /** Since when another run is under way, for which this one has to wait. */
-  readonly busySince: () => Date | undefined;
-  readonly now: () => Date;
-};
-
 /**
- * `update-cert`: one reconcile of all certificates, now, with progress; ends with the truth and an exit code. The run goes
- * on when the one who asked goes away.
+ * One reconcile of all certificates, now, with progress; ends with the truth and an exit code. The run goes on when the one
+ * who asked goes away.
  */
-export async function updateCert(parts: UpdateCertParts, args: readonly string[], io: CommandIo): Promise<number> {
+export const updateCert: Verb = {
+  name: "update-cert",
+  help: `Usage: update-cert [option...]
+Checks all certificates now: orders what is missing or due, has nginx reloaded, looks whether nginx serves it.
+  --dry-run           rehearse the orders; change nothing
+  --force-renewal     order anew though nothing is due (spends the CA's limits)
+  --staging           order at the CA's staging, in this run only
+  --cert-name NAME    only this certificate
+  --json              one JSON document on standard output
+  -v                  every step
+  -q                  failures only
+Exit code 0: reached, or nothing due. 1: a certificate or a deploy failed. 2: usage or settings.`,
+  isReadOnly: false,
+  run: runUpdateCert,
+};
+
+async function runUpdateCert(parts: CommandParts, words: readonly string[], io: CommandIo): Promise<number> {
   let options: UpdateOptions;
   try {
-    options = parts.readOptions(args);
+    options = parts.readOptions(words);
   } catch (thrown) {
     io.err(`${failureLines(toFailure(thrown))}\n`);
     return EXIT.usage;

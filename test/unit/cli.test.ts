@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { commandLine } from "../../src/cli.ts";
+import { VERBS } from "../../src/commands/index.ts";
 import type { ControlHandler } from "../../src/control/index.ts";
 import { SOCKET_NAME } from "../../src/lock/index.ts";
 import { startCommandDaemon } from "../support/command-daemon.ts";
@@ -40,7 +41,7 @@ function startClient(place: string[], words: string[], stdio: StdioOptions = "pi
 const runClient = (...args: Parameters<typeof startClient>) => startClient(...args).ended;
 
 test("the command is the name it is called by, or else the first word", () => {
-  const words = (...argv: string[]) => commandLine(["node", ...argv]).rest;
+  const words = (...argv: string[]) => commandLine({ argv: ["node", ...argv], verbs: VERBS }).rest;
   expect(words("/usr/local/bin/update-cert", "--json")).toEqual(["update-cert", "--json"]);
   expect(words("/update-cert.sh")).toEqual(["update-cert"]);
   expect(words("/usr/local/bin/cert-sidecar", "status", "-v")).toEqual(["status", "-v"]);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { commandLine } from "../../src/cli.ts";
+import { VERBS } from "../../src/commands/index.ts";
 import { daemonPaths, lockFolder, takePaths } from "../../src/app/paths.ts";
 
 const USUAL = { tree: "/etc/letsencrypt", run: "/run/cert-sidecar", logs: "/var/log/letsencrypt" };
@@ -16,7 +17,10 @@ test("paths come before the command, by certbot's names and in any order", () =>
 });
 
 test("a command that is called by its own name keeps all its words", () => {
-  const { paths, rest } = commandLine(["node", "/usr/local/bin/update-cert", "--config-dir", "/d"]);
+  const { paths, rest } = commandLine({
+    argv: ["node", "/usr/local/bin/update-cert", "--config-dir", "/d"],
+    verbs: VERBS,
+  });
   expect({ paths, rest }).toEqual({ paths: USUAL, rest: ["update-cert", "--config-dir", "/d"] });
 });
 

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { OperatorError } from "../../../src/certificate/index.ts";
-import { runCommand, type CommandParts } from "../../../src/commands/index.ts";
+import { runCommand } from "../../../src/commands/index.ts";
+import { commandParts } from "../../support/command-parts.ts";
 
 const HOSTILE = "\u001b[2J\u001b]0;owned\u0007\u009b1A\u202eevil";
 
@@ -12,10 +13,7 @@ class Refused extends OperatorError {
 test("what a CA says can't take hold of the terminal, in progress, failure and remedy", async () => {
   let written = "";
   const write = (text: string) => void (written += text);
-  const unused = () => {
-    throw new Error("not for this command");
-  };
-  const parts: CommandParts = {
+  const parts = commandParts({
     readOptions: () => ({
       dryRun: false,
       forceRenewal: false,
@@ -30,12 +28,7 @@ test("what a CA says can't take hold of the terminal, in progress, failure and r
       log.debug("request.repeated", { reason: HOSTILE });
       throw new Refused(`The CA refused to say:\n${HOSTILE}`);
     },
-    changeAccountKey: unused,
-    inspect: unused,
-    tree: "/etc/letsencrypt",
-    busySince: () => undefined,
-    now: () => new Date("2026-06-01T12:00:05Z"),
-  };
+  });
   const io = { out: write, err: write, isTty: true, signal: new AbortController().signal };
   expect(await runCommand(parts, { command: "update-cert", args: [] }, io)).toBe(1);
   expect(written).toContain("doesn't offer the profile \ufffd[2J");

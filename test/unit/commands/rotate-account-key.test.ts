@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { runCommand, type CommandParts } from "../../../src/commands/index.ts";
 import { OperatorError } from "../../../src/certificate/index.ts";
 import type { KeyChange } from "../../../src/reconcile/index.ts";
+import { commandParts } from "../../support/command-parts.ts";
 
 const CHANGE: KeyChange = {
   previousId: "0".repeat(32),
@@ -15,18 +16,7 @@ class Refused extends OperatorError {
 
 async function rotate(args: readonly string[], changeAccountKey: CommandParts["changeAccountKey"]) {
   const written = { out: "", err: "" };
-  const unused = () => {
-    throw new Error("not for this command");
-  };
-  const parts: CommandParts = {
-    changeAccountKey,
-    readOptions: unused,
-    run: unused,
-    inspect: unused,
-    tree: "/etc/letsencrypt",
-    busySince: () => new Date("2026-06-01T12:00:00Z"),
-    now: () => new Date("2026-06-01T12:00:05Z"),
-  };
+  const parts = commandParts({ changeAccountKey, busySince: () => new Date("2026-06-01T12:00:00Z") });
   const io = {
     out: (text: string) => void (written.out += text),
     err: (text: string) => void (written.err += text),
