@@ -1,4 +1,5 @@
-import type { IssueRequest, ProfileChoice } from "../reconcile/index.ts";
+import type { ProfileChoice } from "../certificate/index.ts";
+import type { IssueRequest } from "../reconcile/index.ts";
 import type { Ca } from "./ca.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import { ProfileNotOfferedError } from "./failures/order-errors.ts";

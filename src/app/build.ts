@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { createCertificateAuthority } from "../acme/index.ts";
-import { OperatorError } from "../certificate/index.ts";
+import { DEFAULT_KEY_TYPE, OperatorError } from "../certificate/index.ts";
 import { createWebrootSolver } from "../challenge/index.ts";
 import { ConfigError, isPublicCa, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "../settings/index.ts";
 import type { Config, ConfigSources } from "../settings/index.ts";
@@ -107,40 +107,23 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
 }
 
 function toPolicy(config: Config): Policy {
-  const { wanted, directoryUrl, fallbackDirectoryUrl, email, profile, preferredChain, reuseKey } = config;
-  const { keyType, isKeyTypeChosen, webrootPath } = config;
-  const externalAccount = config.externalAccount && {
-    keyId: config.externalAccount.keyId,
-    hmacKey: config.externalAccount.hmacKey.reveal(),
-  };
-  return {
-    wanted,
-    directoryUrl,
-    fallbackDirectoryUrl,
-    email,
-    externalAccount,
-    profile,
-    preferredChain,
-    reuseKey,
-    keyType,
-    isKeyTypeChosen,
-    webrootPath,
-    isStaging,
-    isPublicCa,
-    stagingOf,
-    isRehearsalOnly: config.options.dryRun,
-    settingsDigest: digestOf(config, externalAccount),
-  };
+  const { schedule, docker, logLevel, logFormat, warnings, options, caBundlePath, verifyTls, ...asked } = config;
+  const { keyId, hmacKey } = asked.externalAccount ?? {};
+  const externalAccount = keyId !== undefined && hmacKey ? { keyId, hmacKey: hmacKey.reveal() } : undefined;
+  const order = { ...asked, externalAccount };
+  const settingsDigest = digestOf({ ...order, caBundlePath, verifyTls });
+  return { ...order, isStaging, isPublicCa, stagingOf, isRehearsalOnly: options.dryRun, settingsDigest };
 }
 
-// What isn't set is left out by JSON, so that a setting of a later version changes no digest. The secret is in it as part of
-// what is hashed alone.
-function digestOf(config: Config, externalAccount: Policy["externalAccount"]): string {
-  const { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath } = config;
-  const { fallbackDirectoryUrl, profile, preferredChain, reuseKey } = config;
-  const before = { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath };
-  const whatMatters = { ...before, fallbackDirectoryUrl, externalAccount, profile, preferredChain, reuseKey };
-  return createHash("sha256").update(JSON.stringify(whatMatters)).digest("base64url");
+// Of all that is not named above as beside the matter, so that a setting of a later version is in it by itself: what isn't set is
+// left out by JSON, and the first ones stand in the order of the first version. The secret is in it as part of what is hashed alone.
+function digestOf(matters: Readonly<Record<string, unknown>>): string {
+  const { wanted, directoryUrl, email, keyType = DEFAULT_KEY_TYPE, webrootPath, ...others } = matters;
+  const { verifyTls, caBundlePath, fallbackDirectoryUrl, ...rest } = others;
+  const known = { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath, fallbackDirectoryUrl };
+  return createHash("sha256")
+    .update(JSON.stringify({ ...known, ...rest }))
+    .digest("base64url");
 }
 
 /** The refusal for settings that name no certificate where the tree holds none either. Throws OperatorError. */

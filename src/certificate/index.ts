@@ -21,6 +21,8 @@ export { mapLimited } from "./map-limited.ts";
 export { asOperatorError, OperatorError, toFailure, UnexpectedError } from "./operator-error.ts";
 export type { Failure, FailureOrigin, HoldScope, RetryRule } from "./operator-error.ts";
 export { certificatesIn } from "./pem.ts";
+export { DEFAULT_KEY_TYPE } from "./order-settings.ts";
+export type { OrderSettings, OrderWish, ProfileChoice, WantedCertificate } from "./order-settings.ts";
 export { printable } from "./printable.ts";
 export {
   isRenewalInfoDue,

@@ -9,7 +9,6 @@ export type {
   IssuedCertificate,
   OpenOrder,
   IssueRequest,
-  ProfileChoice,
 } from "./issue/certificate-authority.ts";
 export type {
   DeployTarget,
@@ -49,7 +48,7 @@ export type {
 export { createLoop } from "./loop.ts";
 export type { Loop, LoopFacts } from "./loop.ts";
 export { automaticMode } from "./policy.ts";
-export type { Policy, RunMode, WantedCertificate } from "./policy.ts";
+export type { Policy, RunMode } from "./policy.ts";
 export { mendTree, reconcile } from "./reconcile.ts";
 export type { ReconcileParts, Run } from "./run.ts";
 export { isReached } from "./run-report.ts";

@@ -1,20 +1,11 @@
-import type { Identifier, KeyType, Leaf, OperatorError } from "../certificate/index.ts";
+import type { Identifier, KeyType, Leaf, OperatorError, OrderSettings } from "../certificate/index.ts";
 import type { CaLedger } from "./issue/ca/ledger.ts";
-import type { IssuedCertificate, OpenOrder, ProfileChoice } from "./issue/certificate-authority.ts";
+import type { IssuedCertificate, OpenOrder } from "./issue/certificate-authority.ts";
 import type { LineageState } from "./lineage-state.ts";
 
 /** How a lineage is renewed: the part of certbot's `renewal/<name>.conf` that we act on. */
-export type LineageSettings = {
-  readonly directoryUrl: string;
+export type LineageSettings = OrderSettings & {
   readonly accountId?: string | undefined;
-  readonly keyType: KeyType;
-  readonly webrootPath: string;
-  /** certbot's `preferred_profile` or `required_profile`. */
-  readonly profile?: ProfileChoice | undefined;
-  /** certbot's `preferred_chain`. */
-  readonly preferredChain?: string | undefined;
-  /** certbot's `reuse_key`: renewals keep the private key. */
-  readonly reuseKey: boolean;
   /** certbot's `autorenew`; false: an operator wants it left alone. */
   readonly autorenew: boolean;
   /** What certbot's conf asks for and we don't do, as `key = value`; absent when there is nothing. It stays in the conf. */

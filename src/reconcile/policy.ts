@@ -1,25 +1,13 @@
-import type { Identifier, KeyType } from "../certificate/index.ts";
-import type { ExternalAccount, ProfileChoice } from "./issue/certificate-authority.ts";
+import type { OrderWish, WantedCertificate } from "../certificate/index.ts";
+import type { ExternalAccount } from "./issue/certificate-authority.ts";
 
 /** What the operator's settings ask for, in the words of reconcile. */
-export type Policy = {
+export type Policy = OrderWish & {
   readonly wanted: readonly WantedCertificate[];
-  /** ACME directory of certificates that have none of their own on disk, and of all that `wanted` names. */
-  readonly directoryUrl: string;
   /** ACME directory that is tried when the first one has been failing; undefined: none. */
   readonly fallbackDirectoryUrl?: string | undefined;
   readonly email?: string | undefined;
   readonly externalAccount?: ExternalAccount | undefined;
-  /** Undefined: a certificate that is there keeps its own. */
-  readonly profile?: ProfileChoice | undefined;
-  /** Undefined: a certificate that is there keeps its own. */
-  readonly preferredChain?: string | undefined;
-  /** Undefined: a certificate that is there keeps its own. */
-  readonly reuseKey?: boolean | undefined;
-  readonly keyType: KeyType;
-  /** False: `keyType` is for new certificates alone, and one that is there keeps its own at a renewal, as with certbot. */
-  readonly isKeyTypeChosen: boolean;
-  readonly webrootPath: string;
   /** Whether a directory's certificates are for tests only: they are replaced at once by real ones, and never replace them. */
   readonly isStaging: (directoryUrl: string) => boolean;
   /** Whether a directory is a public CA's, staging left out: one whose limits a sidecar without a memory would burn. */
@@ -31,9 +19,6 @@ export type Policy = {
   /** Changes whenever a setting changes that could make a failed order succeed. */
   readonly settingsDigest: string;
 };
-
-/** One certificate that the settings name; its first name is the certificate's name. */
-export type WantedCertificate = { readonly name: string; readonly identifiers: readonly Identifier[] };
 
 /** What made a run start, and what it may do. */
 export type RunMode = {

@@ -1,5 +1,4 @@
-import { identifierKey, isGlobalAddress, type Identifier } from "../certificate/index.ts";
-import type { WantedCertificate } from "./domains.ts";
+import { identifierKey, isGlobalAddress, type Identifier, type WantedCertificate } from "../certificate/index.ts";
 import type { MistakeList } from "./mistake.ts";
 import { isLetsEncrypt, isPublicCa, isStaging } from "./servers.ts";
 

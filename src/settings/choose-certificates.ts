@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
-import { readWanted, splitDomainList, type TypedName, type WantedCertificate } from "./domains.ts";
+import type { WantedCertificate } from "../certificate/index.ts";
+import { readWanted, splitDomainList, type TypedName } from "./domains.ts";
 import type { MistakeList } from "./mistake.ts";
 import { optionValue, type ParsedOptions } from "./parse-options.ts";
 import { parseLineageName } from "./parse-values.ts";

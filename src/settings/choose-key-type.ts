@@ -7,22 +7,23 @@ const CURVES = { secp256r1: "ecdsa-p256", secp384r1: "ecdsa-p384" } as const;
 const RSA_SIZES = ["2048", "3072", "4096"] as const;
 
 /**
- * Joins certbot's three key options with `CERTBOT_KEY_TYPE`. As in certbot, a family without a size means RSA of 2048 bits
- * or the curve secp256r1, unless the setting already names one of that family.
+ * Joins certbot's three key options with `CERTBOT_KEY_TYPE`; undefined where nothing was said. As in certbot, a family without
+ * a size means RSA of 2048 bits or the curve secp256r1, unless the setting already names one of that family.
  */
-export function chooseKeyType(setting: KeyType, options: ParsedOptions, mistakes: MistakeList): KeyType {
+export function chooseKeyType(
+  setting: KeyType | undefined,
+  options: ParsedOptions,
+  mistakes: MistakeList,
+): KeyType | undefined {
   const read = <T>(name: "--key-type" | "--rsa-key-size" | "--elliptic-curve", parse: (text: string) => T) =>
     mistakes.attempt<T | undefined>(`CERTBOT_OPTIONS ${name}`, optionValue(options, name), parse, undefined);
-  const family = read("--key-type", oneOf(["ecdsa", "rsa"])) ?? (setting.startsWith("rsa-") ? "rsa" : "ecdsa");
+  const typed = read("--key-type", oneOf(["ecdsa", "rsa"]));
+  const family = typed ?? (setting?.startsWith("rsa-") ? "rsa" : "ecdsa");
   const size = read("--rsa-key-size", (text) => parseSize(text, family));
   const curve = read("--elliptic-curve", (text) => parseCurve(text, family));
-  const ofFamily = setting.startsWith(family) ? setting : undefined;
-  return family === "rsa" ? (size ?? ofFamily ?? "rsa-2048") : (curve ?? ofFamily ?? "ecdsa-p256");
-}
-
-/** Whether the options say anything of the key. */
-export function hasKeyOption(options: ParsedOptions): boolean {
-  return options.has("--key-type") || options.has("--rsa-key-size") || options.has("--elliptic-curve");
+  const ofFamily = setting?.startsWith(family) ? setting : undefined;
+  const chosen = (family === "rsa" ? size : curve) ?? ofFamily;
+  return chosen ?? (typed && (family === "rsa" ? "rsa-2048" : "ecdsa-p256"));
 }
 
 /** What the options say of keeping the key at renewals; undefined where they say nothing. */

@@ -1,8 +1,6 @@
+import type { ProfileChoice } from "../certificate/index.ts";
 import { ValueProblem, type MistakeList } from "./mistake.ts";
 import { optionValue, type ParsedOptions } from "./parse-options.ts";
-
-/** The certificate profile to ask for; one that is required and not offered fails before an order. */
-export type ChosenProfile = { readonly name: string; readonly isRequired: boolean };
 
 /**
  * Joins `CERTBOT_PROFILE` (`setting`) with certbot's two options. Two that differ are a mistake: the weaker one would act
@@ -12,7 +10,7 @@ export function chooseProfile(
   setting: string | undefined,
   options: ParsedOptions,
   mistakes: MistakeList,
-): ChosenProfile | undefined {
+): ProfileChoice | undefined {
   const read = (name: string, text: string | undefined) =>
     mistakes.attempt<string | undefined>(name, text, parseProfile, undefined);
   const fromSetting = read("CERTBOT_PROFILE", setting);

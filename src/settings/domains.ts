@@ -1,9 +1,13 @@
 import { createHash } from "node:crypto";
-import { identifierKey, isWildcard, parseIdentifier, sameIdentifiers, type Identifier } from "../certificate/index.ts";
+import {
+  identifierKey,
+  isWildcard,
+  parseIdentifier,
+  sameIdentifiers,
+  type Identifier,
+  type WantedCertificate,
+} from "../certificate/index.ts";
 import type { MistakeList } from "./mistake.ts";
-
-/** One certificate that the settings name; `name` is its lineage, its first name unless `--cert-name` says otherwise. */
-export type WantedCertificate = { readonly name: string; readonly identifiers: readonly Identifier[] };
 
 /** A name as it was typed, and where: `CERTBOT_DOMAIN` or `CERTBOT_OPTIONS -d`. */
 export type TypedName = { readonly text: string; readonly setting: string };

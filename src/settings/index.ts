@@ -2,7 +2,6 @@ export type { Config, SettingWarning } from "./config.ts";
 export { ConfigError, MISSING_DOMAIN, UsageError } from "./config-error.ts";
 export { describeSettings } from "./describe-settings.ts";
 export type { DockerEngine } from "./docker-engine.ts";
-export type { WantedCertificate } from "./domains.ts";
 export { formatMistake } from "./mistake.ts";
 export type { Mistake } from "./mistake.ts";
 export { parseConfig } from "./parse-config.ts";

@@ -1,7 +1,8 @@
+import type { OrderWish } from "../certificate/index.ts";
 import { checkNames } from "./check-names.ts";
 import { chooseCertificates } from "./choose-certificates.ts";
 import { chooseExternalAccount } from "./choose-external-account.ts";
-import { chooseKeyReuse, chooseKeyType, hasKeyOption } from "./choose-key-type.ts";
+import { chooseKeyReuse, chooseKeyType } from "./choose-key-type.ts";
 import { chooseProfile } from "./choose-profile.ts";
 import { chooseServers } from "./choose-server.ts";
 import { CONFIG_LOG_LEVELS, LOG_FORMATS, type Config } from "./config.ts";
@@ -20,7 +21,7 @@ import {
   parsePreferredChain,
   parseWebrootPath,
 } from "./parse-values.ts";
-import { readSettings, typedVariables, type RawSettings, type SettingSources } from "./read-settings.ts";
+import { readSettings, type RawSettings, type SettingSources } from "./read-settings.ts";
 import { SERVERS } from "./servers.ts";
 import { DEFAULT_WEBROOT_PATH, type SettingName } from "./settings-table.ts";
 import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
@@ -40,11 +41,10 @@ export function parseConfig(sources: ConfigSources): Config {
   const mistakes = new MistakeList();
   const raw = readSettings(sources, mistakes);
   const options = readOptionLine(raw.texts.get("CERTBOT_OPTIONS"), mistakes);
-  const isKeyTypeChosen = typedVariables(sources).has("CERTBOT_KEY_TYPE") || hasKeyOption(options);
   const reading = { raw, options, mistakes, isCronExpression: sources.isCronExpression };
   const [order, other] = [readOrderSettings(reading), readOtherSettings(reading)];
   const warnings = [...findServerWarnings(order), ...findOptionWarnings(options)];
-  const config = { ...order, isKeyTypeChosen, ...other, warnings };
+  const config = { ...order, ...other, warnings };
   if (mistakes.all.length > 0) throw new ConfigError(mistakes.all);
   return deepFreeze(config);
 }
@@ -56,18 +56,7 @@ type Reading = {
   readonly isCronExpression: ConfigSources["isCronExpression"];
 };
 
-type OrderSetting =
-  | "wanted"
-  | "email"
-  | "directoryUrl"
-  | "fallbackDirectoryUrl"
-  | "verifyTls"
-  | "externalAccount"
-  | "profile"
-  | "preferredChain"
-  | "reuseKey"
-  | "webrootPath"
-  | "keyType";
+type OrderSetting = keyof OrderWish | "wanted" | "email" | "fallbackDirectoryUrl" | "verifyTls" | "externalAccount";
 
 function readOrderSettings(reading: Reading): Pick<Config, OrderSetting> {
   const { raw, options, mistakes } = reading;
@@ -75,7 +64,7 @@ function readOrderSettings(reading: Reading): Pick<Config, OrderSetting> {
   const wanted = chooseCertificates(raw.texts.get("CERTBOT_DOMAIN"), options, mistakes);
   const email = read("CERTBOT_EMAIL", parseEmail, undefined);
   const webrootPath = read("CERTBOT_WEBROOT_PATH", parseWebrootPath, DEFAULT_WEBROOT_PATH);
-  const keyType = read("CERTBOT_KEY_TYPE", parseKeyType, "ecdsa-p256");
+  const keyType = read("CERTBOT_KEY_TYPE", parseKeyType, undefined);
   const profile = chooseProfile(raw.texts.get("CERTBOT_PROFILE"), options, mistakes);
   const servers = chooseServers(raw.texts, options, mistakes);
   if (servers) checkNames(wanted, { ...servers, profile: profile?.name }, mistakes);
@@ -93,7 +82,7 @@ function readOrderSettings(reading: Reading): Pick<Config, OrderSetting> {
   };
 }
 
-function readOtherSettings(reading: Reading): Omit<Config, OrderSetting | "isKeyTypeChosen" | "warnings"> {
+function readOtherSettings(reading: Reading): Omit<Config, OrderSetting | "warnings"> {
   const { raw, options, mistakes, isCronExpression } = reading;
   const { read } = readersOf(reading);
   read("CERTBOT_CHALLENGE", parseChallenge, "http-01");

@@ -13,7 +13,7 @@ export type SettingSources = {
   readonly readFile?: ((path: string) => string) | undefined;
 };
 
-/** Settings as text, each with its default where it has one. */
+/** Settings as text: those that were typed. */
 export type RawSettings = {
   readonly texts: ReadonlyMap<string, string>;
   readonly secrets: ReadonlyMap<string, Secret>;
@@ -41,12 +41,11 @@ export function readSettings(
   const typed = typedVariables(sources);
   const texts = new Map<string, string>();
   const secrets = new Map<string, Secret>();
-  for (const { name, defaultText, isSecret } of table) {
+  for (const { name, isSecret } of table) {
     const text = isSecret ? readSecretText(name, { typed, readFile: sources.readFile, mistakes }) : typed.get(name);
-    const value = text ?? defaultText;
-    if (value === undefined) continue;
-    if (isSecret) secrets.set(name, new Secret(value));
-    else texts.set(name, value);
+    if (text === undefined) continue;
+    if (isSecret) secrets.set(name, new Secret(text));
+    else texts.set(name, text);
   }
   refuseUnknown([...typed.keys()], table, mistakes);
   return { texts, secrets };

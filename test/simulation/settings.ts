@@ -41,8 +41,6 @@ export function policyOf(certificates: readonly (readonly string[])[], hasFallba
     wanted,
     directoryUrl: PRODUCTION,
     fallbackDirectoryUrl: hasFallback ? FALLBACK : undefined,
-    keyType: "ecdsa-p256",
-    isKeyTypeChosen: false,
     webrootPath: "/var/www/html",
     isStaging: (url) => url === STAGING,
     isPublicCa: (url) => url === PRODUCTION,

@@ -173,8 +173,6 @@ export class ReconcileStage {
     this.policy = {
       wanted: [],
       directoryUrl: PRODUCTION,
-      keyType: "ecdsa-p256",
-      isKeyTypeChosen: false,
       webrootPath: "/var/www/html",
       isStaging: (url) => url === STAGING,
       isPublicCa: (url) => url === PRODUCTION || url === LETS_ENCRYPT,

@@ -1,20 +1,15 @@
-import type { Identifier, KeyType, RenewalInfoAnswer } from "../../certificate/index.ts";
+import type { Identifier, OrderSettings, RenewalInfoAnswer } from "../../certificate/index.ts";
 import type { Log } from "../../ports/index.ts";
 import type { AccountChoice, KeyChange } from "../account-store.ts";
 
 /** One certificate to be asked for. */
-export type IssueRequest = {
+export type IssueRequest = Omit<OrderSettings, "reuseKey"> & {
   readonly lineage: string;
   readonly identifiers: readonly Identifier[];
-  readonly keyType: KeyType;
-  /** ACME directory URL (RFC 8555 §7.1.1). */
-  readonly directoryUrl: string;
   /** certbot's id of the account that the lineage was issued with, where it is known. */
   readonly accountId?: string | undefined;
   /** Contact of a new account, without `mailto:`; a known account is used as it is. */
   readonly email?: string | undefined;
-  /** Where to answer HTTP-01 (certbot's `webroot_path`). */
-  readonly webrootPath: string;
   /**
    * A rehearsal (`--dry-run`): a throw-away key that nobody keeps, and, where the CA has no staging, a throw-away account.
    * `account: "throw-away"` is decided by the caller, since only it knows what else the directory is used for.
@@ -22,9 +17,6 @@ export type IssueRequest = {
   readonly account: "stored" | "throw-away";
   /** Binds a new account to one at the CA's website (RFC 8555 §7.3.4); used where the CA requires it. */
   readonly externalAccount?: ExternalAccount | undefined;
-  readonly profile?: ProfileChoice | undefined;
-  /** The chain wanted of those that the CA offers: an issuer's common name, or the SHA-256 fingerprint of a certificate in it. */
-  readonly preferredChain?: string | undefined;
   /** The key to use again (`--reuse-key`), PKCS #8 in PEM; a new one is made where it is left out. */
   readonly privateKeyPem?: string | undefined;
   /**
@@ -51,9 +43,6 @@ export type OpenOrder = {
 
 /** Credentials for an external account binding; the key is base64url, as CAs hand it out. */
 export type ExternalAccount = { readonly keyId: string; readonly hmacKey: string };
-
-/** A certificate profile (draft-ietf-acme-profiles). One that is required and not offered fails before an order is placed. */
-export type ProfileChoice = { readonly name: string; readonly isRequired: boolean };
 
 /** What the CA gave for an {@link IssueRequest}. */
 export type IssuedCertificate = {

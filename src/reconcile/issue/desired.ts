@@ -1,6 +1,13 @@
-import { sameIdentifiers, type Identifier, type KeyType, type OperatorError } from "../../certificate/index.ts";
+import {
+  sameIdentifiers,
+  type Identifier,
+  type KeyType,
+  type OperatorError,
+  type WantedCertificate,
+} from "../../certificate/index.ts";
 import type { LineageSettings, LineageVersion, StoredLineage } from "../lineage-store.ts";
-import type { Policy, WantedCertificate } from "../policy.ts";
+import type { Policy } from "../policy.ts";
+import { isProductionKept, mergeOrder } from "./merge-order.ts";
 
 /** A certificate that must be valid on disk and served: what should be, beside what is. */
 export type DesiredCertificate = {
@@ -44,37 +51,16 @@ function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[]
 }
 
 function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
-  const { directoryUrl, webrootPath } = policy;
-  const stored = lineage?.settings;
-  const isKeptProduction = isProductionKept(stored, policy);
-  const isOfSameCa = isKeptProduction || stored?.directoryUrl === directoryUrl;
-  // What the fallback CA has helped out with still belongs to the first one.
-  const isHelpedOut = stored !== undefined && stored.directoryUrl === policy.fallbackDirectoryUrl;
-  const known = isOfSameCa || isHelpedOut ? stored : undefined;
+  const conf = lineage?.settings;
   return {
     lineage: lineage?.name ?? wanted.name,
     identifiers: wanted.identifiers,
-    settings: {
-      directoryUrl: stored && isKeptProduction ? stored.directoryUrl : directoryUrl,
-      keyType: stored && !policy.isKeyTypeChosen ? stored.keyType : policy.keyType,
-      webrootPath,
-      // Profiles and chains are a CA's own: another one may not have them.
-      profile: policy.profile ?? known?.profile,
-      preferredChain: policy.preferredChain ?? known?.preferredChain,
-      reuseKey: policy.reuseKey ?? stored?.reuseKey ?? false,
-      autorenew: stored?.autorenew ?? true,
-      accountId: isOfSameCa ? stored?.accountId : undefined,
-    },
+    ...mergeOrder(policy, conf),
     current: lineage?.current,
-    currentDirectoryUrl: stored?.directoryUrl,
-    currentKeyType: stored?.keyType,
-    isKeptProduction,
+    currentDirectoryUrl: conf?.directoryUrl,
+    currentKeyType: conf?.keyType,
     problem: lineage?.problem,
   };
-}
-
-function isProductionKept(stored: LineageSettings | undefined, { directoryUrl, isStaging }: Policy): boolean {
-  return stored !== undefined && isStaging(directoryUrl) && !isStaging(stored.directoryUrl);
 }
 
 function fromStored(lineage: StoredLineage, policy: Policy): DesiredCertificate[] {

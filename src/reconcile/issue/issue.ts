@@ -138,21 +138,20 @@ async function toRequest(parts: StepParts, { desired, order }: IssueContext): Pr
 }
 
 function requestFor({ policy }: StepParts, desired: DesiredCertificate, directoryUrl: string): IssueRequest {
-  const { lineage, identifiers, settings } = desired;
-  const { keyType, webrootPath, profile, preferredChain } = settings;
+  const { lineage, identifiers } = desired;
+  const { accountId, autorenew, unsupported, reuseKey, ...order } = desired.settings;
+  const { profile } = order;
   return {
+    ...order,
     lineage,
     identifiers,
-    keyType,
     directoryUrl,
     // An account of one CA is unknown at another.
-    accountId: directoryUrl === settings.directoryUrl ? settings.accountId : undefined,
+    accountId: directoryUrl === order.directoryUrl ? accountId : undefined,
     email: policy.email,
     externalAccount: policy.externalAccount,
-    webrootPath,
     // A fallback CA is there to keep the site up: what only the first one offers must not stop it.
     profile: profile && { ...profile, isRequired: profile.isRequired && directoryUrl !== policy.fallbackDirectoryUrl },
-    preferredChain,
     account: "stored",
   };
 }

@@ -24,8 +24,6 @@ function policy(directoryUrl: string, ...wanted: string[][]): Policy {
   return {
     wanted: wanted.map((texts) => ({ name: texts[0] ?? "", identifiers: names(...texts) })),
     directoryUrl,
-    keyType: "ecdsa-p256",
-    isKeyTypeChosen: false,
     webrootPath: "/w",
     isStaging: (url) => url === STAGING,
     isPublicCa: () => false,
@@ -80,5 +78,6 @@ test("a certificate that is there keeps its kind of key until the operator choos
   const wanted = policy(PRODUCTION, ["a.test"]);
   const keyTypeOf = (one: Policy) => resolveDesired(one, [stored("a.test", ["a.test"])])[0]?.settings.keyType;
   expect(keyTypeOf(wanted)).toBe("rsa-2048");
-  expect(keyTypeOf({ ...wanted, isKeyTypeChosen: true })).toBe("ecdsa-p256");
+  expect(keyTypeOf({ ...wanted, keyType: "ecdsa-p256" })).toBe("ecdsa-p256");
+  expect(resolveDesired(wanted, [])[0]?.settings.keyType).toBe("ecdsa-p256");
 });

@@ -116,7 +116,7 @@ test("an order that the CA has given up is followed by another one in the same t
 test("an order is for what was wanted then: other names, another key type, profile or CA, or a day, and it is left", async () => {
   const changes: ((stage: Awaited<ReturnType<typeof reconcileStage>>) => void)[] = [
     (stage) => stage.set("a.test,b.test"),
-    (stage) => stage.set("a.test", { keyType: "rsa-2048", isKeyTypeChosen: true }),
+    (stage) => stage.set("a.test", { keyType: "rsa-2048" }),
     (stage) => stage.set("a.test", { profile: { name: "shortlived", isRequired: false } }),
     (stage) => stage.set("a.test", { directoryUrl: FALLBACK }),
     (stage) => stage.pass(25 * HOUR),

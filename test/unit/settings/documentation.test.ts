@@ -36,6 +36,6 @@ describe(".env.example", () => {
     const environment = { CERTBOT_DOMAIN: "a.test", CERTBOT_EMAIL: "me@a.test" };
     const dotenvText = example.replace(/^# ([A-Z_]+=)/gm, "$1");
     // A default that is written out is a choice: a certificate that is there follows it.
-    expect(configOf(environment, { dotenvText })).toEqual({ ...configOf(environment), isKeyTypeChosen: true });
+    expect(configOf(environment, { dotenvText })).toEqual({ ...configOf(environment), keyType: "ecdsa-p256" });
   });
 });

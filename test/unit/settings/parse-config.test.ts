@@ -33,8 +33,7 @@ describe("settings that can be used", () => {
       verifyTls: true,
       caBundlePath: undefined,
       webrootPath: "/var/www/html",
-      keyType: "ecdsa-p256",
-      isKeyTypeChosen: false,
+      keyType: undefined,
       schedule: undefined,
       docker: { kind: "socket", socketPath: "/var/run/docker.sock" },
       logLevel: "info",
@@ -219,7 +218,6 @@ describe("CERTBOT_OPTIONS", () => {
     ["--key-type ecdsa --elliptic-curve secp256r1", "ecdsa-p384", "ecdsa-p256"],
   ])("joins %j with the key type %s to %s", (options, CERTBOT_KEY_TYPE, keyType) => {
     expect(withOptions(options, { CERTBOT_KEY_TYPE }).keyType).toBe(keyType);
-    expect(withOptions(options, { CERTBOT_KEY_TYPE }).isKeyTypeChosen).toBe(true);
   });
 
   test.each([
