@@ -1,14 +1,14 @@
 import type { FailedValidation, SpentOrder } from "../certificate/index.ts";
 import type { CaHold, CaLedger } from "../reconcile/index.ts";
-import { type LeftOut, type LooseRecord, readRecord } from "./loose-record.ts";
+import { type LeftOut, type JsonReader, readJson } from "./json-reader.ts";
 import { parseFailure } from "./state-text.ts";
 
 /** Reads the ledger of the CA with this directory, as {@link parseState} does. Throws an Error when it is another's or none. */
 export function parseLedger(text: string, directoryUrl: string, leftOut: LeftOut): CaLedger {
-  const record = readRecord(text, leftOut);
-  const named = record.text("directoryUrl");
+  const json = readJson(text, leftOut);
+  const named = json.text("directoryUrl");
   if (named !== directoryUrl) throw new Error(`it is about ${named ?? "no CA"}, not about ${directoryUrl}`);
-  const spending = record.record("spending");
+  const spending = json.object("spending");
   return {
     schema: 1,
     directoryUrl,
@@ -16,41 +16,41 @@ export function parseLedger(text: string, directoryUrl: string, leftOut: LeftOut
       orders: spending?.list("orders", parseOrder) ?? [],
       failedValidations: spending?.list("failedValidations", parseValidation) ?? [],
     },
-    holds: record.list("holds", parseHold),
+    holds: json.list("holds", parseHold),
   };
 }
 
-function parseOrder(record: LooseRecord): Required<SpentOrder> | undefined {
-  const [at, names] = [record.instant("at"), record.text("names")];
+function parseOrder(json: JsonReader): Required<SpentOrder> | undefined {
+  const [at, names] = [json.instant("at"), json.text("names")];
   if (at === undefined || names === undefined) return undefined;
   // In doubt it counts.
-  return { at, names, isExempt: record.flag("isExempt") ?? false, isIssued: record.flag("isIssued") ?? true };
+  return { at, names, isExempt: json.flag("isExempt") ?? false, isIssued: json.flag("isIssued") ?? true };
 }
 
-function parseValidation(record: LooseRecord): FailedValidation | undefined {
-  const [at, name] = [record.instant("at"), record.text("name")];
+function parseValidation(json: JsonReader): FailedValidation | undefined {
+  const [at, name] = [json.instant("at"), json.text("name")];
   return at === undefined || name === undefined ? undefined : { at, name };
 }
 
-function parseHold(record: LooseRecord): CaHold | undefined {
-  const scope = record.parsed("scope", parseScope);
-  const [askedAt, until] = [record.instant("askedAt"), record.instant("until")];
-  const failure = record.parsed("failure", parseFailure);
+function parseHold(json: JsonReader): CaHold | undefined {
+  const scope = json.parsed("scope", parseScope);
+  const [askedAt, until] = [json.instant("askedAt"), json.instant("until")];
+  const failure = json.parsed("failure", parseFailure);
   if (!scope || askedAt === undefined || until === undefined || !failure) return undefined;
   return { scope, askedAt, until, failure };
 }
 
-function parseScope(record: LooseRecord): CaHold["scope"] | undefined {
-  const kind = record.oneOf("kind", ["account", "names", "exact-set"]);
+function parseScope(json: JsonReader): CaHold["scope"] | undefined {
+  const kind = json.oneOf("kind", ["account", "names", "exact-set"]);
   switch (kind) {
     case "account":
       return { kind };
     case "names": {
-      const names = record.texts("names");
+      const names = json.texts("names");
       return names && { kind, names };
     }
     case "exact-set": {
-      const names = record.text("names");
+      const names = json.text("names");
       return names === undefined ? undefined : { kind, names };
     }
     case undefined:

@@ -1,22 +1,22 @@
 import { createPrivateKey } from "node:crypto";
 import { KEY_TYPES } from "../certificate/index.ts";
 import type { StoredOrder } from "../reconcile/index.ts";
-import { type LeftOut, readRecord } from "./loose-record.ts";
+import { type LeftOut, readJson } from "./json-reader.ts";
 
 /** Reads an order that was not seen through. Throws an Error when a part of it is missing, or its key can't be read. */
 export function parseOrder(text: string, leftOut: LeftOut): StoredOrder {
-  const record = readRecord(text, leftOut);
+  const json = readJson(text, leftOut);
   const order = {
     schema: 1,
-    url: wanted("url", record.text("url")),
-    privateKeyPem: wanted("privateKeyPem", record.text("privateKeyPem")),
-    isReplacement: record.flag("isReplacement") ?? false,
-    isKeyReused: record.flag("isKeyReused") ?? false,
-    directoryUrl: wanted("directoryUrl", record.text("directoryUrl")),
-    names: wanted("names", record.text("names")),
-    keyType: wanted("keyType", record.oneOf("keyType", KEY_TYPES)),
-    profile: record.text("profile"),
-    sentAt: wanted("sentAt", record.instant("sentAt")),
+    url: wanted("url", json.text("url")),
+    privateKeyPem: wanted("privateKeyPem", json.text("privateKeyPem")),
+    isReplacement: json.flag("isReplacement") ?? false,
+    isKeyReused: json.flag("isKeyReused") ?? false,
+    directoryUrl: wanted("directoryUrl", json.text("directoryUrl")),
+    names: wanted("names", json.text("names")),
+    keyType: wanted("keyType", json.oneOf("keyType", KEY_TYPES)),
+    profile: json.text("profile"),
+    sentAt: wanted("sentAt", json.instant("sentAt")),
   } as const;
   createPrivateKey(order.privateKeyPem);
   return order;

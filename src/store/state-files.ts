@@ -3,7 +3,7 @@ import type { Log } from "../ports/index.ts";
 import { FRESH_STATE, freshLedger, type CaLedger, type LineageState, type StoredOrder } from "../reconcile/index.ts";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
 import { parseLedger } from "./ledger-text.ts";
-import type { LeftOut } from "./loose-record.ts";
+import type { LeftOut } from "./json-reader.ts";
 import { readTextOf } from "./optional-reads.ts";
 import { parseOrder } from "./order-text.ts";
 import { parseState } from "./state-text.ts";

@@ -19,10 +19,10 @@ const MOST_RECORDS = 22;
 /** Reads a challenge's `validationRecord`. What is no such thing is left out: nothing but words for people is made of it. */
 export function readValidationRecords(data: unknown): readonly ValidationRecord[] {
   if (!Array.isArray(data)) return [];
-  return data.filter(isRecord).slice(0, MOST_RECORDS).flatMap(readRecord);
+  return data.filter(isRecord).slice(0, MOST_RECORDS).flatMap(readJson);
 }
 
-function readRecord({ url, hostname, port, addressesResolved, addressUsed }: Record<string, unknown>) {
+function readJson({ url, hostname, port, addressesResolved, addressUsed }: Record<string, unknown>) {
   if (typeof hostname !== "string" || (typeof port !== "string" && typeof port !== "number")) return [];
   const resolved: readonly unknown[] = Array.isArray(addressesResolved) ? addressesResolved : [];
   return [

@@ -7,7 +7,7 @@ type Json = Readonly<Record<string, unknown>>;
  * One JSON object of a file that an operator may have edited: a field that is absent or null is undefined, and so is one
  * that makes no sense, which is also named in the list of what was left out. No call throws.
  */
-export class LooseRecord {
+export class JsonReader {
   readonly #json: Json;
   readonly #path: string;
   readonly #leftOut: LeftOut;
@@ -50,12 +50,12 @@ export class LooseRecord {
     return this.#read(name, (value) => choices.find((choice) => choice === value));
   }
 
-  record(name: string): LooseRecord | undefined {
+  object(name: string): JsonReader | undefined {
     return this.#read(name, (value) => this.#inner(value, name));
   }
 
   /** What `parse` makes of an inner object; one that it can make nothing of is left out as a whole. */
-  parsed<Parsed>(name: string, parse: (record: LooseRecord) => Parsed | undefined): Parsed | undefined {
+  parsed<Parsed>(name: string, parse: (json: JsonReader) => Parsed | undefined): Parsed | undefined {
     return this.#read(name, (value) => {
       const inner = this.#inner(value, name);
       return inner && parse(inner);
@@ -63,11 +63,11 @@ export class LooseRecord {
   }
 
   /** What `parse` makes of each object in a list; those that it can make nothing of are left out. */
-  list<Parsed>(name: string, parse: (record: LooseRecord) => Parsed | undefined): Parsed[] {
+  list<Parsed>(name: string, parse: (json: JsonReader) => Parsed | undefined): Parsed[] {
     const items = this.#read(name, (value): readonly unknown[] | undefined =>
       Array.isArray(value) ? value : undefined,
     );
-    const inner = new LooseRecord(items ?? [], `${this.#path}${name}.`, this.#leftOut);
+    const inner = new JsonReader(items ?? [], `${this.#path}${name}.`, this.#leftOut);
     return inner.names.flatMap((index) => inner.parsed(index, parse) ?? []);
   }
 
@@ -76,9 +76,9 @@ export class LooseRecord {
     return this.#read(name, (value) => (Array.isArray(value) && value.every(isText) ? value : undefined));
   }
 
-  #inner(value: unknown, name: string): LooseRecord | undefined {
+  #inner(value: unknown, name: string): JsonReader | undefined {
     if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    return new LooseRecord(value, `${this.#path}${name}.`, this.#leftOut);
+    return new JsonReader(value, `${this.#path}${name}.`, this.#leftOut);
   }
 
   #read<Value>(name: string, parse: (value: unknown) => Value | undefined): Value | undefined {
@@ -91,10 +91,10 @@ export class LooseRecord {
 }
 
 /** Reads a file's text as one JSON object of schema 1. Throws an Error that says why it isn't one. */
-export function readRecord(text: string, leftOut: LeftOut): LooseRecord {
+export function readJson(text: string, leftOut: LeftOut): JsonReader {
   const json: unknown = JSON.parse(text);
   const isObject = typeof json === "object" && json !== null && !Array.isArray(json);
-  const record = isObject ? new LooseRecord(json, "", leftOut) : undefined;
-  if (record?.count("schema") !== 1) throw new Error("it is nothing that this version wrote");
-  return record;
+  const reader = isObject ? new JsonReader(json, "", leftOut) : undefined;
+  if (reader?.count("schema") !== 1) throw new Error("it is nothing that this version wrote");
+  return reader;
 }
