@@ -13,7 +13,7 @@ export type HoldScope =
   | { readonly kind: "exact-set" };
 
 /**
- * Where a failure came from, which decides whether a look at the CA is worth more than waiting, and whether another CA may
+ * Where a failure came from, which decides whether a probe of the CA is worth more than waiting, and whether another CA may
  * help: `ca-unreachable`: no answer, or none to the unsigned requests that everybody may make; `ca-failing`: it failed in
  * an order; `ca-refused`: it decided against us; `proof`: it could not verify a name; `here`: anything on our side.
  */

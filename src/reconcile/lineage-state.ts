@@ -50,7 +50,7 @@ export type AttemptState = {
 export type CaFailure = {
   readonly failedAt: string;
   readonly origin: FailureOrigin;
-  /** A look since then has found the CA not answering. */
+  /** A probe since then has found the CA not answering. */
   readonly isSeenDown?: boolean | undefined;
 };
 

@@ -1,7 +1,7 @@
 import { mapLimited, toFailure } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
 import { CaLedgers } from "./issue/ca/ledgers.ts";
-import { CaLooks } from "./issue/ca/probe.ts";
+import { CaProbes } from "./issue/ca/probe.ts";
 import { bringOnDisk } from "./issue/bring-on-disk.ts";
 import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy/deploy-all.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
@@ -30,7 +30,7 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
     const desired = resolveDesired(policy, stored);
     const broken = reportBroken(stored, desired, run);
     const chosen = choose(desired, broken, run.mode);
-    const memory = { ledgers: new CaLedgers(parts.store), looks: new CaLooks(parts.ca, run.signal) };
+    const memory = { ledgers: new CaLedgers(parts.store), probes: new CaProbes(parts.ca, run.signal) };
     const stepParts = { ...parts, policy, ...memory };
     if (run.mode.dryRun) {
       const rehearsed = await mapLimited(chosen, PARALLEL_ORDERS, (one) => bringOnDisk(stepParts, run, one));

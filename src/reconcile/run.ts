@@ -1,6 +1,6 @@
 import type { Clock, Log } from "../ports/index.ts";
 import type { CaLedgers } from "./issue/ca/ledgers.ts";
-import type { CaLooks } from "./issue/ca/probe.ts";
+import type { CaProbes } from "./issue/ca/probe.ts";
 import type { CertificateAuthority } from "./issue/certificate-authority.ts";
 import type { TargetFinder } from "./deploy/target.ts";
 import type { LineageStore } from "./lineage-store.ts";
@@ -24,7 +24,7 @@ export type ReconcileParts = {
 };
 
 /** What the steps of one run work with: beside the parts, what is remembered for as long as it lasts. */
-export type StepParts = ReconcileParts & { readonly ledgers: CaLedgers; readonly looks: CaLooks };
+export type StepParts = ReconcileParts & { readonly ledgers: CaLedgers; readonly probes: CaProbes };
 
 /** One run: where it tells what it does, and what stops it. */
 export type Run = { readonly mode: RunMode; readonly log: Log; readonly signal: AbortSignal };

@@ -309,10 +309,10 @@ describe("what is asked beside orders", () => {
   test.each(Object.entries({ ...TEMPORARY, ...LONG_TERM }))("%s is no CA that answers", async (_name, fault) => {
     for (const step of ["directory", "newNonce"] as const) {
       const { proxy, sidecar } = await connect(step, fault);
-      const look = () => sidecar.authority.isAnswering(proxy.directoryUrl, signal);
-      expect(await look()).toBe(false);
+      const probe = () => sidecar.authority.isAnswering(proxy.directoryUrl, signal);
+      expect(await probe()).toBe(false);
       proxy.heal();
-      expect(await look()).toBe(true);
+      expect(await probe()).toBe(true);
     }
   });
 });

@@ -180,7 +180,7 @@ test("an IPv4 address and a name share a certificate", async () => {
   expect(new Set(readLeaf(issued.certificatePem).identifiers)).toEqual(new Set(identifiers));
 });
 
-test("a look finds the CA answering, and its clock right", async () => {
+test("a probe finds the CA answering, and its clock right", async () => {
   const { authority } = await stage.sidecar();
   expect(await authority.isAnswering(stage.ca.directoryUrl, live())).toBe(true);
   expect(Math.abs(authority.clockAheadMs() ?? Infinity)).toBeLessThan(30_000);

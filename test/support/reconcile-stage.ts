@@ -77,9 +77,9 @@ class TestAuthority implements CertificateAuthority {
   /** What it says of when to renew a certificate; by default it has no renewal information. */
   suggestion: (directoryUrl: string, certificateId: string) => RenewalInfoAnswer = () => ({ kind: "unsupported" });
   readonly questions: { readonly at: Date; readonly certificateId: string }[] = [];
-  /** Whether it answers a look. */
+  /** Whether it answers a probe. */
   isUp: (directoryUrl: string) => boolean = () => true;
-  looks = 0;
+  probes = 0;
   /** Whether an order whose CSR it has got can be collected later, and what it has for those. */
   keepsOrders = false;
   readonly open = new Map<string, IssuedCertificate>();
@@ -123,7 +123,7 @@ class TestAuthority implements CertificateAuthority {
   }
 
   async isAnswering(directoryUrl: string): Promise<boolean> {
-    this.looks += 1;
+    this.probes += 1;
     return this.isUp(directoryUrl);
   }
 

@@ -38,7 +38,7 @@ export async function recordStart(parts: StepParts, { desired, order }: IssueCon
     lastFailedAt: startedAt.toISOString(),
     // What a death in the middle leaves to be read.
     lastFailure: toFailure(new AttemptInterruptedError(desired.lineage, startedAt)),
-    // A start that dies must not be looked past at the next one: the pause before a look begins anew.
+    // A start that dies must not be looked past at the next one: the pause before a probe begins anew.
     atCa: known.atCa && withRestarted(known.atCa, order.directoryUrl, startedAt),
     lastDirectoryUrl: order.directoryUrl,
     lastNames: exactSetKey(desired.identifiers),

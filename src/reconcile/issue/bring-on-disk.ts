@@ -1,6 +1,6 @@
 import {
   exactSetKey,
-  LOOK_EVERY_MS,
+  PROBE_EVERY_MS,
   nextRenewalInfoAt,
   planRenewal,
   renewalInfoMoment,
@@ -51,7 +51,7 @@ async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate
     : known;
   const desired = isOldSetsTurn(asked, state, parts.clock.now()) ? withOldNames(asked) : asked;
   const facts = await gatherFacts(parts, run, { desired, state });
-  const decision = await decideWithLook(parts, run, facts);
+  const decision = await decideWithProbe(parts, run, facts);
   if (decision.kind === "current") await forgetFailures(parts, { desired, state });
   if (decision.kind === "show-again") {
     return withNextRenewal(parts, await showAgain(parts, run, { desired, version: decision.version }));
@@ -59,7 +59,7 @@ async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate
   if (decision.kind !== "issue") {
     return withRenewalInfo(toReport(parts, run, { desired, decision }), { desired, state, now: facts.now });
   }
-  const unreachable = parts.looks.unreachable(decision.directoryUrl);
+  const unreachable = parts.probes.unreachable(decision.directoryUrl);
   if (unreachable !== undefined) {
     // It would only cost the time limits of its requests once more, and hold the others up.
     const { because } = decision;
@@ -89,13 +89,13 @@ function withOldNames(desired: DesiredCertificate): DesiredCertificate {
   return { ...desired, identifiers: desired.current?.leaf.identifiers ?? desired.identifiers };
 }
 
-// While a CA is failing a look at it may be worth more than waiting: it costs no limit, and an outage may be over.
-async function decideWithLook(parts: StepParts, { log }: Run, facts: IssueFacts): Promise<IssueDecision> {
+// While a CA is failing a probe of it may be worth more than waiting: it costs no limit, and an outage may be over.
+async function decideWithProbe(parts: StepParts, { log }: Run, facts: IssueFacts): Promise<IssueDecision> {
   const decision = decideIssue(facts);
   if (decision.kind !== "hold" || !decision.looks?.length) return decision;
   const { lineage } = facts.desired;
   const seen = await Promise.all(
-    decision.looks.map(async (ca) => ({ ca, isAnswering: await parts.looks.isAnswering(ca) })),
+    decision.looks.map(async (ca) => ({ ca, isAnswering: await parts.probes.isAnswering(ca) })),
   );
   const answering = seen.flatMap(({ ca, isAnswering }) => (isAnswering ? [ca] : []));
   const again = decideIssue({ ...facts, answering });
@@ -106,8 +106,8 @@ async function decideWithLook(parts: StepParts, { log }: Run, facts: IssueFacts)
     facts,
     seen.flatMap(({ ca, isAnswering }) => (isAnswering ? [] : [ca])),
   );
-  const lookAt = new Date(facts.now.getTime() + LOOK_EVERY_MS * (1 - parts.random() / 10));
-  const recheckAt = again.recheckAt && again.recheckAt < lookAt ? again.recheckAt : lookAt;
+  const probeAt = new Date(facts.now.getTime() + PROBE_EVERY_MS * (1 - parts.random() / 10));
+  const recheckAt = again.recheckAt && again.recheckAt < probeAt ? again.recheckAt : probeAt;
   return { ...again, recheckAt: recheckAt < again.until ? recheckAt : undefined };
 }
 

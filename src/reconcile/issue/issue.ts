@@ -92,7 +92,7 @@ async function failed(parts: StepParts, context: IssueContext, thrown: unknown):
   const { origin, code } = asOperatorError(thrown);
   // Fetched again it would be the same.
   if (code === "ISSUED_CERTIFICATE_UNUSABLE") await forgetOrder(parts, context);
-  if (origin === "ca-unreachable") parts.looks.noteUnreachable(order.directoryUrl, thrown);
+  if (origin === "ca-unreachable") parts.probes.noteUnreachable(order.directoryUrl, thrown);
   await recordRefusal(parts, context, thrown);
   return { ...common, outcome: "failed", ...(await recordFailure(parts, context, thrown)) };
 }

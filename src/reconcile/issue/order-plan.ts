@@ -3,7 +3,7 @@ import {
   lastResortAt,
   limitsOf,
   planBudget,
-  planLook,
+  planProbe,
   toFailure,
   type Failure,
 } from "../../certificate/index.ts";
@@ -27,7 +27,7 @@ export type OrderPlan =
       readonly because: IssueReason;
       readonly until: Date;
       readonly problem?: Failure | undefined;
-      /** A look at one of the CAs with these directories may end the wait now. */
+      /** A probe of one of the CAs with these directories may end the wait now. Named as `status --json` shows it. */
       readonly looks?: readonly string[] | undefined;
       /** When something other than time may have ended the wait: the CA answers again, or it is the fallback CA's turn. */
       readonly recheckAt?: Date | undefined;
@@ -147,20 +147,20 @@ export function heldByUs(facts: IssueFacts, because: IssueReason, directoryUrl: 
     return { kind: "hold", because, until, problem: toFailure(new HastyRenewalInfoError(desired.lineage)) };
   }
   const hold: Hold = { kind: "hold", because, until, problem: lastFailure };
-  const plan = lookPlan(facts, directoryUrl);
+  const plan = probePlan(facts, directoryUrl);
   if (!plan) return hold;
   const isAnswering = facts.answering?.includes(directoryUrl) ?? false;
   if (isAnswering && now >= plan.liftsAt) return undefined;
-  if (now >= plan.lookAt && !isAnswering) return { ...hold, looks: [directoryUrl] };
-  return { ...hold, recheckAt: plan.lookAt > now ? plan.lookAt : plan.liftsAt };
+  if (now >= plan.probeAt && !isAnswering) return { ...hold, looks: [directoryUrl] };
+  return { ...hold, recheckAt: plan.probeAt > now ? plan.probeAt : plan.liftsAt };
 }
 
-function lookPlan({ attempts, desired, now }: IssueFacts, directoryUrl: string) {
+function probePlan({ attempts, desired, now }: IssueFacts, directoryUrl: string) {
   const failure = attempts.atCa?.[directoryUrl];
   if (!failure) return undefined;
   const { origin, isSeenDown = false } = failure;
   const failedAt = new Date(failure.failedAt);
-  return planLook({ origin, failedAt, isSeenDown, validity: desired.current?.leaf.validity }, now);
+  return planProbe({ origin, failedAt, isSeenDown, validity: desired.current?.leaf.validity }, now);
 }
 
 function earlier(a: Date | undefined, b: Date | undefined): Date | undefined {

@@ -23,7 +23,7 @@ export async function refreshRenewalInfo(
   if (!current || certificateId === undefined || currentDirectoryUrl === undefined) return state;
   const facts = { certificateId, validity: current.leaf.validity, now: parts.clock.now() };
   if (!isRenewalInfoDue(state.renewalInfo, facts)) return state;
-  const answer = await parts.looks.renewalInfo(currentDirectoryUrl, certificateId);
+  const answer = await parts.probes.renewalInfo(currentDirectoryUrl, certificateId);
   const renewalInfo = takeRenewalInfo(state.renewalInfo, answer, facts, parts.random);
   tell(run, { lineage, before: state.renewalInfo, after: renewalInfo, answer });
   const next = { ...state, renewalInfo };

@@ -82,7 +82,7 @@ test("the questions of many certificates wake a few runs, not one each", async (
   expect(stage.ca.questions.length).toBeGreaterThanOrEqual(80);
 });
 
-test("an order that a restart cuts off doesn't end the looks at a CA that was down", async () => {
+test("an order that a restart cuts off doesn't end the probes of a CA that was down", async () => {
   const stage = await reconcileStage();
   await stage.run();
   stage.pass(60 * DAY);

@@ -41,7 +41,7 @@ test("an hour in which the CA answers is enough, in the last third of the life a
   expect(stage.told("ca.answering")).toHaveLength(1);
 });
 
-test("looks come each half hour, and tries no more often than the back-off while it is down", async () => {
+test("probes come each half hour, and tries no more often than the back-off while it is down", async () => {
   const { stage, take } = await outageStage();
   await stage.run();
   stage.pass(60 * DAY);
@@ -49,8 +49,8 @@ test("looks come each half hour, and tries no more often than the back-off while
   await stage.live(5 * DAY, { everyMs: DAY });
   // 1, 10, 100 minutes, then daily.
   expect(stage.ca.orders.length - 1).toBeLessThanOrEqual(9);
-  expect(stage.ca.looks).toBeGreaterThan(5 * 40);
-  expect(stage.ca.looks).toBeLessThan(5 * 60);
+  expect(stage.ca.probes).toBeGreaterThan(5 * 40);
+  expect(stage.ca.probes).toBeLessThan(5 * 60);
 });
 
 test("a hundred starts against a CA that is down place the orders of the plan, and one each hour and a half at most", async () => {

@@ -5,7 +5,7 @@ import type { CertificateAuthority } from "../certificate-authority.ts";
 const MOST_IN_VAIN = 3;
 
 /** What one run asks CAs beside orders: a CA that doesn't answer for one certificate isn't asked for each of the others. */
-export class CaLooks {
+export class CaProbes {
   readonly #ca: CertificateAuthority;
   readonly #signal: AbortSignal;
   readonly #answering = new Map<string, Promise<boolean>>();
@@ -18,7 +18,7 @@ export class CaLooks {
     this.#signal = signal;
   }
 
-  /** Whether the CA answers; looked at once a run. Throws only the signal's reason. */
+  /** Whether the CA answers; probed once a run. Throws only the signal's reason. */
   isAnswering(directoryUrl: string): Promise<boolean> {
     const known = this.#answering.get(directoryUrl) ?? this.#ca.isAnswering(directoryUrl, this.#signal);
     this.#answering.set(directoryUrl, known);
