@@ -63,7 +63,7 @@ function createParts(): ReconcileParts {
     }),
     store: createLineageStore({ root, log }),
     finder: new SimulatedTarget(root),
-    storage: { look: async () => ({ kind: "lasting" }) },
+    storage: { inspect: async () => ({ kind: "lasting" }) },
     clock,
     random: createDraws(1, "process").next,
     policy: policyOf(certificates(), false),

@@ -56,7 +56,7 @@ export async function inspect(
     const targets = await observeAll(found?.targets ?? [], { desired: one, owned: owned.get(one.lineage) }, signal);
     certificates.push({ desired: one, ...known, targets });
   }
-  const storage = await parts.storage.look(signal);
+  const storage = await parts.storage.inspect(signal);
   const known = new Set(desired.map(({ lineage }) => lineage));
   return { certificates, unreadable: stored.filter(({ name }) => !known.has(name)), found, storage };
 }

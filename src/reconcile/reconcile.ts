@@ -74,7 +74,7 @@ async function listMended(parts: ReconcileParts, log: Log): Promise<readonly Sto
 
 async function tellAtStart(parts: ReconcileParts, run: Run, stored: readonly StoredLineage[]): Promise<void> {
   tellUnsupported(stored, run.log);
-  const storage = await parts.storage.look(run.signal);
+  const storage = await parts.storage.inspect(run.signal);
   if (storage.kind === "ephemeral") run.log.warn("storage.ephemeral", storage);
 }
 

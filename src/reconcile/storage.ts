@@ -7,5 +7,5 @@ export type StorageFinding =
 /** Finds out how a folder is stored. */
 export interface StorageProbe {
   /** Looks at the mounts, and at Docker where it answers; in bounded time. Throws only the signal's reason. */
-  look(signal: AbortSignal): Promise<StorageFinding>;
+  inspect(signal: AbortSignal): Promise<StorageFinding>;
 }

@@ -26,7 +26,7 @@ async function lookIn(...options: readonly string[]) {
   const traces = { mountinfo: async () => mountinfo, hostname: () => NAME };
   const timeouts = { callMs: 10_000, execMs: 10_000 };
   const engine = createEngine({ docker: engineUnderTest(), clock: systemClock, timeouts });
-  return createStorageProbe({ engine, traces, folder: FOLDER }).look(NEVER);
+  return createStorageProbe({ engine, traces, folder: FOLDER }).inspect(NEVER);
 }
 
 test("a folder without a mount goes with the container", async () => {

@@ -57,7 +57,7 @@ export class SidecarProcess implements Mortal {
       ca: this.#authority(clock, createAccountStore({ root, fs })),
       store: createLineageStore({ root, log, fs }),
       finder: parts.finder,
-      storage: { look: async () => ({ kind: "lasting" }) },
+      storage: { inspect: async () => ({ kind: "lasting" }) },
       clock,
       random: parts.random,
       policy: parts.policy,

@@ -214,7 +214,7 @@ export class ReconcileStage {
       clock: { now: () => this.now(), sleep },
       random: this.#random,
       policy: this.policy,
-      storage: { look: async () => this.storage },
+      storage: { inspect: async () => this.storage },
       mayAct: async () => this.isHolder,
       servedWithinMs: 5000,
     };

@@ -19,7 +19,7 @@ export async function gatherFacts(
     if (!ledger) throw new Error(`no ledger of ${directoryUrl} was read`);
     return ledger;
   };
-  const storage = await parts.storage.look(signal);
+  const storage = await parts.storage.inspect(signal);
   const paidAt = await whereOpen(parts, { desired, attempts, isForced: mode.forceRenewal });
   const putBack = await findPutBack(parts, { desired, state });
   return { desired, attempts, renewalInfo, ledgerOf, paidAt, putBack, storage, policy, mode, now: parts.clock.now() };

@@ -5,7 +5,7 @@ import type { Engine } from "./engine.ts";
 import { isWithin, mountOf, readMounts, type Mount } from "./mountinfo.ts";
 import { containerIdFromMounts, ENGINE_FILES, findOwnContainer, type OwnTraces } from "./own-container.ts";
 
-/** What the probe looks with. */
+/** What the probe works with. */
 export type ProbeParts = {
   readonly engine: Engine;
   readonly traces: OwnTraces;
@@ -20,17 +20,17 @@ export type ProbeParts = {
 export function createStorageProbe(parts: ProbeParts): StorageProbe {
   let known: StorageFinding | undefined;
   return {
-    look: async (signal) => {
+    inspect: async (signal) => {
       if (known !== undefined) return known;
       const told = await mountsToldByDocker(parts, signal);
-      const finding = await look(parts, told ?? []);
+      const finding = await inspect(parts, told ?? []);
       if (told !== undefined) known = finding;
       return finding;
     },
   };
 }
 
-async function look({ folder, traces }: ProbeParts, told: readonly ContainerMount[]): Promise<StorageFinding> {
+async function inspect({ folder, traces }: ProbeParts, told: readonly ContainerMount[]): Promise<StorageFinding> {
   const mountinfo = await traces.mountinfo();
   const path = await realpath(folder).catch(() => folder);
   const mounts = readMounts(mountinfo);

@@ -50,7 +50,7 @@ async function probeIn({ lines, folder = FOLDER, mounts, binds }: Machine) {
 }
 
 async function look(machine: Machine) {
-  return (await probeIn(machine)).look(NEVER);
+  return (await probeIn(machine)).inspect(NEVER);
 }
 
 const lasting = { kind: "lasting" };
@@ -186,9 +186,9 @@ describe("an anonymous volume is left behind by the next container", () => {
 
   test("with Docker silent nothing is known of it, and it is looked at anew once Docker answers", async () => {
     const probe = await probeIn({ lines: [...CONTAINER, onVolume(ANONYMOUS)] });
-    expect(await probe.look(NEVER)).toEqual(lasting);
+    expect(await probe.inspect(NEVER)).toEqual(lasting);
     const asked = fake?.requests.length ?? 0;
-    await probe.look(NEVER);
+    await probe.inspect(NEVER);
     expect(fake?.requests.length).toBeGreaterThan(asked);
   });
 
@@ -244,9 +244,9 @@ describe("what is on a disk of the host lasts", () => {
 
 test("it looks once, and not at all for somebody who has gone", async () => {
   const probe = await probeIn({ lines: [...CONTAINER, BIND], mounts: [] });
-  await expect(probe.look(AbortSignal.abort(new Error("stopping")))).rejects.toThrow("stopping");
-  expect(await probe.look(NEVER)).toEqual(lasting);
+  await expect(probe.inspect(AbortSignal.abort(new Error("stopping")))).rejects.toThrow("stopping");
+  expect(await probe.inspect(NEVER)).toEqual(lasting);
   const asked = fake?.requests.length;
-  expect(await probe.look(NEVER)).toEqual(lasting);
+  expect(await probe.inspect(NEVER)).toEqual(lasting);
   expect(fake?.requests.length).toBe(asked);
 });
