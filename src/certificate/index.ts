@@ -19,7 +19,7 @@ export { PROBE_EVERY_MS, planProbe } from "./probe-plan.ts";
 export type { ProbeFacts, ProbePlan } from "./probe-plan.ts";
 export { mapLimited } from "./map-limited.ts";
 export { asOperatorError, OperatorError, toFailure, UnexpectedError } from "./operator-error.ts";
-export type { Failure, FailureOrigin, HoldScope, RetryRule } from "./operator-error.ts";
+export type { Failure, FailureOrigin, WaitScope, RetryRule } from "./operator-error.ts";
 export { certificatesIn } from "./pem.ts";
 export { DEFAULT_KEY_TYPE } from "./order-settings.ts";
 export type { OrderSettings, OrderWish, ProfileChoice, WantedCertificate } from "./order-settings.ts";

@@ -1,13 +1,13 @@
 import type { Identifier } from "./identifier.ts";
 
 /** When a failed step may be tried again: never, at the next run, or not before an instant the other side named. */
-export type RetryRule = "never" | "next-run" | { readonly notBefore: Date; readonly scope?: HoldScope | undefined };
+export type RetryRule = "never" | "next-run" | { readonly notBefore: Date; readonly scope?: WaitScope | undefined };
 
 /**
  * What a CA's request for patience holds for: all orders of the account (the default), orders with one of these names or a
  * name below them, or orders for exactly this set of names.
  */
-export type HoldScope =
+export type WaitScope =
   | { readonly kind: "account" }
   | { readonly kind: "names"; readonly names: readonly string[] }
   | { readonly kind: "exact-set" };

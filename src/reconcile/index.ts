@@ -1,7 +1,7 @@
 export type { Account, AccountChoice, AccountKey, AccountStore, KeyChange, Registration } from "./account-store.ts";
 export { changeAccountKey } from "./account-key.ts";
 export { freshLedger } from "./issue/ca/ledger.ts";
-export type { CaHold, CaLedger } from "./issue/ca/ledger.ts";
+export type { CaWait, CaLedger } from "./issue/ca/ledger.ts";
 export type {
   CertificateAuthority,
   ExternalAccount,

@@ -1,7 +1,7 @@
 import { asOperatorError, identifierKey, type Identifier } from "../certificate/index.ts";
 import type { DeployTarget, Found, ServedFinding } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
-import { CaLedgers } from "./issue/ca/ledgers.ts";
+import { CaLedgers } from "./issue/ca/ledger.ts";
 import { gatherFacts } from "./issue/gather-facts.ts";
 import { decideIssue, type IssueDecision } from "./issue/decision.ts";
 import { FRESH_STATE, type AttemptState, type LineageState } from "./lineage-state.ts";

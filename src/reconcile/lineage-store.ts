@@ -1,5 +1,5 @@
 import type { Identifier, KeyType, Leaf, OperatorError, OrderSettings } from "../certificate/index.ts";
-import type { CaLedger } from "./issue/ca/ledger.ts";
+import type { LedgerStore } from "./issue/ca/ledger.ts";
 import type { IssuedCertificate, OpenOrder } from "./issue/certificate-authority.ts";
 import type { LineageState } from "./lineage-state.ts";
 
@@ -57,7 +57,7 @@ export type StoredOrder = OpenOrder & {
  * `/etc/letsencrypt` as certbot 5 keeps it. One process writes at a time (the lock is the caller's); readers are never
  * shown a half-written version: exactly one `rename` publishes it.
  */
-export interface LineageStore {
+export interface LineageStore extends LedgerStore {
   /** Every lineage with a `renewal/*.conf`, by name. Never throws for one bad lineage: it is listed with its `problem`. */
   list(): Promise<readonly StoredLineage[]>;
   /** Mends what a death in the middle of `install` left; says what it did. May run twice, and must run before `install`. */
@@ -89,10 +89,6 @@ export interface LineageStore {
   saveOrder(lineage: string, order: StoredOrder): Promise<void>;
   /** Forgets it. May run twice. Throws OperatorError. */
   removeOrder(lineage: string): Promise<void>;
-  /** What we remember of a CA; as {@link loadState}. */
-  loadLedger(directoryUrl: string): Promise<CaLedger>;
-  /** Replaces a CA's ledger durably and atomically. Throws OperatorError. */
-  saveLedger(ledger: CaLedger): Promise<void>;
   /** Leaves the list that nginx's certificate step reads: one line a certificate, lineage then names. Writes only a change. */
   saveCertificateList(
     certificates: readonly { readonly lineage: string; readonly identifiers: readonly Identifier[] }[],

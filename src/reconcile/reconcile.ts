@@ -1,6 +1,6 @@
 import { mapLimited, toFailure } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
-import { CaLedgers } from "./issue/ca/ledgers.ts";
+import { CaLedgers } from "./issue/ca/ledger.ts";
 import { CaProbes } from "./issue/ca/probe.ts";
 import { bringOnDisk } from "./issue/bring-on-disk.ts";
 import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy/deploy-all.ts";

@@ -1,5 +1,5 @@
 import type { Clock, Log } from "../ports/index.ts";
-import type { CaLedgers } from "./issue/ca/ledgers.ts";
+import type { CaLedgers } from "./issue/ca/ledger.ts";
 import type { CaProbes } from "./issue/ca/probe.ts";
 import type { CertificateAuthority } from "./issue/certificate-authority.ts";
 import type { TargetFinder } from "./deploy/target.ts";

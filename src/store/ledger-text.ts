@@ -1,5 +1,5 @@
 import type { FailedValidation, SpentOrder } from "../certificate/index.ts";
-import type { CaHold, CaLedger } from "../reconcile/index.ts";
+import type { CaWait, CaLedger } from "../reconcile/index.ts";
 import { type LeftOut, type JsonReader, readJson } from "./json-reader.ts";
 import { parseFailure } from "./state-text.ts";
 
@@ -16,7 +16,7 @@ export function parseLedger(text: string, directoryUrl: string, leftOut: LeftOut
       orders: spending?.list("orders", parseOrder) ?? [],
       failedValidations: spending?.list("failedValidations", parseValidation) ?? [],
     },
-    holds: json.list("holds", parseHold),
+    holds: json.list("holds", parseWait),
   };
 }
 
@@ -32,7 +32,7 @@ function parseValidation(json: JsonReader): FailedValidation | undefined {
   return at === undefined || name === undefined ? undefined : { at, name };
 }
 
-function parseHold(json: JsonReader): CaHold | undefined {
+function parseWait(json: JsonReader): CaWait | undefined {
   const scope = json.parsed("scope", parseScope);
   const [askedAt, until] = [json.instant("askedAt"), json.instant("until")];
   const failure = json.parsed("failure", parseFailure);
@@ -40,7 +40,7 @@ function parseHold(json: JsonReader): CaHold | undefined {
   return { scope, askedAt, until, failure };
 }
 
-function parseScope(json: JsonReader): CaHold["scope"] | undefined {
+function parseScope(json: JsonReader): CaWait["scope"] | undefined {
   const kind = json.oneOf("kind", ["account", "names", "exact-set"]);
   switch (kind) {
     case "account":

@@ -5,7 +5,7 @@ import {
   OperatorError,
   parseIdentifier,
   type FailureOrigin,
-  type HoldScope,
+  type WaitScope,
   type RenewalInfoAnswer,
   type RetryRule,
 } from "../../src/certificate/index.ts";
@@ -49,7 +49,7 @@ export class CaFailure extends OperatorError {
   override readonly retry: RetryRule;
   override readonly origin: FailureOrigin;
 
-  constructor(notBefore?: Date, { scope, origin }: { scope?: HoldScope | undefined; origin?: FailureOrigin } = {}) {
+  constructor(notBefore?: Date, { scope, origin }: { scope?: WaitScope | undefined; origin?: FailureOrigin } = {}) {
     super("the CA says no");
     this.retry = notBefore ? { notBefore, scope } : "next-run";
     this.origin = origin ?? "ca-refused";

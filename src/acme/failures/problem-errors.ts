@@ -1,6 +1,6 @@
 import {
   type FailureOrigin,
-  type HoldScope,
+  type WaitScope,
   type Identifier,
   OperatorError,
   type RetryRule,
@@ -32,7 +32,7 @@ export class ProblemError extends OperatorError {
 }
 
 /** How long a CA wants to be left alone (429, or 503 with a time: RFC 8555 §6.6), and with which orders. */
-export type RateLimit = { readonly notBefore?: Date | undefined; readonly scope: HoldScope };
+export type RateLimit = { readonly notBefore?: Date | undefined; readonly scope: WaitScope };
 
 /** A limit of the CA is reached; the message says for which orders and until when. The daemon waits that long. */
 export class RateLimitedError extends OperatorError {

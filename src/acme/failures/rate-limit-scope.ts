@@ -1,14 +1,14 @@
-import type { HoldScope, Identifier } from "../../certificate/index.ts";
+import type { WaitScope, Identifier } from "../../certificate/index.ts";
 import type { Problem } from "./problem.ts";
 
 /** What a limit holds for whose words nobody knows: knocking with other names would be counted there. */
-export const ACCOUNT: HoldScope = { kind: "account" };
+export const ACCOUNT: WaitScope = { kind: "account" };
 
 /**
  * What a CA's limit holds for, by its words: the documentation's heading that it links, or what it counts. Names that are not
  * `ordered`, nor above one that is, say nothing of this order: then it holds for the whole account, as outside of orders.
  */
-export function rateLimitScope(problem: Problem, ordered: readonly Identifier[]): HoldScope {
+export function rateLimitScope(problem: Problem, ordered: readonly Identifier[]): WaitScope {
   if (ordered.length > 0 && EXACT_SET.test(problem.detail)) return { kind: "exact-set" };
   const names = [...new Set(limitedNames(problem))];
   const isOrdered = names.every((name) => ordered.some(({ value }) => value === name || value.endsWith(`.${name}`)));
@@ -18,7 +18,7 @@ export function rateLimitScope(problem: Problem, ordered: readonly Identifier[])
 const MOST_NAMED = 5;
 
 /** What a scope holds for, in words that finish "it holds for …". */
-export function scopeWords(scope: HoldScope): string {
+export function scopeWords(scope: WaitScope): string {
   switch (scope.kind) {
     case "account":
       return "every order of this account";

@@ -9,7 +9,7 @@ import {
   type RenewalPlan,
 } from "../../certificate/index.ts";
 import { EphemeralStorageError, ProductionKeptError, WildcardUnprovableError } from "../errors.ts";
-import { candidates, firstDirectory, heldByUs, planOrder, type OrderPlan } from "./order-plan.ts";
+import { candidates, firstDirectory, ownPause, planOrder, type OrderPlan } from "./order-plan.ts";
 import type { IssueFacts, IssueReason } from "./facts.ts";
 
 /** What to do about one certificate on disk. */
@@ -75,8 +75,8 @@ function planPutBack(facts: IssueFacts): IssueDecision | undefined {
   if (!sameIdentifiers(putBack.leaf.identifiers, desired.identifiers)) return undefined;
   if (planOf(facts, putBack.leaf).kind === "due") return undefined;
   // Without a failure no target has said anything yet: a death came in between.
-  const hold = attempts.failures > 0 ? heldByUs(facts, "put-back", firstDirectory(facts)) : undefined;
-  return hold ?? { kind: "show-again", version: putBack.version };
+  const pause = attempts.failures > 0 ? ownPause(facts, "put-back", firstDirectory(facts)) : undefined;
+  return pause ?? { kind: "show-again", version: putBack.version };
 }
 
 function reasonToIssue(facts: IssueFacts): IssueReason | Extract<RenewalPlan, { readonly kind: "wait" }> {

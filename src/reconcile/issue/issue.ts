@@ -1,7 +1,7 @@
 import { asOperatorError, identifierKey, toFailure } from "../../certificate/index.ts";
 import { recordFailure, recordStart, recordSuccess } from "./attempts.ts";
 import { recordRefusal, spendOrder } from "./ca/spending.ts";
-import { activeHold } from "./ca/wait.ts";
+import { activeWait } from "./ca/wait.ts";
 import type { IssueContext } from "./context.ts";
 import type { IssuedCertificate, IssueRequest, OpenOrder } from "./certificate-authority.ts";
 import type { DesiredCertificate } from "./desired.ts";
@@ -116,7 +116,7 @@ export async function rehearse(parts: StepParts, context: Omit<IssueContext, "or
   const { directoryUrl } = desired.settings;
   const rehearsalUrl = parts.policy.stagingOf(directoryUrl) ?? directoryUrl;
   try {
-    const asked = activeHold(await parts.ledgers.read(rehearsalUrl), desired.identifiers, parts.clock.now());
+    const asked = activeWait(await parts.ledgers.read(rehearsalUrl), desired.identifiers, parts.clock.now());
     if (asked) return { ...common, outcome: "failed", failure: asked.failure, nextAt: new Date(asked.until) };
     await parts.ca.issue({ ...requestFor(parts, desired, rehearsalUrl), account: "throw-away" }, log, signal);
     log.info("rehearsal.passed", { lineage: desired.lineage, directory: rehearsalUrl });

@@ -7,7 +7,7 @@ import {
   toFailure,
   type Failure,
 } from "../../certificate/index.ts";
-import { activeHold, LONGEST_WAIT_MS } from "./ca/wait.ts";
+import { activeWait, LONGEST_WAIT_MS } from "./ca/wait.ts";
 import { BudgetExceededError, HastyRenewalInfoError } from "../errors.ts";
 import type { IssueFacts, IssueReason } from "./facts.ts";
 
@@ -33,21 +33,21 @@ export type OrderPlan =
       readonly recheckAt?: Date | undefined;
     };
 
-type Hold = Extract<OrderPlan, { readonly kind: "hold" }>;
+type Waiting = Extract<OrderPlan, { readonly kind: "hold" }>;
 
 /** Plans the order for a version that is wanted: at the first of the CAs in question that takes it now. Pure. */
 export function planOrder(facts: IssueFacts, because: IssueReason): OrderPlan {
   const plans = candidates(facts).map((directoryUrl) => planAt(facts, because, directoryUrl));
   const issue = plans.find(({ kind }) => kind === "issue");
   if (issue) return issue;
-  const holds = plans.filter((plan) => plan.kind === "hold");
-  const soonest = holds.reduce((a, b) => (b.until < a.until ? b : a));
+  const waiting = plans.filter((plan) => plan.kind === "hold");
+  const soonest = waiting.reduce((a, b) => (b.until < a.until ? b : a));
   const turnAt = turnOfFallback(facts);
-  const rechecks = [...holds.map(({ recheckAt }) => recheckAt), turnAt && turnAt > facts.now ? turnAt : undefined];
+  const rechecks = [...waiting.map(({ recheckAt }) => recheckAt), turnAt && turnAt > facts.now ? turnAt : undefined];
   const recheckAt = rechecks.reduce(earlier, undefined);
   return {
     ...soonest,
-    looks: holds.flatMap(({ looks = [] }) => looks),
+    looks: waiting.flatMap(({ looks = [] }) => looks),
     recheckAt: recheckAt && recheckAt < soonest.until ? recheckAt : undefined,
   };
 }
@@ -82,7 +82,7 @@ function turnOfFallback(facts: CaFacts): Date | undefined {
 
 function planAt(facts: IssueFacts, because: IssueReason, directoryUrl: string): OrderPlan {
   const { desired, ledgerOf, paidAt, now } = facts;
-  const asked = activeHold(ledgerOf(directoryUrl), desired.identifiers, now);
+  const asked = activeWait(ledgerOf(directoryUrl), desired.identifiers, now);
   // What the CA asks for holds for everybody, an explicit command included; another CA has asked nothing.
   if (asked) return { kind: "hold", because, until: new Date(asked.until), problem: asked.failure };
   const isExempt = isExemptAt(facts, because, directoryUrl);
@@ -92,7 +92,7 @@ function planAt(facts: IssueFacts, because: IssueReason, directoryUrl: string): 
     return { kind: "hold", because, until: budget.until, problem, recheckAt: lastResortOf(facts) };
   }
   const overridden = budget && "overridden" in budget ? budget.overridden : undefined;
-  return heldByUs(facts, because, directoryUrl) ?? { kind: "issue", because, directoryUrl, isExempt, overridden };
+  return ownPause(facts, because, directoryUrl) ?? { kind: "issue", because, directoryUrl, isExempt, overridden };
 }
 
 /** What the CA's limits say of the order: undefined when nothing. A certificate must not lapse for a count of ours. */
@@ -134,7 +134,7 @@ function isLastResort({ desired, now }: Pick<IssueFacts, "desired" | "now">): bo
 }
 
 /** Whether the pause after the last failure isn't over. One in the future, by a clock that was set back since, says nothing. */
-export function heldByUs(facts: IssueFacts, because: IssueReason, directoryUrl: string): Hold | undefined {
+export function ownPause(facts: IssueFacts, because: IssueReason, directoryUrl: string): Waiting | undefined {
   const { attempts, desired, policy, mode, now } = facts;
   const { nextAttemptAt, settingsDigest, lastFailedAt, lastFailure } = attempts;
   if (mode.trigger === "command" || !nextAttemptAt || settingsDigest !== policy.settingsDigest) return undefined;
@@ -146,13 +146,13 @@ export function heldByUs(facts: IssueFacts, because: IssueReason, directoryUrl: 
   if (attempts.failures === 0) {
     return { kind: "hold", because, until, problem: toFailure(new HastyRenewalInfoError(desired.lineage)) };
   }
-  const hold: Hold = { kind: "hold", because, until, problem: lastFailure };
+  const waiting: Waiting = { kind: "hold", because, until, problem: lastFailure };
   const plan = probePlan(facts, directoryUrl);
-  if (!plan) return hold;
+  if (!plan) return waiting;
   const isAnswering = facts.answering?.includes(directoryUrl) ?? false;
   if (isAnswering && now >= plan.liftsAt) return undefined;
-  if (now >= plan.probeAt && !isAnswering) return { ...hold, looks: [directoryUrl] };
-  return { ...hold, recheckAt: plan.probeAt > now ? plan.probeAt : plan.liftsAt };
+  if (now >= plan.probeAt && !isAnswering) return { ...waiting, looks: [directoryUrl] };
+  return { ...waiting, recheckAt: plan.probeAt > now ? plan.probeAt : plan.liftsAt };
 }
 
 function probePlan({ attempts, desired, now }: IssueFacts, directoryUrl: string) {

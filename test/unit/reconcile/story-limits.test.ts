@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseIdentifier, type HoldScope } from "../../../src/certificate/index.ts";
+import { parseIdentifier, type WaitScope } from "../../../src/certificate/index.ts";
 import {
   CaFailure,
   DAY,
@@ -114,7 +114,7 @@ test("a renewal within the CA's window is never held back by the budget", async 
 });
 
 /** Two certificates, of which the first meets a CA that asks for a day of patience with the given scope. */
-async function heldStage(scope: HoldScope | undefined, domains = "a.test;b.test") {
+async function heldStage(scope: WaitScope | undefined, domains = "a.test;b.test") {
   const stage = await limitedStage(domains);
   const until = new Date(stage.now().getTime() + DAY);
   stage.ca.answer = ({ names }) => {
@@ -139,7 +139,7 @@ test("patience for the account holds all its certificates, restarts and commands
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
 });
 
-test.each<{ scope: HoldScope; held: string[]; free: string[] }>([
+test.each<{ scope: WaitScope; held: string[]; free: string[] }>([
   { scope: { kind: "names", names: ["a.test"] }, held: ["a.test", "x.a.test,y.test"], free: ["b.test", "xa.test"] },
   { scope: { kind: "exact-set" }, held: ["a.test"], free: ["a.test,www.a.test", "b.test"] },
 ])("patience for $scope.kind holds only what it is about", async ({ scope, held, free }) => {

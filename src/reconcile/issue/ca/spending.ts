@@ -8,7 +8,7 @@ import {
   toFailure,
   type SpentOrder,
 } from "../../../certificate/index.ts";
-import { withHold } from "./wait.ts";
+import { withWait } from "./wait.ts";
 import type { CaLedger } from "./ledger.ts";
 import { BudgetExceededError } from "../../errors.ts";
 import type { IssueContext } from "../context.ts";
@@ -73,12 +73,12 @@ export async function recordRefusal(parts: StepParts, context: IssueContext, thr
     const spending = pruneSpending(limits, ledger.spending, now);
     return { ...ledger, spending: { ...spending, failedValidations: [...spending.failedValidations, ...failed] } };
   };
-  const hold = (ledger: CaLedger): CaLedger => {
+  const wait = (ledger: CaLedger): CaLedger => {
     if (typeof retry !== "object") return ledger;
     const { notBefore, scope = { kind: "account" } } = retry;
-    return withHold(ledger, { scope, identifiers: desired.identifiers, notBefore, failure: toFailure(thrown) }, now);
+    return withWait(ledger, { scope, identifiers: desired.identifiers, notBefore, failure: toFailure(thrown) }, now);
   };
   await parts.ledgers
-    .update(directoryUrl, (ledger) => hold(count(ledger)))
+    .update(directoryUrl, (ledger) => wait(count(ledger)))
     .catch((cause: unknown) => log.error("state.unsaved", { lineage: desired.lineage, ...toFailure(cause) }));
 }

@@ -1,25 +1,25 @@
 import { expect, test } from "vitest";
-import { parseIdentifier, type HoldScope } from "../../../src/certificate/index.ts";
-import { activeHold, LONGEST_WAIT_MS, withHold } from "../../../src/reconcile/issue/ca/wait.ts";
-import { CaLedgers } from "../../../src/reconcile/issue/ca/ledgers.ts";
+import { parseIdentifier, type WaitScope } from "../../../src/certificate/index.ts";
+import { activeWait, LONGEST_WAIT_MS, withWait } from "../../../src/reconcile/issue/ca/wait.ts";
+import { CaLedgers } from "../../../src/reconcile/issue/ca/ledger.ts";
 import { freshLedger, type CaLedger } from "../../../src/reconcile/index.ts";
 import { DAY, HOUR, PRODUCTION } from "../../support/reconcile-stage.ts";
 
 const NOW = new Date("2026-06-01T00:00:00Z");
 const at = (ms: number) => new Date(NOW.getTime() + ms);
-const ACCOUNT: HoldScope = { kind: "account" };
+const ACCOUNT: WaitScope = { kind: "account" };
 
-type Asked = { readonly scope?: HoldScope; readonly names?: string; readonly forMs?: number; readonly askedAt?: Date };
+type Asked = { readonly scope?: WaitScope; readonly names?: string; readonly forMs?: number; readonly askedAt?: Date };
 
 /** The ledger with a request for patience, by default an hour's in answer to an order for `a.test`. */
 function asked(ledger: CaLedger, { scope = ACCOUNT, names = "a.test", forMs = HOUR, askedAt = NOW }: Asked): CaLedger {
   const failure = { code: "TEST", message: "wait", remedy: "Wait." };
   const notBefore = new Date(askedAt.getTime() + forMs);
-  return withHold(ledger, { scope, identifiers: identifiers(names), notBefore, failure }, askedAt);
+  return withWait(ledger, { scope, identifiers: identifiers(names), notBefore, failure }, askedAt);
 }
 
 const identifiers = (names: string) => names.split(",").map(parseIdentifier);
-const heldUntil = (ledger: CaLedger, names: string, now = NOW) => activeHold(ledger, identifiers(names), now)?.until;
+const heldUntil = (ledger: CaLedger, names: string, now = NOW) => activeWait(ledger, identifiers(names), now)?.until;
 
 test("of several requests for patience the one that asks for the most holds, in whatever order they came", () => {
   for (const lengths of [
@@ -39,7 +39,7 @@ test("what a clock that has been set back since wrote, or a hand, holds nothing 
   expect(heldUntil(asked(freshLedger(PRODUCTION), { forMs: LONGEST_WAIT_MS - 1 }), "a.test")).toBeDefined();
 });
 
-test.each<[string, HoldScope, readonly string[], readonly string[]]>([
+test.each<[string, WaitScope, readonly string[], readonly string[]]>([
   ["an account is for every order", ACCOUNT, ["a.test", "b.test"], []],
   ["a set of names is for that very set", { kind: "exact-set" }, ["a.test"], ["a.test,b.test", "b.test"]],
   [
