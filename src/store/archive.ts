@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { unlessErrno } from "../certificate/index.ts";
 import type { IssuedCertificate } from "../reconcile/index.ts";
-import type { DurableFiles, FileLook, FileSystem } from "./durable-files.ts";
+import type { DurableFiles, FileMode, FileSystem } from "./durable-files.ts";
 import { listFolder, readLinkOf } from "./optional-reads.ts";
 import { KINDS, parseArchived, type Kind, type TreePaths } from "./tree-paths.ts";
 import { fromReadError, judgePair, type VersionFinding } from "./version-finding.ts";
@@ -71,12 +71,12 @@ export class Archive {
    */
   async write(lineage: string, version: number, texts: VersionTexts): Promise<void> {
     await this.#files.ensureFolder(this.#paths.archiveOf(lineage), ARCHIVE_FOLDER_MODE);
-    const keyLook = await this.#keyLook(lineage, version);
+    const keyMode = await this.#keyMode(lineage, version);
     const written: string[] = [];
     try {
       for (const kind of KINDS) {
         const path = this.#paths.archived(lineage, kind, version);
-        await this.#files.create(path, texts[kind], kind === "privkey" ? keyLook : { mode: CERTIFICATE_MODE });
+        await this.#files.create(path, texts[kind], kind === "privkey" ? keyMode : { mode: CERTIFICATE_MODE });
         written.push(path);
       }
       await this.#files.syncFolder(this.#paths.archiveOf(lineage));
@@ -119,7 +119,7 @@ export class Archive {
     return (await Promise.all(links)).flat();
   }
 
-  async #keyLook(lineage: string, version: number): Promise<FileLook> {
+  async #keyMode(lineage: string, version: number): Promise<FileMode> {
     const before = (await this.numbers(lineage)).find((number) => number < version);
     if (before === undefined) return { mode: KEY_MODE };
     const key = await unlessErrno(this.#fs.stat(this.#paths.archived(lineage, "privkey", before)), "ENOENT", "ELOOP");

@@ -33,8 +33,8 @@ async function readFile(path: string, encoding: "utf8"): Promise<string> {
   throw Object.assign(new Error(`${path} is no file of at most ${LONGEST_TEXT_BYTES} bytes`), { code: "EFBIG", path });
 }
 
-/** How a new file is to look; `gid` where it must not be the owner's own group. */
-export type FileLook = { readonly mode: number; readonly gid?: number | undefined };
+/** What a new file is to be like; `gid` where it must not be the owner's own group. */
+export type FileMode = { readonly mode: number; readonly gid?: number | undefined };
 
 /**
  * Writes to one tree so that it survives a power cut, as the tree's owner. Each call is on the disk when it resolves,
@@ -50,7 +50,7 @@ export class DurableFiles {
   }
 
   /** Writes a file that must not exist yet (EEXIST); on failure nothing of it is left. */
-  async create(path: string, data: string, { mode, gid }: FileLook): Promise<void> {
+  async create(path: string, data: string, { mode, gid }: FileMode): Promise<void> {
     const file = await this.fs.open(path, "wx", mode);
     try {
       await file.chmod(mode); // the umask may have taken bits away
@@ -69,10 +69,10 @@ export class DurableFiles {
    * Replaces a file, or makes it, by one rename inside its folder (across folders there may be a mount: EXDEV). The file
    * is the old or the new one at any instant.
    */
-  async replace(path: string, data: string, look: FileLook): Promise<void> {
+  async replace(path: string, data: string, mode: FileMode): Promise<void> {
     const temporary = join(dirname(path), `.${basename(path)}.new`);
     await this.fs.rm(temporary, { force: true });
-    await this.create(temporary, data, look);
+    await this.create(temporary, data, mode);
     try {
       await this.fs.rename(temporary, path);
     } catch (thrown) {
