@@ -6,18 +6,19 @@ import { DEFAULT_KEY_TYPE, OperatorError } from "../certificate/index.ts";
 import { createWebrootSolver } from "../challenge/index.ts";
 import { ConfigError, isPublicCa, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "../settings/index.ts";
 import type { Config, ConfigSources } from "../settings/index.ts";
-import type { Log } from "../ports/index.ts";
+import type { Log, Tools } from "../ports/index.ts";
 import { createDeployment, type Deployment } from "../target/index.ts";
 import type { Paths } from "./paths.ts";
 import type { Policy, ReconcileParts } from "../reconcile/index.ts";
-import { createAccountStore, createLineageStore } from "../store/index.ts";
-import { createHttp, lookUpCaa, systemClock } from "../system/index.ts";
+import { createAccountStore, createLineageStore, createNotebooks } from "../store/index.ts";
+import { createHttp, lookUpCaa, lookUpTxt, runLocal, systemClock } from "../system/index.ts";
 
 const SERVED_WITHIN_MS = 10_000;
 
 /** Everything that acts, built from good settings. */
 export type Program = {
   readonly config: Config;
+  readonly tools: Tools;
   /** Whether one may act is known to whoever holds the lock. */
   readonly parts: Omit<ReconcileParts, "mayAct">;
   readonly deployment: Deployment;
@@ -59,41 +60,38 @@ function checkReadable(setting: string, path: string): void {
   }
 }
 
-function build(config: Config, { paths, log, version, environment }: Surroundings): Program {
-  const deployment = createDeployment({
-    docker: config.docker,
-    service: "nginx",
-    clock: systemClock,
-    log,
-    random: Math.random,
-  });
-  const solver = createWebrootSolver({ front: deployment.front, clock: systemClock });
+function toolsOf(config: Config, { paths, log, version, environment }: Surroundings): Tools {
   const http = createHttp({
     caBundlePem: config.caBundlePath === undefined ? undefined : readFileSync(config.caBundlePath, "utf8"),
     verifyTls: config.verifyTls,
     proxyEnvironment: environment,
     userAgent: `cert-sidecar/${version} (+https://github.com/cert-sidecar/cert-sidecar)`,
   });
-  const ca = createCertificateAuthority({
-    accounts: createAccountStore({ root: paths.tree }),
-    solverFor: () => solver,
-    clock: systemClock,
-    http,
-    lookUpCaa,
-  });
+  const notebook = createNotebooks({ root: paths.tree, log });
+  return { clock: systemClock, log, random: Math.random, http, run: runLocal, txt: lookUpTxt, notebook };
+}
+
+function build(config: Config, surroundings: Surroundings): Program {
+  const { paths, log } = surroundings;
+  const tools = toolsOf(config, surroundings);
+  const { clock, random, http } = tools;
+  const deployment = createDeployment({ docker: config.docker, service: "nginx", clock, log, random });
+  const solver = createWebrootSolver({ front: deployment.front, clock });
+  const accounts = createAccountStore({ root: paths.tree });
+  const ca = createCertificateAuthority({ accounts, solverFor: () => solver, clock, http, lookUpCaa });
   const parts = {
     ca,
     store: createLineageStore({ root: paths.tree, log }),
     finder: deployment.finder,
     storage: deployment.storageOf(paths.tree),
-    clock: systemClock,
-    random: Math.random,
+    clock,
+    random,
     policy: toPolicy(config),
     servedWithinMs: SERVED_WITHIN_MS,
   };
   const ownText = config.wanted.map(({ name }) => name).join(" ") || hostname();
   const draw = createHash("sha256").update(ownText).digest().readUInt32BE() / 2 ** 32;
-  return { config, parts, deployment, paths, draw };
+  return { config, tools, parts, deployment, paths, draw };
 }
 
 /** Builds everything that acts; or gives why it can't be built from these settings. Nothing is connected or written yet. */

@@ -5,3 +5,5 @@ export type { ChallengeProof, ChallengeSolver, FrontDoor, SelfCheckFinding } fro
 export type { Clock } from "./clock.ts";
 export { LOG_EVENTS, LOG_LEVELS, teeLog } from "./log.ts";
 export type { Log, LogEvent, LogFields, LogLevel } from "./log.ts";
+export type { Notebook, OpenNotebook } from "./notebook.ts";
+export type { Tools } from "./tools.ts";

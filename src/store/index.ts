@@ -5,3 +5,5 @@ export { StoreError } from "./errors.ts";
 export type { StoreErrorCode, StoreFailure } from "./errors.ts";
 export { createLineageStore } from "./lineage-store.ts";
 export type { LineageStoreOptions } from "./lineage-store.ts";
+export { createNotebooks } from "./notebooks.ts";
+export type { NotebookOptions } from "./notebooks.ts";

@@ -192,8 +192,8 @@ class CertbotTree implements LineageStore {
   }
 
   async #removeTemporaryFiles(): Promise<void> {
-    const { renewal, sidecar, ledgers, orders } = this.#tree.paths;
-    for (const folder of [renewal, sidecar, ledgers, orders]) {
+    const { renewal, sidecar, ledgers, orders, notes } = this.#tree.paths;
+    for (const folder of [renewal, sidecar, ledgers, orders, notes]) {
       const entries = await listFolder(folder, this.#tree.fs);
       const left = entries.filter((entry) => /^\..+\.new$/.test(entry));
       for (const entry of left) await this.#tree.fs.rm(`${folder}/${entry}`, { force: true });

@@ -30,6 +30,9 @@ export function unsafeName(lineage: string): StoreError {
   });
 }
 
+/** Of the folder of our own files: nginx reads the list in it, as whatever user it has. */
+export const SIDECAR_MODE = 0o755;
+
 /**
  * Where everything is under `/etc/letsencrypt`. What we put into `live` and `renewal` beside certbot's own starts with a
  * dot, which certbot's listings pass over.
@@ -43,6 +46,7 @@ export class TreePaths {
   readonly sidecar: string;
   readonly ledgers: string;
   readonly orders: string;
+  readonly notes: string;
 
   constructor(root: string) {
     this.root = root;
@@ -53,6 +57,7 @@ export class TreePaths {
     this.sidecar = join(root, "sidecar");
     this.ledgers = join(this.sidecar, "cas");
     this.orders = join(this.sidecar, "orders");
+    this.notes = join(this.sidecar, "notes");
   }
 
   conf(lineage: string): string {
@@ -93,6 +98,10 @@ export class TreePaths {
 
   state(lineage: string): string {
     return join(this.sidecar, `${lineage}.json`);
+  }
+
+  note(name: string): string {
+    return join(this.notes, `${name}.json`);
   }
 
   /** The order of a lineage that was not seen through. */
