@@ -1,4 +1,5 @@
 import { identifierKey, isGlobalAddress, type Identifier, type WantedCertificate } from "../certificate/index.ts";
+import type { ChosenCertificates } from "./choose-certificates.ts";
 import type { MistakeList } from "./mistake.ts";
 import { isLetsEncrypt, isPublicCa, isStaging } from "./servers.ts";
 
@@ -17,11 +18,11 @@ const LETS_ENCRYPT_IP_PROFILE = "shortlived";
  * Adds a mistake for each name, and each number of names, that one of these CAs is known to refuse: an order would tell the
  * same, and cost one. What other CAs allow is for them to say.
  */
-export function checkNames(wanted: readonly WantedCertificate[], ca: CaChoice, mistakes: MistakeList): void {
+export function checkNames({ wanted, settingOf }: ChosenCertificates, ca: CaChoice, mistakes: MistakeList): void {
   const addresses = wanted.flatMap(({ identifiers }) => identifiers.filter(({ type }) => type === "ip"));
   for (const address of new Map(addresses.map((one) => [one.value, one])).values()) {
     const problem = findProblem(address, ca);
-    if (problem !== undefined) mistakes.add({ setting: "CERTBOT_DOMAIN", value: identifierKey(address), problem });
+    if (problem !== undefined) mistakes.add({ setting: settingOf(address), value: identifierKey(address), problem });
   }
   for (const certificate of wanted) checkCount(certificate, ca, mistakes);
 }

@@ -1,9 +1,15 @@
 import { isIP } from "node:net";
-import type { WantedCertificate } from "../certificate/index.ts";
-import { readWanted, splitDomainList, type TypedName } from "./domains.ts";
+import { identifierKey, type Identifier, type WantedCertificate } from "../certificate/index.ts";
+import { readWanted, splitDomainList, tryIdentifier, type TypedName } from "./domains.ts";
 import type { MistakeList } from "./mistake.ts";
 import { optionValue, type ParsedOptions } from "./parse-options.ts";
 import { parseLineageName } from "./parse-values.ts";
+
+/** The certificates that are wanted, and where a name of theirs was typed. */
+export type ChosenCertificates = {
+  readonly wanted: readonly WantedCertificate[];
+  readonly settingOf: (identifier: Identifier) => string;
+};
 
 /**
  * Joins `CERTBOT_DOMAIN` with `-d` and `--ip-address`, whose names belong to the first certificate or are the only ones,
@@ -14,13 +20,27 @@ export function chooseCertificates(
   text: string | undefined,
   options: ParsedOptions,
   mistakes: MistakeList,
-): WantedCertificate[] {
+): ChosenCertificates {
   const [first = [], ...others] = splitDomainList(text ?? "").map((names) =>
     names.map((name) => ({ text: name, setting: "CERTBOT_DOMAIN" })),
   );
   const joined = [...first, ...readDomains(options), ...readAddresses(options, mistakes)];
   const certificates = joined.length === 0 ? [] : [joined, ...others];
-  return readWanted(certificates, mistakes, readCertName(certificates.length, options, mistakes));
+  const settings = new Map(
+    certificates
+      .flat()
+      .map(({ text: name, setting }) => [keyOf(name), setting] as const)
+      .toReversed(),
+  );
+  return {
+    wanted: readWanted(certificates, mistakes, readCertName(certificates.length, options, mistakes)),
+    settingOf: (identifier) => settings.get(identifierKey(identifier)) ?? "CERTBOT_DOMAIN",
+  };
+}
+
+function keyOf(name: string): string {
+  const identifier = tryIdentifier(name);
+  return typeof identifier === "string" ? name : identifierKey(identifier);
 }
 
 function readDomains(options: ParsedOptions): TypedName[] {

@@ -83,8 +83,8 @@ function readIdentifier(text: string): Identifier | string {
   return identifier;
 }
 
-// parseIdentifier throws an Error whose message is written to follow the name.
-function tryIdentifier(text: string): Identifier | string {
+/** What a typed name means, or what is wrong with it, in words that follow the name. */
+export function tryIdentifier(text: string): Identifier | string {
   try {
     return parseIdentifier(text);
   } catch (thrown) {

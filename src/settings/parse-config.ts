@@ -61,15 +61,15 @@ type OrderSetting = keyof OrderWish | "wanted" | "email" | "fallbackDirectoryUrl
 function readOrderSettings(reading: Reading): Pick<Config, OrderSetting> {
   const { raw, options, mistakes } = reading;
   const { read, readOption } = readersOf(reading);
-  const wanted = chooseCertificates(raw.texts.get("CERTBOT_DOMAIN"), options, mistakes);
+  const certificates = chooseCertificates(raw.texts.get("CERTBOT_DOMAIN"), options, mistakes);
   const email = read("CERTBOT_EMAIL", parseEmail, undefined);
   const webrootPath = read("CERTBOT_WEBROOT_PATH", parseWebrootPath, DEFAULT_WEBROOT_PATH);
   const keyType = read("CERTBOT_KEY_TYPE", parseKeyType, undefined);
   const profile = chooseProfile(raw.texts.get("CERTBOT_PROFILE"), options, mistakes);
   const servers = chooseServers(raw.texts, options, mistakes);
-  if (servers) checkNames(wanted, { ...servers, profile: profile?.name }, mistakes);
+  if (servers) checkNames(certificates, { ...servers, profile: profile?.name }, mistakes);
   return {
-    wanted,
+    wanted: certificates.wanted,
     email: readOption("--email", parseEmail, email),
     // What stands in for wrong servers is thrown away with the rest.
     ...(servers ?? { directoryUrl: SERVERS.letsencrypt, verifyTls: true }),

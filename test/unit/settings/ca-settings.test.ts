@@ -162,6 +162,18 @@ describe("an IP address", () => {
   });
 
   test.each([
+    ["--ip-address 10.0.0.1", 'CERTBOT_OPTIONS --ip-address="10.0.0.1"'],
+    ["-d 10.0.0.1", 'CERTBOT_OPTIONS -d="10.0.0.1"'],
+    ["--ip-address fd00:0::1", 'CERTBOT_OPTIONS --ip-address="fd00::1"'],
+  ])("that no public CA certifies is blamed on where it was typed: %s", (CERTBOT_OPTIONS, place) => {
+    expect(linesOf({ CERTBOT_OPTIONS })).toEqual([expect.stringContaining(`${place}: is an address that is not`)]);
+    const both = linesOf({ CERTBOT_OPTIONS, CERTBOT_DOMAIN: "a.test,10.0.0.1" }).filter((line) =>
+      line.includes('"10.0'),
+    );
+    expect(both).toEqual([expect.stringMatching(/^CERTBOT_DOMAIN=/)]);
+  });
+
+  test.each([
     { CERTBOT_SERVER: "letsencrypt" },
     { CERTBOT_SERVER: "letsencrypt-staging" },
     { CERTBOT_SERVER: "letsencrypt", CERTBOT_PROFILE: "tlsserver" },
