@@ -24,7 +24,8 @@ export type PollOptions<T> = {
 export type Deadline = {
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly deadlineAt: Date;
+  /** Moved by {@link offTheClock} alone. */
+  deadlineAt: Date;
   /** The whole time the order had; for the message. */
   readonly timeoutMs: number;
 };
@@ -32,6 +33,17 @@ export type Deadline = {
 /** Throws OrderTimedOutError when an order's time is up: a CA that is slow in each of many answers is not waited for. */
 export function throwIfLate({ clock, deadlineAt, timeoutMs }: Deadline): void {
   if (clock.now() >= deadlineAt) throw new OrderTimedOutError("the order", timeoutMs);
+}
+
+/** Does what the CA has no part in, and gives the order back the time that it takes: name servers may need many minutes. */
+export async function offTheClock<T>(deadline: Deadline, work: () => Promise<T>): Promise<T> {
+  const startedAt = deadline.clock.now().getTime();
+  try {
+    return await work();
+  } finally {
+    const tookMs = Math.max(0, deadline.clock.now().getTime() - startedAt);
+    deadline.deadlineAt = new Date(deadline.deadlineAt.getTime() + tookMs);
+  }
 }
 
 /** Polls until the CA has decided (RFC 8555 §7.5.1, §7.4). Throws OrderTimedOutError, what `poll` throws, or the signal's reason. */

@@ -6,7 +6,7 @@ import { deactivateAuthorizations } from "./deactivate.ts";
 import { type Authorization, type Challenge, readAuthorization } from "./objects.ts";
 import { ChallengeNotOfferedError } from "./failures/order-errors.ts";
 import type { OrderContext, PlacedOrder } from "./order-context.ts";
-import { pollUntilDecided } from "./poll.ts";
+import { offTheClock, pollUntilDecided } from "./poll.ts";
 import type { FailedProof } from "./failures/failed-proof.ts";
 import { ChallengeFailedError, ProblemError } from "./failures/problem-errors.ts";
 
@@ -37,8 +37,9 @@ export async function proveControl(context: OrderContext, order: PlacedOrder): P
     tellReused(context, known);
     const pending = authorizations.filter(({ status }) => status === "pending");
     chosen.push(...pending.map((authorization) => choose(context, authorization)));
-    await mapLimited(chosen, REQUESTS_AT_ONCE, (one) => present(context, one));
-    await mapLimited(chosen, REQUESTS_AT_ONCE, (one) => selfCheck(context, one));
+    for (const step of [present, selfCheck]) {
+      await offTheClock(context.deadline, () => mapLimited(chosen, REQUESTS_AT_ONCE, (one) => step(context, one)));
+    }
     await validate(context, chosen, decided);
   } catch (error) {
     await deactivateAuthorizations(

@@ -39,12 +39,14 @@ type Oddity = {
   /** The CA's answer to being told to look; it shows the challenge when left out. */
   readonly answer?: ScriptedAnswer;
   readonly solver?: Partial<ChallengeSolver>;
+  /** How long its proof takes to be seen. */
+  readonly waitMs?: number;
 };
 
 /** Orders a name at a CA that, once told to look, shows its challenge and authorization like this. */
 async function prove(
   { status = "invalid", challenge: state = "invalid", ...shown }: Outcome,
-  { names = ["a.test"], answer, solver }: Oddity = {},
+  { names = ["a.test"], answer, solver, waitMs = 0 }: Oddity = {},
 ): Promise<OperatorError> {
   const challenge = { type: "http-01", url: `${server.origin}/challenge`, token: "token", status: "pending" };
   const authorization = (name = "a.test") => ({
@@ -71,7 +73,14 @@ async function prove(
   await accounts.save(server.directoryUrl, account, { createdAt: clock.now() });
   const authority = createCertificateAuthority({
     accounts,
-    solverFor: () => ({ ...createWebrootSolver({ front: { httpUrl: async () => undefined }, clock }), ...solver }),
+    solverFor: () => {
+      const webroot = createWebrootSolver({ front: { httpUrl: async () => undefined }, clock });
+      const selfCheck: ChallengeSolver["selfCheck"] = async (proof, signal) => {
+        await clock.sleep(waitMs, signal);
+        return webroot.selfCheck(proof, signal);
+      };
+      return { ...webroot, selfCheck, ...solver };
+    },
     clock,
     ...networkOf(server.caPem),
     lookUpCaa: async (name) => (name === "test" ? [{ flags: 0, tag: "issue", value: "other-ca.test" }] : []),
@@ -174,4 +183,9 @@ test.each([
   expect(error.code).toBe("ACME_UNEXPECTED_ANSWER");
   expect(error.message).toContain(words);
   expect(server.posts().filter(({ path }) => path === "/challenge")).toEqual([]);
+});
+
+test("an order has its five minutes for the CA, however long its proof takes to be seen", async () => {
+  const error = await prove({ error: { type: `${URN}unauthorized`, detail, status: 403 } }, { waitMs: 20 * 60_000 });
+  expect(error.code).toBe("ACME_CHALLENGE_WRONG_ANSWER");
 });
