@@ -42,6 +42,7 @@ export function pages(sources: readonly Source[]): Page[] {
       path: "docs/errors.md",
       render: (text) => fillTables(text, { codes: codesTable(sentencesOf(findCodes(sources))) }),
     },
+    { path: "docs/ARCHITECTURE.md", render: (text) => fillTables(text, { rooms: roomsPicture(sources) }) },
     { path: ".env.example", render: async (text) => fillExample(text, SETTINGS) },
   ];
 }
@@ -57,6 +58,19 @@ export async function fillTables(page: string, tables: Readonly<Record<string, s
   }
   const options = await resolveConfig(new URL("docs/page.md", ROOT));
   return format(text, { ...options, parser: "markdown" });
+}
+
+/** The rooms of the house as a Mermaid picture: an arrow for each room that another one imports, the entrances left out. */
+export function roomsPicture(sources: readonly Source[]): string {
+  const roomOf = (path: string) => /^src\/([a-z]+)\//.exec(path)?.[1];
+  const arrows = sources.flatMap(({ path, text }) => {
+    const [from, depth] = [roomOf(path), path.split("/").length - 3];
+    const door = new RegExp(`from "${"../".repeat(depth + 1)}([a-z]+)/index\\.ts"`, "g");
+    return [...text.matchAll(door)].map(([, to]) => `  ${from} --> ${to}`);
+  });
+  // Everything imports these: their arrows would hide the others.
+  const shown = [...new Set(arrows)].filter((arrow) => !/--> (certificate|ports)$|^ {2}app /.test(arrow)).sort();
+  return ["```mermaid", "graph LR", ...shown, "```"].join("\n");
 }
 
 /** The table of settings. */

@@ -10,7 +10,7 @@ const RESTARTS = process.env["CERT_SIDECAR_FULL"] ? 100 : 12;
 // An order and its failed challenge take about a second here; a kill may come before, in, or after it.
 const LONGEST_LIFE_MS = 1500;
 
-// When DESIGN section 6 allows the retries, at the earliest (10 % of jitter), in milliseconds after the first order.
+// When docs/renewal.md allows the retries, at the earliest (10 % of jitter), in milliseconds after the first order.
 const RETRIES_AT_MS = [1, 1 + 10, 1 + 10 + 100].map((minutes) => minutes * 60_000 * 0.9);
 
 // What fails: a folder that nginx doesn't serve, so that the CA asks, gets 404, and the challenge is invalid; or the CA itself.

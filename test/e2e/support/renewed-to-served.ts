@@ -19,7 +19,7 @@ export async function renewedToServedMs(stack: Stack): Promise<number[]> {
   return spans;
 }
 
-/** Tells the figure that DESIGN section 10 asks for; nothing is judged by it, since other work shares this machine. */
+/** Tells how long it took from renewed to served; nothing is judged by it, since other work shares this machine. */
 export function tellSpans(spans: readonly number[]): void {
   const sorted = [...spans].sort((a, b) => a - b);
   console.info(
