@@ -14,7 +14,7 @@ import {
   type TargetFinder,
 } from "../../src/reconcile/index.ts";
 import { createAccountStore, createLineageStore } from "../../src/store/index.ts";
-import { syncFiles } from "./sync-files.ts";
+import { syncFiles } from "../support/sync-files.ts";
 import type { Mortal, VirtualTime } from "./virtual-time.ts";
 
 /** What a simulated sidecar is made of. */

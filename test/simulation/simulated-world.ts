@@ -13,7 +13,7 @@ import { changeNames, drawNames, FALLBACK, lineageOf, numberOf, policyOf, PRODUC
 import { SidecarProcess } from "./sidecar-process.ts";
 import { SimulatedCa } from "./simulated-ca.ts";
 import { SimulatedTarget } from "./simulated-target.ts";
-import { isWrite, needsRoom } from "./sync-files.ts";
+import { isWrite, needsRoom } from "../support/sync-files.ts";
 import { Timeline, timelineLog } from "./timeline.ts";
 import { type Mortal, VirtualTime } from "./virtual-time.ts";
 

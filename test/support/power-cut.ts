@@ -1,11 +1,10 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import * as nodeFiles from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { FileSystem } from "../../src/store/index.ts";
-import { isWrite } from "./stepped-files.ts";
+import { isWrite, syncFiles } from "./sync-files.ts";
 import { folderInMemory } from "./temporary-folder.ts";
 
 /** What a disk holds after a power cut. */
@@ -70,7 +69,7 @@ class FragileDisk {
   }
 
   files(onCall: (call: string) => void): FileSystem {
-    return watched({ ...nodeFiles }, "", onCall, (call, args, result) => {
+    return watched(syncFiles(() => undefined).fs, "", onCall, (call, args, result) => {
       const [path = "", other = ""] = args.map((arg) => (typeof arg === "string" ? arg : ""));
       if (call === "open") {
         if (other.includes("x")) this.#put(path, { kind: "file", synced: undefined });
@@ -115,8 +114,7 @@ function watched<T extends object>(target: T, prefix: string, onCall: (call: str
       if (typeof value !== "function") return value;
       return async (...args: unknown[]) => {
         onCall(`${prefix}${String(property)} ${args.filter((arg) => typeof arg === "string").join(" ")}`);
-        // What syncs the real disk is what takes the time.
-        const result: unknown = property === "sync" ? undefined : await Reflect.apply(value, inner, args);
+        const result: unknown = await Reflect.apply(value, inner, args);
         return afterCall(String(property), args, result) ?? result;
       };
     },

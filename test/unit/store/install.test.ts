@@ -67,7 +67,7 @@ describe("a first version", () => {
     expect(conf).toBeGreaterThan(0);
     expect(synced).toBeGreaterThan(conf);
     expect(synced).toBeLessThan(shown);
-    expect(calls[synced + 1]).toBe("file.sync ");
+    expect(calls[synced + 1]).toBe("file.sync");
   });
 
   test("has certbot's modes", async () => {
