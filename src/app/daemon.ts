@@ -5,7 +5,7 @@ import { DaemonStoppingError, type ControlHandler } from "../control/index.ts";
 import { acquireLock } from "../lock/index.ts";
 import { teeLog, type Log } from "../ports/index.ts";
 import { assessHealth, changeAccountKey, createLoop, mendTree, reconcile } from "../reconcile/index.ts";
-import type { Health, Loop, LoopFacts, Run } from "../reconcile/index.ts";
+import type { Health, Loop, LoopFacts } from "../reconcile/index.ts";
 import { DEFAULT_WEBROOT_PATH, describeSettings, redactWords, type Config } from "../settings/index.ts";
 import { createLog, createSchedule, createSlowScheduleWarning, drawSchedule, systemClock } from "../system/index.ts";
 import { buildProgram, missingDomain, readSettings, type Program, type Reading } from "./build.ts";
@@ -106,13 +106,9 @@ async function serve(program: Program, { host, log, signal, mayAct, use }: Servi
     { random: Math.random, timezone: host.environment["TZ"], log },
     () => Promise.resolve(loop.request("schedule")),
   );
-  const warnOfSlowSchedule = chosen === undefined ? () => undefined : createSlowScheduleWarning(schedule, log);
-  const reconcileAndLook = async (run: Run) => {
-    const report = await reconcile(parts, run);
-    warnOfSlowSchedule(report);
-    return report;
-  };
-  const loop = createLoop({ reconcile: reconcileAndLook, clock: systemClock, log, signal });
+  // Whoever wants to hear of each run's end is a line here.
+  const listeners = chosen === undefined ? [] : [createSlowScheduleWarning(schedule, log)];
+  const loop = createLoop({ reconcile: (run) => reconcile(parts, run), clock: systemClock, log, listeners, signal });
   use({
     ...commandParts(program, {
       run: (mode, runLog, client) => loop.command(mode, teeLog(log, runLog), client),

@@ -34,6 +34,7 @@ export const LOG_EVENTS = {
     "What an interruption left on disk was mended, or files that nginx took for older ones got a new time.",
   "lineage.restored": "A target refused a new version: the one before is back in place.",
   "lineage.shown": "A version that a target had refused is shown again, in the place of an order.",
+  "listener.failed": "What hears of each run has failed or taken too long; the run itself is not touched by it.",
   "lock.acquired": "This sidecar is the one that acts on this folder.",
   "lock.awaited": "Another sidecar acts on this folder; this one waits.",
   "lock.denied": "The lock could not be had, as when the folder can't be written; it is tried again.",

@@ -45,6 +45,7 @@ export type {
   StoredLineage,
   StoredOrder,
 } from "./lineage-store.ts";
+export type { RunListener } from "./listeners.ts";
 export { createLoop } from "./loop.ts";
 export type { Loop, LoopFacts } from "./loop.ts";
 export { automaticMode } from "./policy.ts";

@@ -1,4 +1,5 @@
 import type { Clock, Log } from "../ports/index.ts";
+import { createTeller, type RunListener } from "./listeners.ts";
 import { automaticMode, type RunMode } from "./policy.ts";
 import type { Run } from "./run.ts";
 import { mergeReports, type RunReport } from "./run-report.ts";
@@ -9,6 +10,8 @@ export type LoopParts = {
   readonly reconcile: (run: Run) => Promise<RunReport>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Told after each run; none when left out. */
+  readonly listeners?: readonly RunListener[];
   /** Ends the loop and whatever run is under way. */
   readonly signal: AbortSignal;
 };
@@ -50,6 +53,7 @@ export function createLoop(parts: LoopParts): Loop {
 
 class ReconcileLoop implements Loop {
   readonly #parts: LoopParts;
+  readonly #teller: ReturnType<typeof createTeller>;
   #tail: Promise<unknown> = Promise.resolve();
   #pending: Trigger | undefined;
   #timer = new AbortController();
@@ -57,6 +61,7 @@ class ReconcileLoop implements Loop {
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
+    this.#teller = createTeller(parts.listeners ?? [], parts);
   }
 
   request(trigger: Trigger): void {
@@ -95,6 +100,7 @@ class ReconcileLoop implements Loop {
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     }
     await this.#tail;
+    await this.#teller.ended();
   }
 
   #enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -110,7 +116,9 @@ class ReconcileLoop implements Loop {
     try {
       const report = await this.#parts.reconcile({ mode, log, signal });
       // A rehearsal, or a command that asked for something there isn't, says nothing of how things are.
-      if (!mode.dryRun && !report.isUsageProblem) this.#take(report, mode);
+      if (mode.dryRun || report.isUsageProblem) return report;
+      this.#take(report, mode);
+      if (this.#facts.lastReport) this.#teller.tell(this.#facts.lastReport);
       return report;
     } finally {
       this.#facts = { ...this.#facts, runningSince: undefined };

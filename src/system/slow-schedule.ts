@@ -1,20 +1,19 @@
-import { lifetimeMs, toFailure } from "../certificate/index.ts";
+import { lifetimeMs } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
-import type { CertificateReport, RunReport } from "../reconcile/index.ts";
+import type { CertificateReport, RunListener } from "../reconcile/index.ts";
 import type { Schedule } from "./schedule.ts";
 
 // From here to the end an unrenewed certificate is an alarm: a check must fall into it, whatever else fails.
 const SHARE_OF_LIFE = 1 / 6;
 
 /**
- * Makes what is called with each run's report: it warns, once for each certificate, where the schedule leaves a gap that is
- * longer than a sixth of the certificate's life. Renewals and retries don't hang on the schedule, but all that nobody tells
- * us of does. It never throws: a run doesn't fail for a warning.
+ * Makes what hears of each run and warns, once for each certificate, where the schedule leaves a gap that is longer than a sixth
+ * of the certificate's life. Renewals and retries don't hang on the schedule, but all that nobody tells us of does.
  */
-export function createSlowScheduleWarning(schedule: Schedule, log: Log): (report: RunReport) => void {
+export function createSlowScheduleWarning(schedule: Schedule, log: Log): RunListener {
   const told = new Set<string>();
   let gapMs: number | undefined;
-  const look = ({ lineage, validity }: CertificateReport) => {
+  const check = ({ lineage, validity }: CertificateReport) => {
     if (validity === undefined || told.has(lineage)) return;
     gapMs ??= schedule.longestGapMs();
     const longestMs = lifetimeMs(validity) * SHARE_OF_LIFE;
@@ -30,13 +29,7 @@ export function createSlowScheduleWarning(schedule: Schedule, log: Log): (report
       remedy: `Remove CERTBOT_SCHEDULE to check twice an hour, or let it check at least every ${words(longestMs)}.`,
     });
   };
-  return ({ certificates }) => {
-    try {
-      certificates.forEach(look);
-    } catch (thrown) {
-      log.error("schedule.slow", { schedule: schedule.expression, ...toFailure(thrown) });
-    }
-  };
+  return { name: "slow schedule", after: ({ certificates }) => certificates.forEach(check) };
 }
 
 function hours(ms: number): number {
