@@ -1,24 +1,34 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
+// They play deaths at every call, processes, or months of life: nothing that a quick loop needs each time.
+const SLOW = [
+  "acme/account",
+  "cli",
+  "daemon-on-a-folder",
+  "lock/lock",
+  "reconcile/story-{many,rejected,two-cas}",
+  "simulation",
+  "store/{account-store,interruption}",
+  "system/process",
+].map((name) => `test/unit/${name}.test.ts`);
+
+const UNIT = {
+  // A busy machine takes ten times as long as an idle one.
+  testTimeout: 60_000,
+  // Left alone, vitest keeps one core for itself; of two that is half.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // A process a worker, not a file: nothing of ours keeps state in a module, and that halves the time.
+  isolate: false,
+};
+
 export default defineConfig({
   test: {
     root: new URL("..", import.meta.url).pathname,
     passWithNoTests: false,
     projects: [
-      {
-        extends: true,
-        test: {
-          name: "unit",
-          include: ["test/unit/**/*.test.ts"],
-          // A busy machine takes ten times as long as an idle one.
-          testTimeout: 60_000,
-          // Left alone, vitest keeps one core for itself; of two that is half.
-          maxWorkers: Math.max(2, availableParallelism() - 1),
-          // A process a worker, not a file: nothing of ours keeps state in a module, and that halves the time.
-          isolate: false,
-        },
-      },
+      { extends: true, test: { ...UNIT, name: "unit", include: ["test/unit/**/*.test.ts"], exclude: SLOW } },
+      { extends: true, test: { ...UNIT, name: "unit-slow", include: SLOW } },
       {
         // Real servers in one process at a time each: Pebble, nginx, a real directory.
         extends: true,
