@@ -68,11 +68,14 @@ function obstacleToOrders(facts: IssueFacts): OperatorError | undefined {
   return isPublic ? new EphemeralStorageError(desired.lineage, storage) : undefined;
 }
 
-// What was put back is paid for: it is ordered anew where it is due itself, or isn't what is wanted.
+// What was put back is paid for: it is ordered anew where it is due itself, or isn't what is wanted. Who names another kind of key
+// may have been told by nginx to.
 function planPutBack(facts: IssueFacts): IssueDecision | undefined {
   const { putBack, desired, attempts, mode } = facts;
   if (!putBack || mode.forceRenewal || isStagingToReplace(facts)) return undefined;
-  if (!sameIdentifiers(putBack.leaf.identifiers, desired.identifiers)) return undefined;
+  const { currentKeyType, settings } = desired;
+  if (!sameIdentifiers(putBack.leaf.identifiers, desired.identifiers) || currentKeyType !== settings.keyType)
+    return undefined;
   if (planOf(facts, putBack.leaf).kind === "due") return undefined;
   // Without a failure no target has said anything yet: a death came in between.
   const pause = attempts.failures > 0 ? ownPause(facts, "put-back", firstDirectory(facts)) : undefined;

@@ -174,6 +174,16 @@ test("puts back only the version that is guilty, and serves the other", async ()
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/2"]);
 });
 
+test("a version of a kind of key that is no longer wanted isn't shown again: one of the other kind is ordered", async () => {
+  const stage = await dueStage();
+  stage.nginx.refuses = (_, version) => version === 2;
+  await stage.run();
+  stage.set("a.test", { keyType: "rsa-2048" });
+  expect(outcomes(await stage.command())).toEqual(["a.test renewed"]);
+  expect(stage.ca.orders.map(({ keyType }) => keyType)).toEqual(["ecdsa-p256", "ecdsa-p256", "rsa-2048"]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/3"]);
+});
+
 test("a version that can't be put back stays whole, and is put back when the disk obeys again", async () => {
   const stage = await dueStage("a.test;b.test");
   stage.nginx.refuses = (lineage, version) => lineage === "a.test" && version === 2;
