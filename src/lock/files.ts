@@ -1,5 +1,5 @@
 import { constants, type Stats } from "node:fs";
-import { chmod, lstat, mkdir, open, stat, type FileHandle } from "node:fs/promises";
+import { lstat, mkdir, open, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { hasErrno } from "../certificate/index.ts";
 
@@ -54,17 +54,6 @@ export async function giveToOwnerAbove(path: string): Promise<void> {
   const { uid, gid } = await stat(dirname(path));
   await using folder = await openItself(path, constants.O_DIRECTORY).catch(() => undefined);
   if (folder && isOurs(await folder.stat())) await folder.chown(uid, gid).catch(() => undefined);
-}
-
-// open(2) on Linux; Node has no name for it. It opens what can't be read, such as a socket, to act on it through /proc.
-const O_PATH = 0o10000000;
-
-/** Lets only its owner use a socket that we have made. Throws the system's error; EPERM where another's file is at `path`. */
-export async function closeToOthers(path: string): Promise<void> {
-  await using socket = await openItself(path, O_PATH);
-  const own = await socket.stat();
-  if (!own.isSocket() || !isOurs(own)) throw Object.assign(new Error(`${path} is not our socket`), { code: "EPERM" });
-  await chmod(`/proc/self/fd/${socket.fd}`, 0o600);
 }
 
 function isOurs({ uid }: Stats): boolean {

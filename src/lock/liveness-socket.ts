@@ -5,7 +5,7 @@ import type { Server, Socket } from "node:net";
 import { join } from "node:path";
 import { errnoOf } from "../certificate/index.ts";
 import { SocketPathTooLongError } from "./errors.ts";
-import { closeToOthers, exists } from "./files.ts";
+import { exists } from "./files.ts";
 import { livenessName } from "./liveness-file.ts";
 import type { Announcement, LivenessFile } from "./liveness-file.ts";
 
@@ -55,8 +55,14 @@ async function listenAt(path: string, unbornPath: string, onConnection: (connect
   // Later on: out of descriptors for one client. The next may be luckier, and the daemon's work goes on.
   server.on("error", () => undefined);
   try {
-    await once(server.listen(unbornPath), "listening");
-    await closeToOthers(unbornPath);
+    // Born for its owner alone: a mode that is set by a path may be set on what somebody else has put there meanwhile.
+    const umask = process.umask(0o177);
+    try {
+      server.listen(unbornPath); // binds before it returns
+    } finally {
+      process.umask(umask);
+    }
+    await once(server, "listening");
     await rename(unbornPath, path);
   } catch (thrown) {
     server.close();
@@ -81,5 +87,5 @@ async function removeLink(folder: string, name: string): Promise<void> {
   if ((await readlink(path).catch(() => undefined)) === name) await rm(path, { force: true }).catch(() => undefined);
 }
 
-// What bind, chmod or rename say where sockets are no files: SMB, FAT, some of Docker Desktop's shares.
+// What bind or rename say where sockets are no files: SMB, FAT, some of Docker Desktop's shares.
 const WITHOUT_SOCKETS = new Set(["ENOTSUP", "EOPNOTSUPP", "EPERM", "EINVAL", "ENOSYS"]);

@@ -1,8 +1,9 @@
 import { chmod, chown, mkdir, readFile, rename, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { closeToOthers, giveToOwnerAbove } from "../../../src/lock/files.ts";
+import { giveToOwnerAbove } from "../../../src/lock/files.ts";
 import { putHeartbeat, watchHeartbeat } from "../../../src/lock/heartbeat.ts";
+import { putSocket } from "../../../src/lock/liveness-socket.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -40,11 +41,20 @@ test.runIf(isRoot)("another's folder in the folder's place keeps its owner", asy
 });
 
 test("what a link in the socket's place leads to keeps its mode, and the lock is not taken by it", async () => {
-  const { tree, foreign } = { tree: await temporaryFolder(), foreign: await temporaryFolder() };
+  const [folder, foreign] = [await temporaryFolder(), await temporaryFolder()];
   await writeFile(join(foreign, "file"), "");
   await chmod(join(foreign, "file"), 0o666);
-  await symlink(join(foreign, "file"), join(tree, "unborn"));
-  await expect(closeToOthers(join(tree, "unborn"))).rejects.toThrow(/unborn/);
+  await symlink(join(foreign, "file"), join(folder, "control.0123456789ab.unborn"));
+  const identify = () => ({ instance: "0123456789ab", state: "candidate", description: "test" }) as const;
+  const announced = {
+    folder,
+    runFolder: folder,
+    instance: "0123456789ab",
+    beatEveryMs: 20,
+    clock: systemClock,
+    identify,
+  };
+  await expect(putSocket({ ...announced, onConnection: () => undefined })).rejects.toThrow("EADDRINUSE");
   expect((await stat(join(foreign, "file"))).mode & 0o777).toBe(0o666);
 });
 
