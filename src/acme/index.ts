@@ -1,6 +1,5 @@
 export { createCertificateAuthority } from "./certificate-authority.ts";
 export type { CertificateAuthorityParts } from "./certificate-authority.ts";
-export { AccountPausedError } from "./failures/account-paused.ts";
 export {
   CaFailingError,
   CaUnreachableError,

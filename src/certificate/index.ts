@@ -1,9 +1,8 @@
 export { accountIdOf } from "./account-id.ts";
 export { isGlobalAddress, isPrivateAddress } from "./address.ts";
 export { exactSetKey, planBudget, pruneSpending } from "./budget.ts";
-export type { BudgetPlan, FailedValidation, IntendedOrder, SpentOrder, Spending } from "./budget.ts";
+export type { BudgetPlan, FailedValidation, SpentOrder, Spending } from "./budget.ts";
 export { fallbackAt } from "./ca-choice.ts";
-export type { FallbackFacts } from "./ca-choice.ts";
 export { canonicalUrl, limitsOf } from "./ca-limits.ts";
 export type { CaLimits, Limit } from "./ca-limits.ts";
 export { certificateIdOf } from "./certificate-id.ts";
@@ -16,9 +15,9 @@ export type { KeyType } from "./key-type.ts";
 export { isKeyOf, readLeaf } from "./leaf.ts";
 export type { Leaf } from "./leaf.ts";
 export { PROBE_EVERY_MS, planProbe } from "./probe-plan.ts";
-export type { ProbeFacts, ProbePlan } from "./probe-plan.ts";
+export type { ProbeFacts } from "./probe-plan.ts";
 export { mapLimited } from "./map-limited.ts";
-export { asOperatorError, OperatorError, toFailure, UnexpectedError } from "./operator-error.ts";
+export { asOperatorError, OperatorError, toFailure } from "./operator-error.ts";
 export type { Failure, FailureOrigin, WaitScope, RetryRule } from "./operator-error.ts";
 export { certificatesIn } from "./pem.ts";
 export { DEFAULT_KEY_TYPE } from "./order-settings.ts";
@@ -31,10 +30,9 @@ export {
   takeRenewalInfo,
   wakeForRenewalInfo,
 } from "./renewal-info.ts";
-export type { RenewalInfoAnswer, RenewalInfoFacts, RenewalInfoState } from "./renewal-info.ts";
+export type { RenewalInfoAnswer, RenewalInfoState } from "./renewal-info.ts";
 export { alarmAt, lastResortAt, planRenewal } from "./renewal-plan.ts";
-export type { RenewalFacts, RenewalPlan } from "./renewal-plan.ts";
+export type { RenewalPlan } from "./renewal-plan.ts";
 export { planRetry } from "./retry-plan.ts";
-export type { RetryFacts } from "./retry-plan.ts";
 export { lifetimeMs, markAt } from "./validity.ts";
 export type { Validity } from "./validity.ts";

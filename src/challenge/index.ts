@@ -1,3 +1,2 @@
 export { UnsafeTokenError, WebrootError } from "./errors.ts";
 export { createWebrootSolver } from "./webroot.ts";
-export type { WebrootParts } from "./webroot.ts";

@@ -1,5 +1,4 @@
 export { askDaemon } from "./client.ts";
-export type { AskOptions } from "./client.ts";
 export { DaemonLostError, DaemonStoppingError } from "./errors.ts";
 export type { ControlRequest } from "./protocol.ts";
 export { createControlServer } from "./server.ts";

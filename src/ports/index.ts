@@ -1,9 +1,9 @@
-export type { CaaLookup, CaaRecord, DnsLookup, TxtLookup } from "./dns.ts";
+export type { CaaLookup, CaaRecord, TxtLookup } from "./dns.ts";
 export type { HttpExchange, HttpReply, HttpRequest, TooLong } from "./http.ts";
-export type { LocalCommand, LocalResult, RunLocal } from "./process.ts";
+export type { LocalCommand, LocalResult } from "./process.ts";
 export type { ChallengeProof, ChallengeSolver, FrontDoor, SelfCheckFinding } from "./challenge.ts";
 export type { Clock } from "./clock.ts";
-export { LOG_EVENTS, LOG_LEVELS, teeLog } from "./log.ts";
+export { LOG_EVENTS, teeLog } from "./log.ts";
 export type { Log, LogEvent, LogFields, LogLevel } from "./log.ts";
 export type { Notebook, OpenNotebook } from "./notebook.ts";
 export type { Tools } from "./tools.ts";

@@ -20,20 +20,12 @@ export type {
 } from "./deploy/target.ts";
 export { resolveDesired } from "./issue/desired.ts";
 export type { DesiredCertificate } from "./issue/desired.ts";
-export {
-  CertificateRejectedError,
-  ConfigurationRejectedError,
-  NoStagingError,
-  NotServedError,
-  UnknownLineageError,
-} from "./errors.ts";
+export { ConfigurationRejectedError } from "./errors.ts";
 export { assessHealth } from "./health.ts";
 export type { Health } from "./health.ts";
 export { inspect } from "./inspect.ts";
 export type { InspectedCertificate, Inspection } from "./inspect.ts";
 export { decideIssue } from "./issue/decision.ts";
-export type { IssueDecision } from "./issue/decision.ts";
-export type { IssueReason } from "./issue/facts.ts";
 export { FRESH_STATE } from "./lineage-state.ts";
 export type { AttemptState, CaFailure, DeployState, LineageState } from "./lineage-state.ts";
 export type {

@@ -1,9 +1,5 @@
 export { createAccountStore } from "./account-store.ts";
-export type { AccountStoreOptions } from "./account-store.ts";
 export type { FileSystem } from "./durable-files.ts";
 export { StoreError } from "./errors.ts";
-export type { StoreErrorCode, StoreFailure } from "./errors.ts";
 export { createLineageStore } from "./lineage-store.ts";
-export type { LineageStoreOptions } from "./lineage-store.ts";
 export { createNotebooks } from "./notebooks.ts";
-export type { NotebookOptions } from "./notebooks.ts";

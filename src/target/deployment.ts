@@ -48,12 +48,7 @@ export type Deployment = {
    * `find`, so that no start falls between. `onStart` must not throw.
    */
   readonly watchStarts: (onStart: (target: string) => void, signal: AbortSignal) => Promise<void>;
-  /** Asks the engine who it is: for doctor and status. Throws OperatorError or the signal's reason. */
-  readonly describeEngine: (signal: AbortSignal) => Promise<EngineDescription>;
 };
-
-/** The Docker engine in words. */
-export type EngineDescription = { readonly endpoint: string; readonly version: string; readonly apiVersion: string };
 
 const DEFAULT_TIMEOUTS: DeploymentTimeouts = {
   callMs: 10_000,
@@ -75,6 +70,5 @@ export function createDeployment(options: DeploymentOptions): Deployment {
     front: createFrontDoor(survey),
     storageOf: (folder) => createStorageProbe({ ...survey, folder }),
     watchStarts: (onStart, signal) => watchStarts({ ...survey, clock, log, random, reconnect }, onStart, signal),
-    describeEngine: async (signal) => ({ endpoint: engine.endpoint, ...(await engine.version(signal)) }),
   };
 }

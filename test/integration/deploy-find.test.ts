@@ -79,11 +79,6 @@ describe("finding nginx in the compose project", () => {
     expect(url).toMatch(/^http:\/\/[\d.]+:80$/);
     expect(await (await fetch(url ?? "")).text()).toBe("front door");
   });
-
-  test("tells who the engine is", async () => {
-    const { version, apiVersion } = await deployment({}).describeEngine(NEVER);
-    expect([version, apiVersion]).toEqual([expect.stringMatching(/^\d/), expect.stringMatching(/^\d+\.\d+/)]);
-  });
 });
 
 describe("when nginx can't be had", () => {

@@ -46,8 +46,6 @@ export type Engine = {
   exec(container: ContainerReference, argv: readonly string[], signal: AbortSignal): Promise<ExecResult>;
   /** Opens a stream of events; it must be closed. */
   openEvents(filter: EventFilter, signal: AbortSignal): Promise<EventStream>;
-  /** The engine's version and its newest API. */
-  version(signal: AbortSignal): Promise<{ readonly version: string; readonly apiVersion: string }>;
 };
 
 /** Events as they happen. `events` ends where the connection is ended, and throws DockerRequestError when it breaks or `signal` aborts. */
@@ -109,11 +107,6 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
       return call(`run "${argv.join(" ")}" in ${container.name}`, signal, run, { ms: timeouts.execMs, expired });
     },
     openEvents: (filter, signal) => openEvents({ endpoint, filter, signal, call }),
-    version: (signal) =>
-      call("ask for the version", signal, async (docker) => {
-        const { Version, ApiVersion } = await docker.version();
-        return { version: Version, apiVersion: ApiVersion };
-      }),
   };
 }
 

@@ -15,9 +15,11 @@ import { makeTestCertificate } from "../../support/test-ca.ts";
 const NEVER = new AbortController().signal;
 
 const asked: string[] = [];
+const LABELS = { "cert-sidecar.port": "8443" };
+
 const listener: RequestListener = (request, response) => {
   asked.push(request.url ?? "");
-  answer(response, { Version: "28.0", ApiVersion: "1.51" });
+  answer(response, { Config: { Labels: LABELS } });
 };
 
 const cleanUps: (() => Promise<unknown>)[] = [];
@@ -33,22 +35,23 @@ async function listen(server: Server, address = "127.0.0.1"): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-function versionOf(docker: EngineAddress) {
-  return createEngine({ docker, clock: systemClock, timeouts: { callMs: 5000, execMs: 5000 } }).version(NEVER);
+function ask(docker: EngineAddress) {
+  return createEngine({ docker, clock: systemClock, timeouts: { callMs: 5000, execMs: 5000 } }).imageLabels(
+    "nginx",
+    NEVER,
+  );
 }
-
-const VERSION = { version: "28.0", apiVersion: "1.51" };
 
 test("an engine is reached by tcp, with no API version in the path", async () => {
   const port = await listen(createHttpServer(listener));
-  expect(await versionOf({ kind: "tcp", host: "127.0.0.1", port })).toEqual(VERSION);
-  expect(await versionOf({ kind: "tcp", host: "localhost", port })).toEqual(VERSION);
-  expect(asked).toEqual(["/version", "/version"]);
+  expect(await ask({ kind: "tcp", host: "127.0.0.1", port })).toEqual(LABELS);
+  expect(await ask({ kind: "tcp", host: "localhost", port })).toEqual(LABELS);
+  expect(asked).toEqual(["/images/nginx/json", "/images/nginx/json"]);
 });
 
 test("an engine is reached by tcp over IPv6", async () => {
   const port = await listen(createHttpServer(listener), "::1");
-  expect(await versionOf({ kind: "tcp", host: "::1", port })).toEqual(VERSION);
+  expect(await ask({ kind: "tcp", host: "::1", port })).toEqual(LABELS);
 });
 
 test("an engine is reached by TLS when ca.pem signs it, and refused otherwise", async () => {
@@ -58,14 +61,14 @@ test("an engine is reached by TLS when ca.pem signs it, and refused otherwise", 
   cleanUps.push(() => rm(certPath, { recursive: true }));
   const address = { kind: "tcp", host: "localhost", port, certPath } as const;
   await writeFile(join(certPath, "ca.pem"), (await makeTestCertificate()).caPem);
-  const untrusted = versionOf(address);
+  const untrusted = ask(address);
   await expect(untrusted).rejects.toMatchObject({
     code: "DOCKER_HOST_UNUSABLE",
     remedy: expect.stringContaining("ca.pem"),
   });
   await expect(untrusted).rejects.toThrow(/https:\/\/localhost:\d+ is not trusted: .*certificate/);
   await writeFile(join(certPath, "ca.pem"), caPem);
-  expect(await versionOf(address)).toEqual(VERSION);
+  expect(await ask(address)).toEqual(LABELS);
 });
 
 test("an engine that nobody answers for at its address is unreachable", async () => {
@@ -73,6 +76,6 @@ test("an engine that nobody answers for at its address is unreachable", async ()
   const port = await listen(server);
   await cleanUps.pop()?.();
   for (const host of ["127.0.0.1", "localhost", "no-such-host.invalid"]) {
-    await expect(versionOf({ kind: "tcp", host, port })).rejects.toMatchObject({ code: "DOCKER_UNREACHABLE" });
+    await expect(ask({ kind: "tcp", host, port })).rejects.toMatchObject({ code: "DOCKER_UNREACHABLE" });
   }
 });

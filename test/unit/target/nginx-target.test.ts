@@ -41,7 +41,6 @@ function engineWith({ ends = {}, containers = [inspectedContainer({ id: "a" })] 
       return { exitCode: 0, stdout: "", stderr: "", ...end };
     },
     openEvents: unused,
-    version: unused,
   };
   return { engine, ran, container: read[0] ?? readContainer(inspectedContainer({ id: "none" })) };
 }
