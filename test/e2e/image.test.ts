@@ -36,7 +36,7 @@ test("the commands are in its PATH, and need neither a package manager nor node_
   ];
   expect(await found(SIDECAR_IMAGE, commands)).toHaveLength(commands.length);
   const files = await docker("run", "--rm", "--entrypoint", "ls", SIDECAR_IMAGE, "/opt/cert-sidecar");
-  expect(files.split("\n")).toEqual(["cli.js", "main.js", "package.json"]);
+  expect(files.split("\n")).toEqual(["cli.js", "main.js", "package.json", "verbs"]);
 });
 
 test("--target hooks is the same with curl, jq and openssl", async () => {

@@ -135,7 +135,11 @@ describe("when nginx can't be had", () => {
       await docker("rm", "-f", id);
       await project.start({ argv: SLEEP, env: { NGINX_HTTPS_ENABLED: "false" } });
       const off = await deployment({ project: project.name }).finder.find(NEVER);
-      expect(off).toEqual({ targets: [], off: [{ name: "nginx-1", reason: "NGINX_HTTPS_ENABLED is false there" }] });
+      expect(off).toEqual({
+        targets: [],
+        missing: [],
+        off: [{ name: "nginx-1", reason: "NGINX_HTTPS_ENABLED is false there" }],
+      });
     }));
 });
 
