@@ -1,5 +1,6 @@
 import { parseIdentifier } from "../../src/certificate/index.ts";
 import type { Policy } from "../../src/reconcile/index.ts";
+import { aPolicy } from "../support/a-policy.ts";
 import type { Draws } from "./draws.ts";
 
 /** Let's Encrypt's own, so that the product's table of limits applies; nothing leaves this process. */
@@ -37,15 +38,13 @@ export function changeNames(names: readonly string[]): string[] {
 /** What the settings ask for: a certificate for each list of names. */
 export function policyOf(certificates: readonly (readonly string[])[], hasFallback: boolean): Policy {
   const wanted = certificates.map((names) => ({ name: names[0] ?? "", identifiers: names.map(parseIdentifier) }));
-  return {
+  return aPolicy({
     wanted,
     directoryUrl: PRODUCTION,
     fallbackDirectoryUrl: hasFallback ? FALLBACK : undefined,
-    webrootPath: "/var/www/html",
     isStaging: (url) => url === STAGING,
     isPublicCa: (url) => url === PRODUCTION,
     stagingOf: (url) => (url === PRODUCTION ? STAGING : undefined),
-    isRehearsalOnly: false,
     settingsDigest: JSON.stringify(wanted),
-  };
+  });
 }

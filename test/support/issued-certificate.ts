@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPairSync, randomBytes, sign, type KeyObject } from "node:crypto";
 import { isIP, isIPv4 } from "node:net";
 import type { IssuedCertificate } from "../../src/reconcile/index.ts";
 
@@ -10,23 +10,30 @@ export type IssueForTest = {
   readonly accountId?: string;
   /** The CA's common name. */
   readonly issuer?: string;
+  /** A key that is to be used again, PKCS #8 in PEM. */
+  readonly privateKeyPem?: string | undefined;
 };
 
 const HOUR_MS = 3600 * 1000;
 
-/** What a CA would give for these names: leaf, its key, one intermediate. No process, no file; every call makes new keys. */
+/** What a CA would give for these names: leaf, its key, one intermediate. No process, no file; every call makes new keys, but for one that is given. */
 export function issueForTest({ names, ...options }: IssueForTest): IssuedCertificate {
   const notBefore = options.notBefore ?? new Date(Date.now() - HOUR_MS);
   const notAfter = options.notAfter ?? new Date(Date.now() + 90 * 24 * HOUR_MS);
   const issuer = createTestIssuer({ commonName: options.issuer ?? "Test intermediate", notBefore, notAfter });
-  const leaf = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  const { privateKeyPem = newKeyPem() } = options;
   return {
-    privateKeyPem: leaf.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
-    certificatePem: issuer.sign({ names, key: leaf.publicKey, notBefore, notAfter }),
+    privateKeyPem,
+    certificatePem: issuer.sign({ names, key: createPublicKey(privateKeyPem), notBefore, notAfter }),
     chainPem: issuer.certificatePem,
     accountId: options.accountId ?? randomBytes(16).toString("hex"),
     isReplacement: false,
   };
+}
+
+function newKeyPem(): string {
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
+  return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
 type Life = { readonly notBefore: Date; readonly notAfter: Date };

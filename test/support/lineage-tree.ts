@@ -3,13 +3,14 @@ import { mkdir, readdir, readFile, readlink, symlink, writeFile } from "node:fs/
 import { join } from "node:path";
 import { parseIdentifier } from "../../src/certificate/index.ts";
 import type { IssuedCertificate, LineageSettings, NewVersion } from "../../src/reconcile/index.ts";
+import { PRODUCTION } from "./a-policy.ts";
 import { issueForTest, type IssueForTest } from "./issued-certificate.ts";
 
 const KINDS = ["cert", "chain", "fullchain", "privkey"] as const;
 
 /** Settings as most lineages have them. */
 export const SETTINGS: LineageSettings = {
-  directoryUrl: "https://acme.test:14000/dir",
+  directoryUrl: PRODUCTION,
   keyType: "ecdsa-p256",
   webrootPath: "/var/www/html",
   reuseKey: false,

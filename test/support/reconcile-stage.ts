@@ -1,24 +1,13 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  OperatorError,
-  parseIdentifier,
-  type FailureOrigin,
-  type WaitScope,
-  type RenewalInfoAnswer,
-  type RetryRule,
-} from "../../src/certificate/index.ts";
+import { parseIdentifier } from "../../src/certificate/index.ts";
 import {
   automaticMode,
   createLoop,
   mendTree,
   reconcile,
-  type CertificateAuthority,
-  type IssuedCertificate,
   type MissingTarget,
-  type IssueRequest,
-  type OpenOrder,
   type Policy,
   type ReconcileParts,
   type Run,
@@ -27,114 +16,19 @@ import {
   type StorageFinding,
 } from "../../src/reconcile/index.ts";
 import { createLineageStore } from "../../src/store/index.ts";
+import { aPolicy } from "./a-policy.ts";
 import { collectLog } from "./collected-log.ts";
-import { issueForTest } from "./issued-certificate.ts";
-import { listTree, SETTINGS } from "./lineage-tree.ts";
+import { listTree } from "./lineage-tree.ts";
 import { steppedFiles } from "./stepped-files.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
+import { TestAuthority } from "./test-authority.ts";
 import { TestTarget } from "./test-target.ts";
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
-export const PRODUCTION = SETTINGS.directoryUrl;
-/** A CA whose limits we know; nothing is ever sent there. */
-export const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
-export const STAGING = "https://acme.test:14000/staging";
-
-/** A failure of the CA; with `notBefore` it has asked for patience. */
-export class CaFailure extends OperatorError {
-  readonly code = "TEST_CA_FAILED";
-  readonly remedy = "Wait.";
-  override readonly retry: RetryRule;
-  override readonly origin: FailureOrigin;
-
-  constructor(notBefore?: Date, { scope, origin }: { scope?: WaitScope | undefined; origin?: FailureOrigin } = {}) {
-    super("the CA says no");
-    this.retry = notBefore ? { notBefore, scope } : "next-run";
-    this.origin = origin ?? "ca-refused";
-  }
-}
-
-/** What a CA that is down says. */
-export function failing(): never {
-  throw new CaFailure(undefined, { origin: "ca-failing" });
-}
-
-/** An order that the CA has been asked for. */
-export type PlacedOrder = IssueRequest & { readonly at: Date; readonly names: string };
-
-type Life = { readonly notBefore: Date; readonly notAfter: Date };
-
-/** A CA of real certificates: it answers at once, after what the test says. */
-class TestAuthority implements CertificateAuthority {
-  readonly orders: PlacedOrder[] = [];
-  /** Called for each order; what it throws is the CA's answer. */
-  answer: (order: PlacedOrder) => void = () => undefined;
-  /** Called when the CSR is there. */
-  sign: (order: PlacedOrder) => void = () => undefined;
-  life: (now: Date) => Life;
-  /** What it says of when to renew a certificate; by default it has no renewal information. */
-  suggestion: (directoryUrl: string, certificateId: string) => RenewalInfoAnswer = () => ({ kind: "unsupported" });
-  readonly questions: { readonly at: Date; readonly certificateId: string }[] = [];
-  /** Whether it answers a probe. */
-  isUp: (directoryUrl: string) => boolean = () => true;
-  probes = 0;
-  /** Whether an order whose CSR it has got can be collected later, and what it has for those. */
-  keepsOrders = false;
-  readonly open = new Map<string, IssuedCertificate>();
-  readonly collected: string[] = [];
-  /** Called when an order is to be collected; what it throws is the CA's answer. */
-  answerToCollect: (url: string) => void = () => undefined;
-  /** Whether it takes an order for the renewal that it says it is. */
-  takesReplacements = true;
-  aheadMs: number | undefined;
-  readonly #now: () => Date;
-
-  constructor(now: () => Date, lifeMs: number) {
-    this.#now = now;
-    this.life = (at) => ({ notBefore: at, notAfter: new Date(at.getTime() + lifeMs) });
-  }
-
-  async issue(request: IssueRequest): Promise<IssuedCertificate> {
-    const at = this.#now();
-    const names = request.identifiers.map(({ value }) => value);
-    const order = { ...request, at, names: names.join(",") };
-    this.orders.push(order);
-    this.answer(order);
-    const isReplacement = request.replaces !== undefined && this.takesReplacements;
-    const issued = issueForTest({ names, ...this.life(at), accountId: "0123456789abcdef0123456789abcdef" });
-    const url = `${request.directoryUrl}/order/${this.orders.length}`;
-    await request.beforeFinalize?.({ url, privateKeyPem: issued.privateKeyPem, isReplacement });
-    if (this.keepsOrders) this.open.set(url, { ...issued, isReplacement });
-    this.sign(order);
-    return { ...issued, isReplacement };
-  }
-
-  async collect({ url }: OpenOrder): Promise<IssuedCertificate | undefined> {
-    this.collected.push(url);
-    this.answerToCollect(url);
-    return this.open.get(url);
-  }
-
-  async renewalInfo(directoryUrl: string, certificateId: string): Promise<RenewalInfoAnswer> {
-    this.questions.push({ at: this.#now(), certificateId });
-    return this.suggestion(directoryUrl, certificateId);
-  }
-
-  async isAnswering(directoryUrl: string): Promise<boolean> {
-    this.probes += 1;
-    return this.isUp(directoryUrl);
-  }
-
-  clockAheadMs(): number | undefined {
-    return this.aheadMs;
-  }
-
-  async changeAccountKey(): Promise<never> {
-    throw new Error("no test of reconcile changes an account's key");
-  }
-}
+export { LETS_ENCRYPT, PRODUCTION, STAGING } from "./a-policy.ts";
+export { CaFailure, failing, type PlacedOrder } from "./test-authority.ts";
 
 export type StageOptions = {
   /** Certificates as CERTBOT_DOMAIN has them. */
@@ -170,16 +64,7 @@ export class ReconcileStage {
     this.ca = new TestAuthority(() => this.now(), lifeMs);
     this.nginx = new TestTarget(root);
     this.targets = [this.nginx];
-    this.policy = {
-      wanted: [],
-      directoryUrl: PRODUCTION,
-      webrootPath: "/var/www/html",
-      isStaging: (url) => url === STAGING,
-      isPublicCa: (url) => url === PRODUCTION || url === LETS_ENCRYPT,
-      stagingOf: (url) => (url === PRODUCTION ? STAGING : undefined),
-      isRehearsalOnly: false,
-      settingsDigest: "",
-    };
+    this.policy = aPolicy();
     this.set(domains);
   }
 

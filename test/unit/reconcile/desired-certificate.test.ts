@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
 import { resolveDesired, type Policy, type StoredLineage } from "../../../src/reconcile/index.ts";
+import { aPolicy } from "../../support/a-policy.ts";
 
 const names = (...texts: string[]) => texts.map(parseIdentifier);
 const validity = { notBefore: new Date(0), notAfter: new Date(1) };
@@ -21,16 +22,8 @@ function stored(name: string, texts: string[], directoryUrl = PRODUCTION): Store
 }
 
 function policy(directoryUrl: string, ...wanted: string[][]): Policy {
-  return {
-    wanted: wanted.map((texts) => ({ name: texts[0] ?? "", identifiers: names(...texts) })),
-    directoryUrl,
-    webrootPath: "/w",
-    isStaging: (url) => url === STAGING,
-    isPublicCa: () => false,
-    stagingOf: () => undefined,
-    isRehearsalOnly: false,
-    settingsDigest: "",
-  };
+  const certificates = wanted.map((texts) => ({ name: texts[0] ?? "", identifiers: names(...texts) }));
+  return aPolicy({ wanted: certificates, directoryUrl, webrootPath: "/w", isStaging: (url) => url === STAGING });
 }
 
 test("a wanted set of names that a -0001 lineage covers exactly is that lineage", () => {

@@ -7,19 +7,19 @@ import {
   type DesiredCertificate,
   type RunMode,
 } from "../../../src/reconcile/index.ts";
+import { aPolicy } from "../../support/a-policy.ts";
 
 const now = new Date("2026-06-01T00:00:00Z");
 const day = (days: number) => new Date(now.getTime() + days * 24 * 3600_000);
 const a = parseIdentifier("a.example.org");
 const b = parseIdentifier("b.example.org");
 const CA = "https://ca/dir";
-const policy = {
+const policy = aPolicy({
   directoryUrl: CA,
-  isStaging: (url: string) => url.includes("staging"),
-  isPublicCa: (url: string) => url === CA,
-  isRehearsalOnly: false,
+  isStaging: (url) => url.includes("staging"),
+  isPublicCa: (url) => url === CA,
   settingsDigest: "one",
-};
+});
 const around = { ledgerOf: freshLedger, storage: { kind: "lasting" } } as const;
 const scheduled = automaticMode("schedule");
 const command: RunMode = { trigger: "command", forceRenewal: false, dryRun: false, staging: false };
