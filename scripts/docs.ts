@@ -60,16 +60,25 @@ export async function fillTables(page: string, tables: Readonly<Record<string, s
   return format(text, { ...options, parser: "markdown" });
 }
 
-/** The rooms of the house as a Mermaid picture: an arrow for each room that another one imports, the entrances left out. */
+/**
+ * The rooms of the house as a Mermaid picture: an arrow for each room that another one imports, but where other arrows lead there.
+ * Rooms import each other in no circle: `imports.test.ts` sees to it.
+ */
 export function roomsPicture(sources: readonly Source[]): string {
-  const roomOf = (path: string) => /^src\/([a-z]+)\//.exec(path)?.[1];
+  const roomOf = (path: string) => /^src\/([a-z]+)\//.exec(path)?.[1] ?? "";
   const arrows = sources.flatMap(({ path, text }) => {
-    const [from, depth] = [roomOf(path), path.split("/").length - 3];
-    const door = new RegExp(`from "${"../".repeat(depth + 1)}([a-z]+)/index\\.ts"`, "g");
-    return [...text.matchAll(door)].map(([, to]) => `  ${from} --> ${to}`);
+    const door = new RegExp(`from "${"../".repeat(path.split("/").length - 2)}([a-z]+)/index\\.ts"`, "g");
+    return [...text.matchAll(door)].map(([, to = ""]) => [roomOf(path), to] as const);
   });
-  // Everything imports these: their arrows would hide the others.
-  const shown = [...new Set(arrows)].filter((arrow) => !/--> (certificate|ports)$|^ {2}app /.test(arrow)).sort();
+  const next = (room: string) => [...new Set(arrows.filter(([from]) => from === room).map(([, to]) => to))];
+  const leadsTo = (from: string, to: string): boolean => next(from).some((one) => one === to || leadsTo(one, to));
+  const rooms = [...new Set(arrows.map(([from]) => from))].filter(Boolean).sort();
+  const shown = rooms.flatMap((from) =>
+    next(from)
+      .filter((to) => !next(from).some((one) => leadsTo(one, to)))
+      .sort()
+      .map((to) => `  ${from} --> ${to}`),
+  );
   return ["```mermaid", "graph LR", ...shown, "```"].join("\n");
 }
 

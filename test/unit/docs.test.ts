@@ -2,7 +2,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { LOG_EVENTS } from "../../src/ports/index.ts";
-import { fillExample, fillTables, findCodes, pages, readSources, sentencesOf } from "../../scripts/docs.ts";
+import {
+  fillExample,
+  fillTables,
+  findCodes,
+  pages,
+  readSources,
+  roomsPicture,
+  sentencesOf,
+} from "../../scripts/docs.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const sources = readSources();
@@ -44,6 +52,19 @@ describe("npm run docs", () => {
     ["half a one", 'const a = {\n  code: "A_B", // never thrown\n};'],
   ])("refuses a code with %s", (_, text) => {
     expect(() => told(text)).toThrow(/^A_B needs one comment of whole sentences, in src\/a\.ts \(\w+\)/);
+  });
+
+  test("draws no arrow between rooms where others lead there, nor for what is in a room itself", () => {
+    const room = (path: string, ...imported: readonly string[]) => ({
+      path: `src/${path}`,
+      text: imported.map((from) => `import { x } from "${from}";`).join("\n"),
+    });
+    const drawn = roomsPicture([
+      room("a/x.ts", "../b/index.ts", "../c/index.ts", "./y.ts"),
+      room("b/deep/x.ts", "../../c/index.ts", "../index.ts"),
+      room("main.ts", "./a/index.ts"),
+    ]);
+    expect(drawn.split("\n").filter((line) => line.includes("-->"))).toEqual(["  a --> b", "  b --> c"]);
   });
 
   test("refuses a page without a place for what it has to say", async () => {
