@@ -1,7 +1,8 @@
 import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { identifierKey, OperatorError, readLeaf } from "../../src/certificate/index.ts";
+import { identifierKey, OperatorError, parseIdentifier, readLeaf } from "../../src/certificate/index.ts";
 import type { CertificateAuthority, IssuedCertificate, IssueRequest, OpenOrder } from "../../src/reconcile/index.ts";
+import { PRODUCTION } from "./a-policy.ts";
 import { collectLog } from "./collected-log.ts";
 
 /** A CA that the contract is tried on: it is well, and proofs are found. */
@@ -12,6 +13,13 @@ export type ContractCa = {
   /** How many CSRs it has got so far. */
   readonly csrsSent: () => number;
 };
+
+/** Asks for a certificate with these names, in the simplest way. */
+export function requestOf(names: readonly string[]): IssueRequest {
+  const identifiers = names.map(parseIdentifier);
+  const common = { keyType: "ecdsa-p256", webrootPath: "/var/www/html", account: "stored" } as const;
+  return { ...common, lineage: names[0] ?? "", identifiers, directoryUrl: PRODUCTION };
+}
 
 const log = collectLog();
 const reason = new Error("we are stopping");

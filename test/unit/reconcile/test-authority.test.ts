@@ -1,6 +1,5 @@
-import { parseIdentifier } from "../../../src/certificate/index.ts";
-import { caContract } from "../../support/ca-contract.ts";
-import { DAY, PRODUCTION } from "../../support/reconcile-stage.ts";
+import { caContract, requestOf } from "../../support/ca-contract.ts";
+import { DAY } from "../../support/reconcile-stage.ts";
 import { TestAuthority } from "../../support/test-authority.ts";
 
 caContract(async () => {
@@ -9,13 +8,6 @@ caContract(async () => {
   return {
     authority,
     csrsSent: () => authority.open.size,
-    request: (names) => ({
-      lineage: names[0] ?? "",
-      identifiers: names.map(parseIdentifier),
-      keyType: "ecdsa-p256",
-      directoryUrl: PRODUCTION,
-      webrootPath: "/var/www/html",
-      account: "stored",
-    }),
+    request: requestOf,
   };
 });
