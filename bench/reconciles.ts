@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCertificateAuthority } from "../src/acme/index.ts";
-import { automaticMode, reconcile, type ReconcileParts, type RunReport } from "../src/reconcile/index.ts";
+import { automaticRun, reconcile, type ReconcileParts, type RunReport } from "../src/reconcile/index.ts";
 import { createAccountStore, createLineageStore } from "../src/store/index.ts";
 import { createDraws } from "../test/simulation/draws.ts";
 import { ProofBoard } from "../test/simulation/proof-board.ts";
@@ -80,7 +80,7 @@ function certificates(extra?: string): string[][] {
 }
 
 async function runOnce(parts: ReconcileParts): Promise<RunReport> {
-  const report = await reconcile(parts, { mode: automaticMode("schedule"), log, signal });
+  const report = await reconcile(parts, { request: automaticRun("schedule"), log, signal });
   // What a daemon's log keeps is none of its memory.
   log.lines.length = 0;
   return report;

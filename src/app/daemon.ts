@@ -111,7 +111,7 @@ async function serve(program: Program, { host, log, signal, mayAct, use }: Servi
   const loop = createLoop({ reconcile: (run) => reconcile(parts, run), clock: systemClock, log, listeners, signal });
   use({
     ...commandParts(program, {
-      run: (mode, runLog, client) => loop.command(mode, teeLog(log, runLog), client),
+      run: (request, runLog, client) => loop.command(request, teeLog(log, runLog), client),
       changeAccountKey: (client) => loop.exclusive((stop) => changeAccountKey(parts, { log, signal: stop }), client),
     }),
     busySince: () => loop.facts().runningSince,

@@ -59,7 +59,7 @@ export async function runInPlace(request: ControlRequest, host: Host): Promise<I
   };
   const refusal = await missingDomain(program);
   const acts: Acts = {
-    run: (mode, runLog) => withLock((parts, signal) => reconcile(parts, { mode, log: runLog, signal })),
+    run: (request, runLog) => withLock((parts, signal) => reconcile(parts, { request, log: runLog, signal })),
     changeAccountKey: () => withLock((parts, signal) => changeAccountKey(parts, { log, signal })),
   };
   return done({ ...commandParts(program, acts), refusal });

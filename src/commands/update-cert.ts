@@ -1,8 +1,8 @@
 import { toFailure, type Failure } from "../certificate/index.ts";
 import { isReached, type CertificateReport, type RunReport } from "../reconcile/index.ts";
+import type { RunOptions } from "../settings/index.ts";
 import { EXIT, type CommandIo } from "./command-io.ts";
 import { progressLog } from "./progress-log.ts";
-import type { UpdateOptions } from "./update-options.ts";
 import type { CommandParts, Verb } from "./verb.ts";
 import { clockLine, failureLines, instant, names, validUntil } from "./words.ts";
 
@@ -27,20 +27,19 @@ Exit code 0: reached, or nothing due. 1: a certificate or a deploy failed. 2: us
 };
 
 async function runUpdateCert(parts: CommandParts, words: readonly string[], io: CommandIo): Promise<number> {
-  let options: UpdateOptions;
+  let options: RunOptions;
   try {
     options = parts.readOptions(words);
   } catch (thrown) {
     io.err(`${failureLines(toFailure(thrown))}\n`);
     return EXIT.usage;
   }
-  const { dryRun, forceRenewal, staging, certName, json, verbose, quiet } = options;
+  const { json, verbose, quiet, ...asked } = options;
   const out = quiet ? () => undefined : (text: string) => (json ? io.err(text) : io.out(text));
   const steps = { ...io, out };
   const busySince = parts.busySince();
   if (busySince) steps.out(`waiting for the check that has been running since ${instant(busySince)}\n`);
-  const mode = { trigger: "command", dryRun, forceRenewal, staging, certName } as const;
-  const report = await parts.run(mode, progressLog(steps, verbose), io.signal);
+  const report = await parts.run({ trigger: "command", ...asked }, progressLog(steps, verbose), io.signal);
   if (json) io.out(`${JSON.stringify(toDocument(report), null, 2)}\n`);
   else printReport(report, steps, parts.now());
   return exitCode(report);

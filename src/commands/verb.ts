@@ -1,15 +1,15 @@
 import type { OperatorError } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
-import type { Health, Inspection, KeyChange, LoopFacts, RunMode, RunReport } from "../reconcile/index.ts";
+import type { Health, Inspection, KeyChange, LoopFacts, RunRequest, RunReport } from "../reconcile/index.ts";
+import type { RunOptions } from "../settings/index.ts";
 import { EXIT, type CommandIo } from "./command-io.ts";
-import type { UpdateOptions } from "./update-options.ts";
 
 /** What the commands need; `app` wires it, for a daemon's client and for a process of its own alike. */
 export type CommandParts = {
   /** The settings are wrong: no command can do its work. */
   readonly refusal?: OperatorError | undefined;
-  readonly readOptions: (args: readonly string[]) => UpdateOptions;
-  readonly run: (mode: RunMode, log: Log, client: AbortSignal) => Promise<RunReport>;
+  readonly readOptions: (args: readonly string[]) => RunOptions;
+  readonly run: (request: RunRequest, log: Log, client: AbortSignal) => Promise<RunReport>;
   readonly changeAccountKey: (client: AbortSignal) => Promise<KeyChange>;
   readonly busySince: () => Date | undefined;
   readonly inspect: (options: { readonly withTargets: boolean; readonly signal: AbortSignal }) => Promise<Inspection>;

@@ -146,12 +146,12 @@ export class UnknownLineageError extends UsageProblem {
   }
 }
 
-/** `--staging` was asked of a CA whose staging isn't known. */
-export class NoStagingError extends UsageProblem {
-  readonly code = "STAGING_UNKNOWN";
-  readonly remedy = "Use --dry-run to rehearse, or name the staging directory with CERTBOT_SERVER.";
+/** A command asks for a certificate under a name that the settings give to other names: each check would swap it back. */
+export class NamesOfSettingsError extends UsageProblem {
+  readonly code = "NAMES_OF_SETTINGS";
+  readonly remedy = "Change CERTBOT_DOMAIN, whose names last; or give the certificate another name (--cert-name).";
 
-  constructor(directoryUrl: string) {
-    super(`no staging directory is known for ${directoryUrl}`);
+  constructor(lineage: string) {
+    super(`the settings say which names ${lineage} has, and they are others: nothing was ordered`);
   }
 }

@@ -40,8 +40,8 @@ export type {
 export type { RunListener } from "./listeners.ts";
 export { createLoop } from "./loop.ts";
 export type { Loop, LoopFacts } from "./loop.ts";
-export { automaticMode } from "./policy.ts";
-export type { Policy, RunMode } from "./policy.ts";
+export { automaticRun } from "./policy.ts";
+export type { Policy, RunRequest } from "./policy.ts";
 export { mendTree, reconcile } from "./reconcile.ts";
 export type { ReconcileParts, Run } from "./run.ts";
 export { isReached } from "./run-report.ts";

@@ -7,7 +7,7 @@ import { decideIssue, type IssueDecision } from "./issue/decision.ts";
 import { FRESH_STATE, type AttemptState, type LineageState } from "./lineage-state.ts";
 import type { StoredLineage } from "./lineage-store.ts";
 import { assignNames } from "./deploy/owners.ts";
-import { automaticMode } from "./policy.ts";
+import { automaticRun } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
 import type { StorageFinding } from "./storage.ts";
 
@@ -64,7 +64,7 @@ export async function inspect(
 async function remembered(parts: Parameters<typeof gatherFacts>[0], desired: DesiredCertificate, signal: AbortSignal) {
   try {
     const state = await parts.store.loadState(desired.lineage);
-    const run = { mode: automaticMode("schedule"), signal };
+    const run = { request: automaticRun("schedule"), signal };
     const decision = decideIssue(await gatherFacts(parts, run, { desired, state }));
     const isOfCurrent = state.renewalInfo?.certificateId === desired.current?.leaf.certificateId;
     return { decision, attempts: state.issue, renewalInfo: isOfCurrent ? state.renewalInfo : undefined };

@@ -1,6 +1,6 @@
 import type { Clock, Log } from "../ports/index.ts";
 import { createTeller, type RunListener } from "./listeners.ts";
-import { automaticMode, type RunMode } from "./policy.ts";
+import { automaticRun, type RunRequest } from "./policy.ts";
 import type { Run } from "./run.ts";
 import { mergeReports, type RunReport } from "./run-report.ts";
 
@@ -16,7 +16,7 @@ export type LoopParts = {
   readonly signal: AbortSignal;
 };
 
-type Trigger = Exclude<RunMode["trigger"], "command">;
+type Trigger = Exclude<RunRequest["trigger"], "command">;
 
 /** What the loop is doing, for health and status. */
 export type LoopFacts = {
@@ -35,7 +35,7 @@ export interface Loop {
    * Runs as soon as the run under way has finished, and gives its report. Throws the loop's reason when it ends, or the
    * client's when that has gone before the run has begun; one that has begun goes on.
    */
-  command(mode: RunMode, log: Log, client: AbortSignal): Promise<RunReport>;
+  command(request: RunRequest, log: Log, client: AbortSignal): Promise<RunReport>;
   /** Does something else than a run, at a time when no run is under way; as {@link Loop.command} in all the rest. */
   exclusive<Result>(work: (signal: AbortSignal) => Promise<Result>, client: AbortSignal): Promise<Result>;
   facts(): LoopFacts;
@@ -70,15 +70,15 @@ class ReconcileLoop implements Loop {
     if (!isQueued || trigger === "target-started") this.#pending = trigger;
     if (isQueued || this.#parts.signal.aborted) return;
     const run = this.#enqueue(() => {
-      const mode = automaticMode(this.#pending ?? trigger);
+      const request = automaticRun(this.#pending ?? trigger);
       this.#pending = undefined;
-      return this.#runOne(mode, this.#parts.log);
+      return this.#runOne(request, this.#parts.log);
     });
     run.catch(() => undefined); // the signal's reason; reconcile reports everything else
   }
 
-  command(mode: RunMode, log: Log, client: AbortSignal): Promise<RunReport> {
-    return this.exclusive(() => this.#runOne(mode, log), client);
+  command(request: RunRequest, log: Log, client: AbortSignal): Promise<RunReport> {
+    return this.exclusive(() => this.#runOne(request, log), client);
   }
 
   exclusive<Result>(work: (signal: AbortSignal) => Promise<Result>, client: AbortSignal): Promise<Result> {
@@ -109,15 +109,15 @@ class ReconcileLoop implements Loop {
     return run;
   }
 
-  async #runOne(mode: RunMode, log: Log): Promise<RunReport> {
+  async #runOne(request: RunRequest, log: Log): Promise<RunReport> {
     const { signal, clock } = this.#parts;
     signal.throwIfAborted();
     this.#facts = { ...this.#facts, runningSince: clock.now() };
     try {
-      const report = await this.#parts.reconcile({ mode, log, signal });
+      const report = await this.#parts.reconcile({ request, log, signal });
       // A rehearsal, or a command that asked for something there isn't, says nothing of how things are.
-      if (mode.dryRun || report.isUsageProblem) return report;
-      this.#take(report, mode);
+      if (request.isRehearsal || report.isUsageProblem) return report;
+      this.#take(report, request);
       if (this.#facts.lastReport) this.#teller.tell(this.#facts.lastReport);
       return report;
     } finally {
@@ -125,9 +125,9 @@ class ReconcileLoop implements Loop {
     }
   }
 
-  #take(report: RunReport, mode: RunMode): void {
+  #take(report: RunReport, request: RunRequest): void {
     const { lastReport, wakeAt } = this.#facts;
-    if (mode.certName === undefined) {
+    if (request.only === undefined) {
       this.#facts = { ...this.#facts, lastReport: report };
       this.#sleepUntil(report.nextAt);
       return;

@@ -1,4 +1,4 @@
-import type { OrderWish, WantedCertificate } from "../certificate/index.ts";
+import type { OrderSettings, OrderWish, WantedCertificate } from "../certificate/index.ts";
 import type { ExternalAccount } from "./issue/certificate-authority.ts";
 
 /** What the operator's settings ask for, in the words of reconcile. */
@@ -20,20 +20,20 @@ export type Policy = OrderWish & {
   readonly settingsDigest: string;
 };
 
-/** What made a run start, and what it may do. */
-export type RunMode = {
+/** What made a run start, and what it may do. All but the trigger is for an explicit command. */
+export type RunRequest = {
   readonly trigger: "start" | "schedule" | "timer" | "target-started" | "signal" | "command";
-  /** Order now, due or not; only in an explicit command. */
-  readonly forceRenewal: boolean;
+  /** Only this lineage, or the one of this certificate, which the settings need not name. */
+  readonly only?: { readonly lineage: string } | { readonly wanted: WantedCertificate } | undefined;
+  /** What is ordered otherwise than the settings say, in this run. */
+  readonly order?: Partial<OrderSettings> | undefined;
+  /** Order now, due or not. */
+  readonly isForced: boolean;
   /** Rehearse the orders; change nothing. */
-  readonly dryRun: boolean;
-  /** Only this lineage. */
-  readonly certName?: string | undefined;
-  /** Order at the staging directory; only in an explicit command. */
-  readonly staging: boolean;
+  readonly isRehearsal: boolean;
 };
 
-/** The mode of a run that nobody asked for. */
-export function automaticMode(trigger: Exclude<RunMode["trigger"], "command">): RunMode {
-  return { trigger, forceRenewal: false, dryRun: false, staging: false };
+/** The request of a run that nobody asked for. */
+export function automaticRun(trigger: Exclude<RunRequest["trigger"], "command">): RunRequest {
+  return { trigger, isForced: false, isRehearsal: false };
 }

@@ -4,11 +4,12 @@ import { CaLedgers } from "./issue/ca/ledger.ts";
 import { CaProbes } from "./issue/ca/probe.ts";
 import { bringOnDisk } from "./issue/bring-on-disk.ts";
 import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy/deploy-all.ts";
-import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
-import { NoStagingError, UnknownLineageError, UsageProblem } from "./errors.ts";
+import { chooseWanted, resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
+import { policyFor } from "./issue/merge-order.ts";
+import { UnknownLineageError, UsageProblem } from "./errors.ts";
 import type { StoredLineage } from "./lineage-store.ts";
 import { assignNames, strandsNames } from "./deploy/owners.ts";
-import type { Policy, RunMode } from "./policy.ts";
+import type { RunRequest } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";
 import type { CertificateReport, RunReport } from "./run-report.ts";
 
@@ -22,17 +23,17 @@ const PARALLEL_ORDERS = 4;
  */
 export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunReport> {
   const startedAt = parts.clock.now();
-  run.log.debug("check.started", { trigger: run.mode.trigger });
+  run.log.debug("check.started", { trigger: run.request.trigger });
   try {
-    const policy = policyOf(parts.policy, run.mode);
-    const stored = run.mode.dryRun ? await parts.store.list() : await listMended(parts, run.log);
-    if (run.mode.trigger === "start") await tellAtStart(parts, run, stored);
+    const policy = policyFor(parts.policy, run.request);
+    const stored = run.request.isRehearsal ? await parts.store.list() : await listMended(parts, run.log);
+    if (run.request.trigger === "start") await tellAtStart(parts, run, stored);
     const desired = resolveDesired(policy, stored);
     const broken = reportBroken(stored, desired, run);
-    const chosen = choose(desired, broken, run.mode);
+    const chosen = chooseFor(run.request, desired, broken);
     const memory = { ledgers: new CaLedgers(parts.store), probes: new CaProbes(parts.ca, run.signal) };
     const stepParts = { ...parts, policy, ...memory };
-    if (run.mode.dryRun) {
+    if (run.request.isRehearsal) {
       const rehearsed = await mapLimited(chosen, PARALLEL_ORDERS, (one) => bringOnDisk(stepParts, run, one));
       return finish(parts, run, { startedAt, certificates: [...broken, ...rehearsed], ...NOTHING_TO_DEPLOY });
     }
@@ -88,13 +89,6 @@ function tellUnsupported(stored: readonly StoredLineage[], log: Log): void {
   }
 }
 
-function policyOf(policy: Policy, mode: RunMode): Policy {
-  if (!mode.staging) return policy;
-  const directoryUrl = policy.stagingOf(policy.directoryUrl);
-  if (!directoryUrl) throw new NoStagingError(policy.directoryUrl);
-  return { ...policy, directoryUrl, fallbackDirectoryUrl: undefined };
-}
-
 type Plan = { readonly chosen: readonly DesiredCertificate[]; readonly desired: readonly DesiredCertificate[] };
 
 /**
@@ -114,15 +108,16 @@ async function bringAllOnDisk(parts: StepParts, run: Run, { chosen, desired }: P
   return [...reports, ...others];
 }
 
-function choose(
+function chooseFor(
+  { only }: RunRequest,
   desired: readonly DesiredCertificate[],
   broken: readonly CertificateReport[],
-  { certName }: RunMode,
 ): readonly DesiredCertificate[] {
-  if (certName === undefined) return desired;
-  const chosen = desired.filter(({ lineage }) => lineage === certName);
+  if (only === undefined) return desired;
+  if ("wanted" in only) return [chooseWanted(only.wanted, desired)];
+  const chosen = desired.filter(({ lineage }) => lineage === only.lineage);
   const known = desired.map(({ lineage }) => lineage);
-  if (chosen.length + broken.length === 0) throw new UnknownLineageError(certName, known);
+  if (chosen.length + broken.length === 0) throw new UnknownLineageError(only.lineage, known);
   return chosen;
 }
 
@@ -133,9 +128,9 @@ function reportBroken(
   run: Run,
 ): CertificateReport[] {
   const known = new Set(desired.map(({ lineage }) => lineage));
-  const broken = stored.filter(
-    ({ name, problem }) => problem && !known.has(name) && (run.mode.certName ?? name) === name,
-  );
+  const { only } = run.request;
+  const isAsked = (name: string) => only === undefined || ("lineage" in only && only.lineage === name);
+  const broken = stored.filter(({ name, problem }) => problem && !known.has(name) && isAsked(name));
   return broken.map(({ name, problem }) => {
     const failure = toFailure(problem);
     run.log.error("lineage.failed", { lineage: name, ...failure });
@@ -156,7 +151,7 @@ async function finish(
   const moments = [...planned, ...wakes];
   const nextAt = [...moments, ...retryAt].reduce<Date | undefined>((a, b) => (a && a < b ? a : b), undefined);
   run.log.debug("check.finished", {
-    trigger: run.mode.trigger,
+    trigger: run.request.trigger,
     durationMs: finishedAt.getTime() - found.startedAt.getTime(),
     nextAt,
   });
@@ -169,20 +164,20 @@ const WRONG_CLOCK_MS = 10 * 60_000;
 /** How far our clock is from the CA's, where that is too far; told when the run has asked the CA for something. */
 async function checkClock(
   { ca, clock, policy }: ReconcileParts,
-  { mode, log, signal }: Run,
+  { request, log, signal }: Run,
   certificates: readonly CertificateReport[],
 ): Promise<number | undefined> {
   const isTooFar = (aheadMs: number | undefined) => aheadMs !== undefined && Math.abs(aheadMs) >= WRONG_CLOCK_MS;
   const hasAsked = certificates.some((one) => one.outcome === "failed" || isNewVersion(one));
   // It may have been set right since the CA was asked last.
-  if (isTooFar(ca.clockAheadMs()) && !hasAsked && mode.trigger !== "command") {
+  if (isTooFar(ca.clockAheadMs()) && !hasAsked && request.trigger !== "command") {
     await ca.isAnswering(policy.directoryUrl, signal);
   }
   const aheadMs = ca.clockAheadMs();
   if (aheadMs === undefined || !isTooFar(aheadMs)) return undefined;
   const now = clock.now();
   const theirs = new Date(now.getTime() + aheadMs);
-  const level = hasAsked || mode.trigger === "start" ? "warn" : "debug";
+  const level = hasAsked || request.trigger === "start" ? "warn" : "debug";
   log[level]("clock.wrong", { ours: now, theirs, remedy: "Set this machine's clock right (NTP)." });
   return aheadMs;
 }

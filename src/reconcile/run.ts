@@ -4,7 +4,7 @@ import type { CaProbes } from "./issue/ca/probe.ts";
 import type { CertificateAuthority } from "./issue/certificate-authority.ts";
 import type { TargetFinder } from "./deploy/target.ts";
 import type { LineageStore } from "./lineage-store.ts";
-import type { Policy, RunMode } from "./policy.ts";
+import type { Policy, RunRequest } from "./policy.ts";
 import type { StorageProbe } from "./storage.ts";
 
 /** What reconcile works with; built once by `main.ts`. */
@@ -27,4 +27,4 @@ export type ReconcileParts = {
 export type StepParts = ReconcileParts & { readonly ledgers: CaLedgers; readonly probes: CaProbes };
 
 /** One run: where it tells what it does, and what stops it. */
-export type Run = { readonly mode: RunMode; readonly log: Log; readonly signal: AbortSignal };
+export type Run = { readonly request: RunRequest; readonly log: Log; readonly signal: AbortSignal };

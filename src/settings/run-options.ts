@@ -8,14 +8,12 @@ import { stagingOf } from "./servers.ts";
 /** How one explicit run differs from a scheduled one. */
 export type RunOptions = {
   /** Rehearse; install nothing. */
-  readonly dryRun: boolean;
-  readonly forceRenewal: boolean;
-  /** Order at the staging server, in this run only. */
-  readonly staging: boolean;
-  /** The ACME directory of this run: the settings' own, or its staging. */
-  readonly directoryUrl: string;
+  readonly isRehearsal: boolean;
+  readonly isForced: boolean;
+  /** What is ordered otherwise than the settings say, in this run only: at their CA's staging. */
+  readonly order?: { readonly directoryUrl: string } | undefined;
   /** The one lineage to look at; whether it is there is for the caller to find out. */
-  readonly certName?: string | undefined;
+  readonly only?: { readonly lineage: string } | undefined;
   /** Print one JSON document. */
   readonly json: boolean;
   readonly verbose: boolean;
@@ -30,20 +28,19 @@ export function mergeCommandOptions(config: Config, words: readonly string[]): R
   const mistakes = new MistakeList();
   const options = parseOptions(words, { source: "update-cert", place: "command" }, mistakes);
   const typedName = optionValue(options, "--cert-name");
-  const certName = mistakes.attempt("update-cert --cert-name", typedName, parseExistingLineageName, undefined);
-  const staging = options.has("--staging");
-  const directoryUrl = staging ? stagingOf(config.directoryUrl) : config.directoryUrl;
-  if (directoryUrl === undefined) {
+  const lineage = mistakes.attempt("update-cert --cert-name", typedName, parseExistingLineageName, undefined);
+  const isStaging = options.has("--staging");
+  const directoryUrl = isStaging ? stagingOf(config.directoryUrl) : undefined;
+  if (isStaging && directoryUrl === undefined) {
     const problem = `doesn't go with ${config.directoryUrl}, whose staging server isn't known; use --dry-run`;
     mistakes.add({ setting: "update-cert --staging", problem });
   }
   if (mistakes.all.length > 0) throw new UsageError(mistakes.all);
   return {
-    dryRun: config.options.dryRun || options.has("--dry-run"),
-    forceRenewal: config.options.forceRenewal || options.has("--force-renewal"),
-    staging,
-    directoryUrl: directoryUrl ?? config.directoryUrl,
-    certName,
+    isRehearsal: config.options.dryRun || options.has("--dry-run"),
+    isForced: config.options.forceRenewal || options.has("--force-renewal"),
+    order: directoryUrl === undefined ? undefined : { directoryUrl },
+    only: lineage === undefined ? undefined : { lineage },
     json: options.has("--json"),
     verbose: config.options.verbose || options.has("--verbose"),
     quiet: config.options.quiet || options.has("--quiet"),

@@ -9,7 +9,7 @@ import {
   type Loop,
   type Policy,
   type ReconcileParts,
-  type RunMode,
+  type RunRequest,
   type RunReport,
   type TargetFinder,
 } from "../../src/reconcile/index.ts";
@@ -32,7 +32,7 @@ export type SidecarParts = {
   /** Called with each request for a certificate, before the CA hears of it. */
   readonly onTry: (request: IssueRequest) => void;
   /** Called with the report of each run that finishes. */
-  readonly onReport: (report: RunReport, mode: RunMode) => void;
+  readonly onReport: (report: RunReport, request: RunRequest) => void;
 };
 
 /** One life of the daemon: what `main.ts` builds and starts, on virtual time; it may be killed at any moment. */
@@ -67,7 +67,7 @@ export class SidecarProcess implements Mortal {
     this.#loop = createLoop({
       reconcile: async (run) => {
         const report = await reconcile(this.#reconcileParts, run);
-        parts.onReport(report, run.mode);
+        parts.onReport(report, run.request);
         return report;
       },
       clock,
@@ -87,9 +87,9 @@ export class SidecarProcess implements Mortal {
   }
 
   /** One `update-cert`. */
-  command(mode: Omit<RunMode, "trigger">): void {
+  command(request: Omit<RunRequest, "trigger">): void {
     const client = new AbortController().signal;
-    const run = this.#loop.command({ trigger: "command", ...mode }, this.#parts.log, client);
+    const run = this.#loop.command({ trigger: "command", ...request }, this.#parts.log, client);
     run.catch(() => undefined); // the daemon is being stopped
   }
 

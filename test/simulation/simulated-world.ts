@@ -1,5 +1,5 @@
 import type { HttpRequest } from "../../src/ports/index.ts";
-import type { RunMode, RunReport } from "../../src/reconcile/index.ts";
+import type { RunRequest, RunReport } from "../../src/reconcile/index.ts";
 import { ActiveFaults } from "./active-faults.ts";
 import { createDraws, type Draws } from "./draws.ts";
 import { drawFaultPlan, type Fault, type Incident } from "./fault-plan.ts";
@@ -182,7 +182,7 @@ export class SimulatedWorld {
 
   #type(what: "plain" | "force" | "dry-run"): void {
     this.#timeline.tell(() => `COMMAND update-cert ${what}`);
-    this.#process?.command({ forceRenewal: what === "force", dryRun: what === "dry-run", staging: false });
+    this.#process?.command({ isForced: what === "force", isRehearsal: what === "dry-run" });
   }
 
   // The daemon wakes by itself when something is due; the schedule only has to be there.
@@ -208,7 +208,7 @@ export class SimulatedWorld {
       openLine: (owner) => openLine(this.#line, owner),
       onDisk: (owner, call) => this.#onDisk(owner, call),
       onTry: (request) => this.#orders.onTry(request),
-      onReport: (report, mode) => this.#onReport(report, mode),
+      onReport: (report, request) => this.#onReport(report, request),
     });
     this.#process = process;
     process.start().catch((thrown: unknown) => this.#judge.report(`the daemon didn't start: ${String(thrown)}`));
@@ -255,9 +255,9 @@ export class SimulatedWorld {
     return new Promise(() => undefined);
   }
 
-  #onReport(report: RunReport, mode: RunMode): void {
+  #onReport(report: RunReport, request: RunRequest): void {
     this.#runs += 1;
-    if (mode.dryRun) return;
+    if (request.isRehearsal) return;
     const isNew = report.certificates.some(({ outcome }) => outcome === "issued" || outcome === "renewed");
     if (isNew || report.deploys.some(({ outcome }) => outcome === "deployed")) this.#judge.look();
     for (const { lineage, outcome } of report.deploys) {

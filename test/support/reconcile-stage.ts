@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseIdentifier } from "../../src/certificate/index.ts";
 import {
-  automaticMode,
+  automaticRun,
   createLoop,
   mendTree,
   reconcile,
@@ -11,7 +11,7 @@ import {
   type Policy,
   type ReconcileParts,
   type Run,
-  type RunMode,
+  type RunRequest,
   type RunReport,
   type StorageFinding,
 } from "../../src/reconcile/index.ts";
@@ -106,13 +106,13 @@ export class ReconcileStage {
   }
 
   /** One run by the schedule, in a process that has just started. */
-  run(mode: Partial<RunMode> = {}, signal = new AbortController().signal): Promise<RunReport> {
-    return reconcile(this.parts(), { mode: { ...automaticMode("schedule"), ...mode }, log: this.log, signal });
+  run(request: Partial<RunRequest> = {}, signal = new AbortController().signal): Promise<RunReport> {
+    return reconcile(this.parts(), { request: { ...automaticRun("schedule"), ...request }, log: this.log, signal });
   }
 
   /** One `update-cert`. */
-  command(mode: Partial<RunMode> = {}): Promise<RunReport> {
-    return this.run({ trigger: "command", ...mode });
+  command(request: Partial<RunRequest> = {}): Promise<RunReport> {
+    return this.run({ trigger: "command", ...request });
   }
 
   /** A daemon that starts now and lives for so long, with a check each half hour and when its timer says so; its reports. */

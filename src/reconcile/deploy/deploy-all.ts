@@ -59,9 +59,9 @@ function tellFound(found: Found, versions: readonly DeployableVersion[], log: Lo
 type OneTarget = { readonly target: DeployTarget; readonly versions: readonly DeployableVersion[] };
 
 async function deployTo(parts: ReconcileParts, run: Run, { target, versions }: OneTarget): Promise<DeployReport[]> {
-  const { mode, log, signal } = run;
-  const isStarting = mode.trigger === "target-started" || mode.trigger === "start";
-  const isEager = isStarting || mode.trigger === "command" || mode.trigger === "signal";
+  const { request, log, signal } = run;
+  const isStarting = request.trigger === "target-started" || request.trigger === "start";
+  const isEager = isStarting || request.trigger === "command" || request.trigger === "signal";
   const settleMs = isStarting ? STARTING_TARGET_MS : 0;
   try {
     return await deployToTarget(parts, { target, versions, isEager, settleMs, log, signal });

@@ -17,7 +17,7 @@ import { issueVersion, rehearse } from "./issue.ts";
 import type { LineageState } from "../lineage-state.ts";
 import { showAgain, type KnownCertificate } from "./put-back.ts";
 import { refreshRenewalInfo } from "./renewal-info.ts";
-import { automaticMode } from "../policy.ts";
+import { automaticRun } from "../policy.ts";
 import type { ReconcileParts, Run, StepParts } from "../run.ts";
 import type { CertificateReport } from "../run-report.ts";
 
@@ -44,7 +44,7 @@ export async function bringOnDisk(parts: StepParts, run: Run, desired: DesiredCe
 
 async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate): Promise<CertificateReport> {
   const { log, signal } = run;
-  if (run.mode.dryRun) return rehearse(parts, { desired: asked, log, signal });
+  if (run.request.isRehearsal) return rehearse(parts, { desired: asked, log, signal });
   const known = await parts.store.loadState(asked.lineage);
   const state = asked.settings.autorenew
     ? await refreshRenewalInfo(parts, run, { desired: asked, state: known })
@@ -195,7 +195,7 @@ type FailedOrder = {
 async function withRecheck(parts: StepParts, { signal }: Run, failed: FailedOrder): Promise<CertificateReport> {
   const { desired, report, directoryUrl } = failed;
   const state = await parts.store.loadState(desired.lineage);
-  const facts = await gatherFacts(parts, { mode: automaticMode("timer"), signal }, { desired, state });
+  const facts = await gatherFacts(parts, { request: automaticRun("timer"), signal }, { desired, state });
   const next = decideIssue(facts);
   switch (next.kind) {
     case "hold":

@@ -29,8 +29,8 @@ export type IssueDecision =
 
 /** Decides the next step towards a valid certificate on disk. Pure. */
 export function decideIssue(facts: IssueFacts): IssueDecision {
-  const { desired, mode, policy } = facts;
-  if (!desired.settings.autorenew && !mode.forceRenewal) return { kind: "left-alone" };
+  const { desired, request, policy } = facts;
+  if (!desired.settings.autorenew && !request.isForced) return { kind: "left-alone" };
   const problem = reasonToRefuse(facts);
   if (problem) return { kind: "refused", problem };
   const again = planPutBack(facts);
@@ -39,7 +39,7 @@ export function decideIssue(facts: IssueFacts): IssueDecision {
   if (typeof because !== "string") return { ...because, kind: "current" };
   const obstacle = obstacleToOrders(facts);
   if (obstacle) return { kind: "refused", problem: obstacle };
-  if (policy.isRehearsalOnly && mode.trigger !== "command") return { kind: "rehearsal-only", because };
+  if (policy.isRehearsalOnly && request.trigger !== "command") return { kind: "rehearsal-only", because };
   return planOrder(facts, because);
 }
 
@@ -49,12 +49,13 @@ export function directoriesOf(facts: Pick<IssueFacts, "desired" | "attempts" | "
   return [firstDirectory(facts), ...(fallbackDirectoryUrl === undefined ? [] : [fallbackDirectoryUrl])];
 }
 
-function reasonToRefuse({ desired, mode }: IssueFacts): OperatorError | undefined {
+function reasonToRefuse({ desired, request }: IssueFacts): OperatorError | undefined {
   const { lineage, current, problem, isKeptProduction } = desired;
   // The disk doesn't give its files back, so nothing is known to be wrong with the certificate.
   if (!current && problem?.code.startsWith("STORE_")) return problem;
   // Whoever types this wants to spare the production limits.
-  const isStagingAsked = mode.staging || (mode.trigger === "command" && mode.forceRenewal);
+  const isStagingAsked =
+    request.order?.directoryUrl !== undefined || (request.trigger === "command" && request.isForced);
   return isKeptProduction && isStagingAsked ? new ProductionKeptError(lineage) : undefined;
 }
 
@@ -71,8 +72,8 @@ function obstacleToOrders(facts: IssueFacts): OperatorError | undefined {
 // What was put back is paid for: it is ordered anew where it is due itself, or isn't what is wanted. Who names another kind of key
 // may have been told by nginx to.
 function planPutBack(facts: IssueFacts): IssueDecision | undefined {
-  const { putBack, desired, attempts, mode } = facts;
-  if (!putBack || mode.forceRenewal || isStagingToReplace(facts)) return undefined;
+  const { putBack, desired, attempts, request } = facts;
+  if (!putBack || request.isForced || isStagingToReplace(facts)) return undefined;
   const { currentKeyType, settings } = desired;
   if (!sameIdentifiers(putBack.leaf.identifiers, desired.identifiers) || currentKeyType !== settings.keyType)
     return undefined;
@@ -83,10 +84,10 @@ function planPutBack(facts: IssueFacts): IssueDecision | undefined {
 }
 
 function reasonToIssue(facts: IssueFacts): IssueReason | Extract<RenewalPlan, { readonly kind: "wait" }> {
-  const { desired, mode } = facts;
+  const { desired, request } = facts;
   const { current, identifiers } = desired;
   if (!current) return "missing";
-  if (mode.forceRenewal) return "forced";
+  if (request.isForced) return "forced";
   if (!sameIdentifiers(current.leaf.identifiers, identifiers)) return "names-changed";
   if (isStagingToReplace(facts)) return "staging-replaced";
   const plan = planOf(facts, current.leaf);

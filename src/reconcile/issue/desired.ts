@@ -6,6 +6,7 @@ import {
   type WantedCertificate,
 } from "../../certificate/index.ts";
 import type { LineageSettings, LineageVersion, StoredLineage } from "../lineage-store.ts";
+import { NamesOfSettingsError } from "../errors.ts";
 import type { Policy } from "../policy.ts";
 import { isProductionKept, mergeOrder } from "./merge-order.ts";
 
@@ -39,6 +40,17 @@ export function resolveDesired(policy: Policy, stored: readonly StoredLineage[])
   });
   const others = stored.filter((lineage) => !taken.has(lineage.name)).flatMap((lineage) => fromStored(lineage, policy));
   return [...named, ...others];
+}
+
+/**
+ * The certificate that a command wants, of those desired with it. For a lineage that the settings name the settings' names last:
+ * throws NamesOfSettingsError where it is asked for with others.
+ */
+export function chooseWanted(asked: WantedCertificate, desired: readonly DesiredCertificate[]): DesiredCertificate {
+  const found = desired.find(({ identifiers }) => sameIdentifiers(identifiers, asked.identifiers));
+  const isOneOfTwo = desired.some((other) => other !== found && other.lineage === found?.lineage);
+  if (found === undefined || isOneOfTwo) throw new NamesOfSettingsError(asked.name);
+  return found;
 }
 
 function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[], taken: ReadonlySet<string>) {

@@ -1,7 +1,7 @@
 import type { RenewalInfoState } from "../../certificate/index.ts";
 import type { AttemptState } from "../lineage-state.ts";
 import type { LineageVersion } from "../lineage-store.ts";
-import type { Policy, RunMode } from "../policy.ts";
+import type { Policy, RunRequest } from "../policy.ts";
 import type { StorageFinding } from "../storage.ts";
 import type { CaLedger } from "./ca/ledger.ts";
 import type { DesiredCertificate } from "./desired.ts";
@@ -26,7 +26,7 @@ export type IssueFacts = {
     Policy,
     "directoryUrl" | "fallbackDirectoryUrl" | "isPublicCa" | "isStaging" | "isRehearsalOnly" | "settingsDigest"
   >;
-  readonly mode: RunMode;
+  readonly request: RunRequest;
   readonly now: Date;
   /** The directories of CAs that a probe has just found answering. */
   readonly answering?: readonly string[] | undefined;

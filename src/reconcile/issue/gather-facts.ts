@@ -7,7 +7,7 @@ import type { Run, StepParts } from "../run.ts";
 /** What a decision on one certificate looks at, read from disk. Throws OperatorError. */
 export async function gatherFacts(
   parts: Pick<StepParts, "store" | "ledgers" | "storage" | "policy" | "clock">,
-  { mode, signal }: Pick<Run, "mode" | "signal">,
+  { request, signal }: Pick<Run, "request" | "signal">,
   { desired, state }: KnownCertificate,
 ): Promise<IssueFacts> {
   const { policy } = parts;
@@ -20,9 +20,20 @@ export async function gatherFacts(
     return ledger;
   };
   const storage = await parts.storage.inspect(signal);
-  const paidAt = await whereOpen(parts, { desired, attempts, isForced: mode.forceRenewal });
+  const paidAt = await whereOpen(parts, { desired, attempts, isForced: request.isForced });
   const putBack = await findPutBack(parts, { desired, state });
-  return { desired, attempts, renewalInfo, ledgerOf, paidAt, putBack, storage, policy, mode, now: parts.clock.now() };
+  return {
+    desired,
+    attempts,
+    renewalInfo,
+    ledgerOf,
+    paidAt,
+    putBack,
+    storage,
+    policy,
+    request,
+    now: parts.clock.now(),
+  };
 }
 
 type Open = Pick<IssueFacts, "desired" | "attempts"> & { readonly isForced: boolean };

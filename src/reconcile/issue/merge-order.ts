@@ -1,6 +1,6 @@
-import { DEFAULT_KEY_TYPE, type OrderWish } from "../../certificate/index.ts";
+import { DEFAULT_KEY_TYPE, sameIdentifiers, type OrderWish } from "../../certificate/index.ts";
 import type { LineageSettings } from "../lineage-store.ts";
-import type { Policy } from "../policy.ts";
+import type { Policy, RunRequest } from "../policy.ts";
 
 /** What a lineage is ordered with, and whether it stays with its real CA though one for tests is wished for. */
 export type MergedOrder = { readonly settings: LineageSettings; readonly isKeptProduction: boolean };
@@ -29,6 +29,16 @@ export function mergeOrder(wish: Wishes, conf: LineageSettings | undefined): Mer
     accountId: isOfSameCa ? conf?.accountId : undefined,
   };
   return { settings, isKeptProduction };
+}
+
+/** What the settings ask for in one run, whose command speaks in their place; what it wants beside them comes after them. */
+export function policyFor(policy: Policy, { order = {}, only }: RunRequest): Policy {
+  const asked = only && "wanted" in only ? only.wanted : undefined;
+  const isNamed = asked && policy.wanted.some((one) => sameIdentifiers(one.identifiers, asked.identifiers));
+  const wanted = asked && !isNamed ? [...policy.wanted, asked] : policy.wanted;
+  // Whoever names a CA means that one.
+  const fallbackDirectoryUrl = order.directoryUrl === undefined ? policy.fallbackDirectoryUrl : undefined;
+  return { ...policy, ...order, fallbackDirectoryUrl, wanted };
 }
 
 /** Whether a certificate that visitors trust is there where one for tests is wished for: it stays. */

@@ -135,9 +135,9 @@ function isLastResort({ desired, now }: Pick<IssueFacts, "desired" | "now">): bo
 
 /** Whether the pause after the last failure isn't over. One in the future, by a clock that was set back since, says nothing. */
 export function ownPause(facts: IssueFacts, because: IssueReason, directoryUrl: string): Waiting | undefined {
-  const { attempts, desired, policy, mode, now } = facts;
+  const { attempts, desired, policy, request, now } = facts;
   const { nextAttemptAt, settingsDigest, lastFailedAt, lastFailure } = attempts;
-  if (mode.trigger === "command" || !nextAttemptAt || settingsDigest !== policy.settingsDigest) return undefined;
+  if (request.trigger === "command" || !nextAttemptAt || settingsDigest !== policy.settingsDigest) return undefined;
   if (lastFailedAt && new Date(lastFailedAt) > now) return undefined;
   if (directoryUrl === policy.fallbackDirectoryUrl && !attempts.isFallbackTried) return undefined;
   const until = new Date(nextAttemptAt);

@@ -15,9 +15,8 @@ test("what a CA says can't take hold of the terminal, in progress, failure and r
   const write = (text: string) => void (written += text);
   const parts = commandParts({
     readOptions: () => ({
-      dryRun: false,
-      forceRenewal: false,
-      staging: false,
+      isRehearsal: false,
+      isForced: false,
       json: false,
       verbose: true,
       quiet: false,

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { exactSetKey, identifierKey, OperatorError, parseIdentifier } from "../../../src/certificate/index.ts";
 import {
-  automaticMode,
+  automaticRun,
   decideIssue,
   freshLedger,
   type DesiredCertificate,
-  type RunMode,
+  type RunRequest,
 } from "../../../src/reconcile/index.ts";
 import { aPolicy } from "../../support/a-policy.ts";
 
@@ -21,8 +21,8 @@ const policy = aPolicy({
   settingsDigest: "one",
 });
 const around = { ledgerOf: freshLedger, storage: { kind: "lasting" } } as const;
-const scheduled = automaticMode("schedule");
-const command: RunMode = { trigger: "command", forceRenewal: false, dryRun: false, staging: false };
+const scheduled = automaticRun("schedule");
+const command: RunRequest = { trigger: "command", isForced: false, isRehearsal: false };
 
 class DiskError extends OperatorError {
   readonly code = "STORE_FAILED";
@@ -52,8 +52,8 @@ function desired({ daysLeft = 80, ...change }: Change = {}): DesiredCertificate 
   };
 }
 
-const decide = (one: DesiredCertificate, mode: RunMode = scheduled, attempts = {}) =>
-  decideIssue({ ...around, desired: one, attempts: { failures: 0, ...attempts }, policy, mode, now });
+const decide = (one: DesiredCertificate, request: RunRequest = scheduled, attempts = {}) =>
+  decideIssue({ ...around, desired: one, attempts: { failures: 0, ...attempts }, policy, request, now });
 
 describe("what is to be done about a certificate on disk", () => {
   test("a good one waits for its renewal", () => {
@@ -98,7 +98,7 @@ describe("what is to be done about a certificate on disk", () => {
     const { settings } = desired();
     const alone = desired({ settings: { ...settings, autorenew: false } });
     expect(decide(alone)).toEqual({ kind: "left-alone" });
-    expect(decide(alone, { ...command, forceRenewal: true })).toMatchObject({
+    expect(decide(alone, { ...command, isForced: true })).toMatchObject({
       kind: "issue",
       because: "forced",
       directoryUrl: CA,
@@ -143,7 +143,7 @@ describe("after a failure", () => {
 test("while --dry-run stands in the settings nothing is ordered by itself, however due", () => {
   const rehearsal = { ...policy, isRehearsalOnly: true };
   const facts = { ...around, desired: desired({ daysLeft: 1 }), attempts: { failures: 0 }, policy: rehearsal, now };
-  expect(decideIssue({ ...facts, mode: scheduled })).toEqual({ kind: "rehearsal-only", because: "lifetime-left" });
+  expect(decideIssue({ ...facts, request: scheduled })).toEqual({ kind: "rehearsal-only", because: "lifetime-left" });
 });
 
 test("at a public CA nothing is ordered while the memory goes with the container; elsewhere it is", () => {
@@ -152,7 +152,7 @@ test("at a public CA nothing is ordered while the memory goes with the container
     ...around,
     desired: desired({ current: undefined }),
     attempts: { failures: 0 },
-    mode: command,
+    request: command,
     now,
     storage,
   };
@@ -162,7 +162,7 @@ test("at a public CA nothing is ordered while the memory goes with the container
   });
   expect(decideIssue({ ...facts, policy: { ...policy, isPublicCa: () => false } }).kind).toBe("issue");
   // What needs no order is as good as ever.
-  expect(decideIssue({ ...facts, policy, mode: scheduled, desired: desired() }).kind).toBe("current");
+  expect(decideIssue({ ...facts, policy, request: scheduled, desired: desired() }).kind).toBe("current");
 });
 
 describe("what a CA's limits say of an order", () => {
@@ -199,7 +199,7 @@ describe("what a CA's limits say of an order", () => {
       attempts: { failures: 0 },
       renewalInfo,
       policy: { ...policy, directoryUrl: LETS_ENCRYPT },
-      mode: scheduled,
+      request: scheduled,
       now,
     });
   }

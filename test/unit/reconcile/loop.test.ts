@@ -48,7 +48,7 @@ afterEach(() => {
 // Lets every promise that can go on do so.
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 const PRESENT = new AbortController().signal;
-const command = { trigger: "command", forceRenewal: true, dryRun: false, staging: false } as const;
+const command = { trigger: "command", isForced: true, isRehearsal: false } as const;
 
 test("runs one at a time, and requests that come before a run begins become one", async () => {
   const { loop, runs, finish } = stage();
@@ -58,7 +58,7 @@ test("runs one at a time, and requests that come before a run begins become one"
   await settle();
   expect(runs).toHaveLength(1);
   await finish();
-  expect(runs.map(({ mode }) => mode.trigger)).toEqual(["start", "schedule"]);
+  expect(runs.map(({ request }) => request.trigger)).toEqual(["start", "schedule"]);
   await finish();
   expect(runs).toHaveLength(2);
 });
@@ -71,7 +71,7 @@ test("a target that starts is not lost in a plain check that waits already", asy
   loop.request("target-started");
   loop.request("schedule");
   await finish();
-  expect(runs.at(-1)?.mode.trigger).toBe("target-started");
+  expect(runs.at(-1)?.request.trigger).toBe("target-started");
 });
 
 test("a command waits for the run under way, and runs as it was asked", async () => {
@@ -82,7 +82,7 @@ test("a command waits for the run under way, and runs as it was asked", async ()
   await settle();
   expect(runs).toHaveLength(1);
   await finish();
-  expect(runs.at(-1)?.mode).toEqual(command);
+  expect(runs.at(-1)?.request).toEqual(command);
   await finish();
   await expect(report).resolves.toMatchObject({ certificates: [] });
 });
@@ -96,7 +96,7 @@ test("sleeps until something is due, then checks", async () => {
   expect(loop.facts().wakeAt).toEqual(later(3600_000));
   sleeps[0]?.wake();
   await settle();
-  expect(runs.at(-1)?.mode.trigger).toBe("timer");
+  expect(runs.at(-1)?.request.trigger).toBe("timer");
   await finish();
   expect(sleeps).toHaveLength(1);
 });
@@ -111,7 +111,7 @@ test("does not spin when what is due can't be done", async () => {
 
 test("a rehearsal changes nothing that is known", async () => {
   const { loop, sleeps, finish } = stage([later(1000)]);
-  void loop.command({ ...command, dryRun: true }, collectLog(), PRESENT);
+  void loop.command({ ...command, isRehearsal: true }, collectLog(), PRESENT);
   await settle();
   await finish();
   expect(loop.facts().lastReport).toBeUndefined();
@@ -123,7 +123,7 @@ test("a run for one certificate brings that one up to date, and wakes the loop s
   loop.request("start");
   await settle();
   await finish();
-  void loop.command({ ...command, certName: "a.test" }, collectLog(), PRESENT);
+  void loop.command({ ...command, only: { lineage: "a.test" } }, collectLog(), PRESENT);
   await settle();
   await finish();
   expect(sleeps.map(({ ms }) => ms)).toEqual([5000, 1000]);
@@ -138,7 +138,7 @@ test("what a run for one certificate found of the targets takes the place of wha
   await finish({ missing });
   const known: unknown[] = [];
   for (const found of [undefined, []]) {
-    void loop.command({ ...command, certName: "a.test" }, collectLog(), PRESENT);
+    void loop.command({ ...command, only: { lineage: "a.test" } }, collectLog(), PRESENT);
     await settle();
     await finish({ missing: found });
     known.push(loop.facts().lastReport?.missing);
@@ -159,7 +159,7 @@ test("a command whose client has gone before its turn is dropped; one that has b
   second.abort();
   await finish();
   await expect(kept).resolves.toBeDefined();
-  expect(runs.map(({ mode }) => mode.trigger)).toEqual(["start", "command"]);
+  expect(runs.map(({ request }) => request.trigger)).toEqual(["start", "command"]);
 });
 
 test("ends the run under way when it is told to stop, and takes no more", async () => {

@@ -29,18 +29,18 @@ test("the sixth forced certificate for the same names within a week is refused, 
   const stage = await limitedStage();
   const startedAt = stage.now().getTime();
   for (let round = 0; round < 5; round += 1) {
-    expect(outcomes(await stage.command({ forceRenewal: true }))[0]).toMatch(/^a\.test (issued|renewed)$/);
+    expect(outcomes(await stage.command({ isForced: true }))[0]).toMatch(/^a\.test (issued|renewed)$/);
     stage.pass(MINUTE);
   }
-  const refused = await stage.command({ forceRenewal: true });
+  const refused = await stage.command({ isForced: true });
   expect(outcomes(refused)).toEqual(["a.test held BUDGET_EXCEEDED"]);
   const nextAt = new Date(startedAt + (7 * DAY) / 5);
   expect(refused.certificates[0]?.failure?.message).toContain(nextAt.toISOString());
   expect(refused.certificates[0]?.nextAt).toEqual(nextAt);
   expect(stage.ca.orders).toHaveLength(5);
   stage.pass(nextAt.getTime() - stage.now().getTime());
-  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test renewed"]);
-  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test held BUDGET_EXCEEDED"]);
+  expect(outcomes(await stage.command({ isForced: true }))).toEqual(["a.test renewed"]);
+  expect(outcomes(await stage.command({ isForced: true }))).toEqual(["a.test held BUDGET_EXCEEDED"]);
 });
 
 test("a certificate that the CA has signed counts though it could not be written", async () => {
@@ -79,7 +79,7 @@ test("one command for 310 certificates places 300 orders; the others wait", asyn
 
 test("a CA whose limits nobody has told us has the back-off alone", async () => {
   const stage = await reconcileStage();
-  for (let round = 0; round < 10; round += 1) await stage.command({ forceRenewal: true });
+  for (let round = 0; round < 10; round += 1) await stage.command({ isForced: true });
   expect(stage.ca.orders).toHaveLength(10);
 });
 
@@ -102,13 +102,13 @@ test("with a twentieth of the life left a spent budget warns and the order goes 
 
 test("a renewal within the CA's window is never held back by the budget", async () => {
   const stage = await limitedStage();
-  for (let round = 0; round < 5; round += 1) await stage.command({ forceRenewal: true });
+  for (let round = 0; round < 5; round += 1) await stage.command({ isForced: true });
   const [from, to] = [stage.now().getTime() + DAY, stage.now().getTime() + 20 * DAY];
   stage.ca.suggestion = () => ({ kind: "window", startAt: new Date(from - HOUR), endAt: new Date(to) });
   // Its own window moves the moment to the middle of what is drawn: within a week of the five.
   stage.pass(DAY);
   await stage.run();
-  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test held BUDGET_EXCEEDED"]);
+  expect(outcomes(await stage.command({ isForced: true }))).toEqual(["a.test held BUDGET_EXCEEDED"]);
   await stage.live(12 * DAY, { everyMs: 6 * HOUR });
   expect(stage.told("lineage.renewed").at(-1)?.["because"]).toBe("renewal-info");
 });
@@ -122,7 +122,7 @@ async function heldStage(scope: WaitScope | undefined, domains = "a.test;b.test"
   };
   // One after the other, as in a daemon's life.
   const [name = ""] = domains.split(/[,;]/);
-  await stage.command({ certName: name });
+  await stage.command({ only: { lineage: name } });
   return { stage, until };
 }
 
@@ -146,7 +146,7 @@ test.each<{ scope: WaitScope; held: string[]; free: string[] }>([
   const { stage } = await heldStage(scope, "a.test");
   const attempt = async (names: string) => {
     stage.set(names, { directoryUrl: LETS_ENCRYPT });
-    return outcomes(await stage.command({ certName: names.split(",")[0] ?? "" }))[0]?.split(" ")[1];
+    return outcomes(await stage.command({ only: { lineage: names.split(",")[0] ?? "" } }))[0]?.split(" ")[1];
   };
   for (const names of held) expect([names, await attempt(names)]).toEqual([names, "held"]);
   stage.ca.answer = () => undefined;

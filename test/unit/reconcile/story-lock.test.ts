@@ -9,7 +9,7 @@ test("once the lock is another's nothing is ordered and nothing written down, an
   await stage.run();
   const before = await stage.treeHash();
   expect(outcomes(await stage.run())).toEqual(["a.test failed LOCK_LOST", "b.test failed LOCK_LOST"]);
-  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual([
+  expect(outcomes(await stage.command({ isForced: true }))).toEqual([
     "a.test failed LOCK_LOST",
     "b.test failed LOCK_LOST",
   ]);

@@ -133,7 +133,7 @@ test("rehearsals obey a CA that has asked for patience, and leave a tree as it i
   expect(stage.ca.orders).toHaveLength(1);
   await writeFile(join(stage.root, "sidecar", ".x.json.new"), "left");
   const before = await stage.treeHash();
-  for (let round = 0; round < 5; round += 1) await stage.command({ dryRun: true });
+  for (let round = 0; round < 5; round += 1) await stage.command({ isRehearsal: true });
   expect(stage.ca.orders).toHaveLength(1);
   expect(await stage.treeHash()).toBe(before);
 });

@@ -26,25 +26,22 @@ async function productionStage(ageMs = 0) {
 }
 
 test.each([
-  { staging: true, forceRenewal: false },
-  { staging: true, forceRenewal: true },
-])(
-  "update-cert --staging (forced: $forceRenewal) orders nothing in place of a production certificate",
-  async (mode) => {
-    for (const ageMs of [0, 61 * DAY]) {
-      const stage = await productionStage(ageMs);
-      const report = await stage.command(mode);
-      expect(stage.ca.orders).toHaveLength(2);
-      expect(outcomes(report)).toEqual(["a.test failed STAGING_REFUSED", "b.test failed STAGING_REFUSED"]);
-      expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
-    }
-  },
-);
+  { order: { directoryUrl: STAGING }, isForced: false },
+  { order: { directoryUrl: STAGING }, isForced: true },
+])("update-cert --staging (forced: $isForced) orders nothing in place of a production certificate", async (request) => {
+  for (const ageMs of [0, 61 * DAY]) {
+    const stage = await productionStage(ageMs);
+    const report = await stage.command(request);
+    expect(stage.ca.orders).toHaveLength(2);
+    expect(outcomes(report)).toEqual(["a.test failed STAGING_REFUSED", "b.test failed STAGING_REFUSED"]);
+    expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
+  }
+});
 
 test("with --staging in the settings, --force-renewal spends nothing at production either", async () => {
   const stage = await productionStage();
   stage.set("a.test", { directoryUrl: STAGING });
-  const report = await stage.command({ forceRenewal: true });
+  const report = await stage.command({ isForced: true });
   expect(stage.ca.orders).toHaveLength(2);
   expect(outcomes(report)).toEqual(["a.test failed STAGING_REFUSED", "b.test failed STAGING_REFUSED"]);
 });
@@ -62,7 +59,7 @@ test("with --staging in the settings, a production certificate is renewed at pro
 
 test("a staging certificate is replaced at once when the settings name production", async () => {
   const stage = await reconcileStage();
-  expect(outcomes(await stage.command({ staging: true }))).toEqual(["a.test issued"]);
+  expect(outcomes(await stage.command({ order: { directoryUrl: STAGING } }))).toEqual(["a.test issued"]);
   expect(stage.ca.orders.map(({ directoryUrl }) => directoryUrl)).toEqual([STAGING]);
   await stage.run();
   expect(stage.ca.orders.map(({ directoryUrl }) => directoryUrl)).toEqual([STAGING, PRODUCTION]);
@@ -78,7 +75,7 @@ test("a lineage with a wildcard is never ordered, and keeps nobody from the othe
   stage.pass(61 * DAY);
   const report = last(await stage.live(DAY, { everyMs: 6 * HOUR }));
   expect(outcomes(report)).toEqual(["a.test not-due", "w.test failed CHALLENGE_IMPOSSIBLE"]);
-  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual([
+  expect(outcomes(await stage.command({ isForced: true }))).toEqual([
     "a.test renewed",
     "w.test failed CHALLENGE_IMPOSSIBLE",
   ]);
@@ -104,7 +101,7 @@ test("autorenew = False: left alone on disk when it is due, but served and looke
 
 test("--cert-name touches that certificate alone", async () => {
   const stage = await productionStage(61 * DAY);
-  const report = await stage.command({ certName: "b.test" });
+  const report = await stage.command({ only: { lineage: "b.test" } });
   expect(outcomes(report)).toEqual(["b.test renewed"]);
   expect(deploys(report)).toEqual(["nginx-1 b.test deployed"]);
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/2"]);
@@ -114,7 +111,7 @@ test("--cert-name touches that certificate alone", async () => {
 test("--cert-name with a name that there isn't does nothing, and names those there are", async () => {
   const stage = await productionStage(61 * DAY);
   const before = await stage.treeHash();
-  const { failure } = await stage.command({ certName: "c.test" });
+  const { failure } = await stage.command({ only: { lineage: "c.test" } });
   expect(failure).toMatchObject({ code: "CERT_NAME_UNKNOWN", remedy: "Use one of: a.test, b.test." });
   expect(await stage.treeHash()).toBe(before);
 });
@@ -127,7 +124,7 @@ test.each(["works", "fails"])("a dry run that %s changes nothing on disk, nor at
   };
   const before = await stage.treeHash();
   const { reloads, tests } = stage.nginx;
-  const report = await stage.command({ dryRun: true });
+  const report = await stage.command({ isRehearsal: true });
   expect(report.certificates.map(({ outcome }) => outcome)).toEqual(
     word === "works" ? ["rehearsed", "rehearsed"] : ["failed", "failed"],
   );

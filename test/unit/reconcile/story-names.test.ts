@@ -1,8 +1,18 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { parseIdentifier } from "../../../src/certificate/index.ts";
 import { inspect, isReached } from "../../../src/reconcile/index.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
 import { putCertbotLineage } from "../../support/lineage-tree.ts";
-import { CaFailure, DAY, HOUR, last, reconcileStage, type ReconcileStage } from "../../support/reconcile-stage.ts";
+import {
+  CaFailure,
+  DAY,
+  HOUR,
+  last,
+  outcomes,
+  PRODUCTION,
+  reconcileStage,
+  type ReconcileStage,
+} from "../../support/reconcile-stage.ts";
 
 /** A stage whose certificates are served. */
 async function servedStage(domains: string) {
@@ -140,4 +150,38 @@ test("what is looked at agrees with what is deployed, where another certificate 
     targets.map(({ finding }) => `${desired.lineage} ${finding.kind}`),
   );
   expect(found.sort()).toEqual(["a.test served", "www.a.test served"]);
+});
+
+describe("a command that wants a certificate itself", () => {
+  const wanted = (name: string, ...texts: string[]) => ({ wanted: { name, identifiers: texts.map(parseIdentifier) } });
+
+  test("gets one beside those of the settings, which later runs keep with its names", async () => {
+    const stage = await reconcileStage({ domains: "a.test" });
+    await stage.run();
+    const order = { directoryUrl: PRODUCTION, keyType: "rsa-2048" } as const;
+    expect(outcomes(await stage.command({ only: wanted("b.test", "b.test", "c.test"), order }))).toEqual([
+      "b.test issued",
+    ]);
+    stage.pass(61 * DAY);
+    expect(outcomes(await stage.run())).toEqual(["a.test renewed", "b.test renewed"]);
+    expect(stage.ca.orders.slice(1).map(({ names, keyType }) => `${names} ${keyType}`)).toEqual([
+      "b.test,c.test rsa-2048",
+      "a.test ecdsa-p256",
+      "b.test,c.test rsa-2048",
+    ]);
+  });
+
+  test("is refused other names for one that the settings name: each check would swap them back", async () => {
+    const stage = await reconcileStage({ domains: "a.test" });
+    await stage.run();
+    const report = await stage.command({ only: wanted("a.test", "a.test", "b.test") });
+    expect(report).toMatchObject({ failure: { code: "NAMES_OF_SETTINGS" }, isUsageProblem: true });
+    expect(stage.ca.orders).toHaveLength(1);
+    expect(stage.nginx.served()).toEqual(["a.test=a.test/1"]);
+  });
+
+  test("means the settings' certificate where its names are the same, and looks at that one alone", async () => {
+    const stage = await reconcileStage({ domains: "a.test,b.test;c.test" });
+    expect(outcomes(await stage.command({ only: wanted("b.test", "b.test", "a.test") }))).toEqual(["a.test issued"]);
+  });
 });

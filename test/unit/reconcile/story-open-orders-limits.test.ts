@@ -13,7 +13,7 @@ test("our count of the CA's limits says nothing against a certificate that it ha
   expect((await stage.command()).certificates).toMatchObject([{ outcome: "issued" }]);
   expect(stage.ca.orders).toHaveLength(5);
   // The next one is a sixth, and has to wait.
-  expect((await stage.command({ forceRenewal: true })).certificates).toMatchObject([{ outcome: "held" }]);
+  expect((await stage.command({ isForced: true })).certificates).toMatchObject([{ outcome: "held" }]);
   expect(stage.ca.orders).toHaveLength(5);
 });
 

@@ -136,9 +136,9 @@ test("a forced renewal takes no order of before: its key may be the reason", asy
   await stage.run();
   stage.ca.keepsOrders = true;
   stage.ca.sign = failing;
-  await stage.command({ forceRenewal: true });
+  await stage.command({ isForced: true });
   stage.ca.sign = () => undefined;
-  expect((await stage.command({ forceRenewal: true })).certificates).toMatchObject([{ outcome: "renewed" }]);
+  expect((await stage.command({ isForced: true })).certificates).toMatchObject([{ outcome: "renewed" }]);
   expect(stage.ca.collected).toEqual([]);
   expect(stage.ca.orders).toHaveLength(3);
 });

@@ -164,7 +164,7 @@ test("a certificate without a volume below it is not ordered at a public CA, who
   stage.set("a.test", { directoryUrl: LETS_ENCRYPT });
   stage.storage = { kind: "ephemeral", message: "there is no volume", remedy: "Mount one." };
   await stage.run({ trigger: "start" });
-  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test failed STORAGE_EPHEMERAL"]);
+  expect(outcomes(await stage.command({ isForced: true }))).toEqual(["a.test failed STORAGE_EPHEMERAL"]);
   expect(stage.ca.orders).toEqual([]);
   expect(stage.told("storage.ephemeral")).toEqual([stage.storage]);
 });

@@ -73,7 +73,7 @@ test("a week's Retry-After holds for schedule, command, changed settings and res
     expect(outcomes(report)).toEqual(["a.test held TEST_CA_FAILED"]);
     expect(report.nextAt).toEqual(until);
     expect(outcomes(await stage.command())).toEqual(["a.test held TEST_CA_FAILED"]);
-    expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test held TEST_CA_FAILED"]);
+    expect(outcomes(await stage.command({ isForced: true }))).toEqual(["a.test held TEST_CA_FAILED"]);
     stage.set(`a.test,www${day}.a.test`);
   }
   expect(atProduction()).toBe(1);
@@ -92,7 +92,7 @@ test("a plain failure at another CA doesn't make the first one's week shorter", 
   await stage.run();
   expect(stage.ca.orders.map(({ directoryUrl }) => directoryUrl)).toEqual([PRODUCTION, OTHER_CA]);
   stage.set("a.test", { directoryUrl: PRODUCTION });
-  await stage.command({ forceRenewal: true });
+  await stage.command({ isForced: true });
   expect(atProduction()).toBe(1);
 });
 
@@ -101,13 +101,13 @@ test("another CA may be asked at once, and its success doesn't make the first on
   stage.set("a.test", { directoryUrl: OTHER_CA });
   expect(isReached(await stage.run())).toBe(true);
   stage.set("a.test", { directoryUrl: PRODUCTION });
-  expect(outcomes(await stage.command({ forceRenewal: true }))).toEqual(["a.test held TEST_CA_FAILED"]);
+  expect(outcomes(await stage.command({ isForced: true }))).toEqual(["a.test held TEST_CA_FAILED"]);
   expect(atProduction()).toBe(1);
 });
 
 test("update-cert --staging in such a week doesn't lead to an order at production", async () => {
   const { stage, atProduction } = await patientStage();
-  expect(outcomes(await stage.command({ staging: true }))).toEqual(["a.test issued"]);
+  expect(outcomes(await stage.command({ order: { directoryUrl: STAGING } }))).toEqual(["a.test issued"]);
   await stage.live(DAY, { everyMs: 6 * HOUR });
   expect(atProduction()).toBe(1);
   expect(isReached(last(await stage.live(7 * DAY, { everyMs: 6 * HOUR })))).toBe(true);

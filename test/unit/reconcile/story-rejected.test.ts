@@ -58,7 +58,7 @@ test("update-cert shows a version that was put back at once, and changed setting
   stage.nginx.refuses = (_, version) => version > 1;
   await stage.live(3 * HOUR);
   const before = stage.nginx.tests;
-  expect(outcomes(await stage.command({ dryRun: true }))).toEqual(["a.test rehearsed"]);
+  expect(outcomes(await stage.command({ isRehearsal: true }))).toEqual(["a.test rehearsed"]);
   stage.ca.orders.length = 2;
   await stage.run();
   expect(stage.nginx.tests).toBe(before);
@@ -70,7 +70,7 @@ test("update-cert shows a version that was put back at once, and changed setting
   const { certificates } = await inspect(stage.parts(), { signal: new AbortController().signal, withTargets: false });
   expect(certificates[0]?.decision).toMatchObject({ kind: "hold", because: "put-back" });
   expect(stage.ca.orders).toHaveLength(2);
-  expect(isReached(await stage.command({ forceRenewal: true }))).toBe(true);
+  expect(isReached(await stage.command({ isForced: true }))).toBe(true);
   expect(stage.nginx.served()).toEqual(["a.test=a.test/3"]);
   expect(stage.ca.orders).toHaveLength(3);
 });
@@ -79,7 +79,7 @@ test("a renewal that was forced and refused is shown again too, though the versi
   const stage = await reconcileStage();
   await stage.run();
   stage.nginx.refuses = (_, version) => version > 1;
-  await stage.command({ forceRenewal: true });
+  await stage.command({ isForced: true });
   stage.nginx.refuses = () => false;
   stage.pass(MINUTE);
   const report = await stage.run();
@@ -103,7 +103,7 @@ test("a version that was put back is ordered anew when it is due itself, when ot
   await tried.run();
   tried.set("a.test", { directoryUrl: STAGING, isStaging: (url) => url !== LETS_ENCRYPT });
   tried.nginx.refuses = (_, version) => version === 2;
-  await tried.command({ forceRenewal: true });
+  await tried.command({ isForced: true });
   tried.set("a.test", { directoryUrl: LETS_ENCRYPT });
   await tried.run();
   expect(tried.ca.orders.map(({ directoryUrl }) => directoryUrl)).toEqual([PRODUCTION, STAGING, LETS_ENCRYPT]);

@@ -62,7 +62,7 @@ test("patience that staging asks for is nothing to production", async () => {
   stage.ca.answer = ({ directoryUrl }) => {
     if (directoryUrl === STAGING) throw new CaFailure(new Date(stage.now().getTime() + 7 * DAY));
   };
-  await stage.command({ staging: true });
+  await stage.command({ order: { directoryUrl: STAGING } });
   await stage.live(5 * MINUTE);
   expect(last(stage.ca.orders).directoryUrl).toBe(PRODUCTION);
 });
@@ -75,7 +75,7 @@ test("a forced renewal that failed weeks ago doesn't make it the fallback's turn
   stage.ca.answer = () => {
     throw new CaFailure(undefined, { origin: "ca-failing" });
   };
-  const failed = await stage.command({ forceRenewal: true });
+  const failed = await stage.command({ isForced: true });
   // Nothing is due: the next order is the renewal.
   expect(((failed.certificates[0]?.nextAt?.getTime() ?? 0) - stage.now().getTime()) / DAY).toBeCloseTo(50, 3);
   stage.ca.answer = () => undefined;

@@ -7,11 +7,10 @@ const config = configOf({ CERTBOT_DOMAIN: "a.test" });
 describe("update-cert", () => {
   test("without options does what the settings say", () => {
     expect(mergeCommandOptions(config, [])).toEqual({
-      dryRun: false,
-      forceRenewal: false,
-      staging: false,
-      directoryUrl: "https://acme-v02.api.letsencrypt.org/directory",
-      certName: undefined,
+      isRehearsal: false,
+      isForced: false,
+      order: undefined,
+      only: undefined,
       json: false,
       verbose: false,
       quiet: false,
@@ -21,11 +20,10 @@ describe("update-cert", () => {
   test("takes all its options", () => {
     const words = ["--dry-run", "--force-renewal", "--staging", "--cert-name", "a.test-0001", "--json", "-vq"];
     expect(mergeCommandOptions(config, words)).toEqual({
-      dryRun: true,
-      forceRenewal: true,
-      staging: true,
-      directoryUrl: "https://acme-staging-v02.api.letsencrypt.org/directory",
-      certName: "a.test-0001",
+      isRehearsal: true,
+      isForced: true,
+      order: { directoryUrl: "https://acme-staging-v02.api.letsencrypt.org/directory" },
+      only: { lineage: "a.test-0001" },
       json: true,
       verbose: true,
       quiet: true,
@@ -34,11 +32,11 @@ describe("update-cert", () => {
 
   test("obeys what stays in CERTBOT_OPTIONS, since it is an explicit call", () => {
     const kept = configOf({ CERTBOT_OPTIONS: "--dry-run --force-renewal -v" });
-    expect(mergeCommandOptions(kept, [])).toMatchObject({ dryRun: true, forceRenewal: true, verbose: true });
+    expect(mergeCommandOptions(kept, [])).toMatchObject({ isRehearsal: true, isForced: true, verbose: true });
   });
 
   test("takes a lineage by whatever name certbot gave it", () => {
-    expect(mergeCommandOptions(config, ["--cert-name", "My Shop_1"]).certName).toBe("My Shop_1");
+    expect(mergeCommandOptions(config, ["--cert-name", "My Shop_1"]).only).toEqual({ lineage: "My Shop_1" });
     expect(() => mergeCommandOptions(config, ["--cert-name", "../up"])).toThrow(UsageError);
   });
 
