@@ -2,8 +2,8 @@
 // Tables go between `<!-- npm run docs: NAME -->` and `<!-- end -->`; whatever is around them is written by hand.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format, resolveConfig } from "prettier";
-import { type OptionRow, OPTIONS, type Setting, SETTINGS } from "../src/settings/index.ts";
-import { LOG_EVENTS } from "../src/ports/index.ts";
+import { type OptionRow, OPTIONS, SETTINGS } from "../src/settings/index.ts";
+import { LOG_EVENTS, type SettingRow } from "../src/ports/index.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -83,7 +83,7 @@ export function roomsPicture(sources: readonly Source[]): string {
 }
 
 /** The table of settings. */
-export function settingsTable(rows: readonly Setting[]): string {
+export function settingsTable(rows: readonly SettingRow[]): string {
   const cells = rows.map(({ name, defaultText, doc }) => [
     `\`${name}\``,
     defaultText === undefined ? "none" : `\`${defaultText}\``,
@@ -92,13 +92,17 @@ export function settingsTable(rows: readonly Setting[]): string {
   return table(["name", "default", "meaning"], cells);
 }
 
-const PLACES = { settings: "`CERTBOT_OPTIONS`", command: "`update-cert`", both: "both" };
+const placeOf = (verb: string) => (verb === "settings" ? "`CERTBOT_OPTIONS`" : `\`${verb}\``);
 
 /** The table of options. */
 export function optionsTable(rows: readonly OptionRow[]): string {
-  const cells = rows.map(({ name, also, value, where, doc }) => {
+  const cells = rows.map(({ name, also = [], value, verbs, doc }) => {
     const spellings = [name, ...also].map((spelling) => `\`${spelling}\``).join(", ");
-    return [value === undefined ? spellings : `${spellings} ${value}`, PLACES[where], doc];
+    return [
+      value === undefined ? spellings : `${spellings} ${value}`,
+      verbs.length > 1 ? "both" : verbs.map(placeOf).join(),
+      doc,
+    ];
   });
   return table(["option", "where", "meaning"], cells);
 }
@@ -180,13 +184,13 @@ export function sentencesOf(uses: readonly CodeUse[]): ReadonlyMap<string, strin
  * `.env.example` with the sidecar's settings written anew in their two sections: each as a comment with its default. Those
  * with a line that is in force, at the file's top, are only explained.
  */
-export function fillExample(example: string, rows: readonly Setting[]): string {
-  const isDocker = ({ name }: Setting) => name.startsWith("DOCKER_");
+export function fillExample(example: string, rows: readonly SettingRow[]): string {
+  const isDocker = ({ name }: SettingRow) => name.startsWith("DOCKER_");
   const general = rows.filter((row) => !isDocker(row));
   return fillSection(fillSection(example, "Certificates", general), "Docker Engine", rows.filter(isDocker));
 }
 
-function fillSection(example: string, heading: string, rows: readonly Setting[]): string {
+function fillSection(example: string, heading: string, rows: readonly SettingRow[]): string {
   const place = new RegExp(`(\n# --- ${heading}.* -+\n\n)[^]*?(?=\n# --- )`);
   if (!place.test(example)) throw new Error(`.env.example has no section "${heading}"`);
   const entries = rows.map(({ name, defaultText = "", doc }) => {

@@ -1,5 +1,5 @@
 import { identifierKey, isGlobalAddress, type Identifier, type WantedCertificate } from "../certificate/index.ts";
-import type { ChosenCertificates } from "./choose-certificates.ts";
+import type { ChosenCertificates } from "./domains.ts";
 import type { MistakeList } from "./mistake.ts";
 import { isLetsEncrypt, isPublicCa, isStaging } from "./servers.ts";
 

@@ -1,5 +1,5 @@
 import type { OrderWish, WantedCertificate } from "../certificate/index.ts";
-import type { ChosenExternalAccount } from "./choose-external-account.ts";
+import type { ChosenExternalAccount } from "./choose-ca.ts";
 import type { DockerEngine } from "./docker-engine.ts";
 
 /** Levels of log lines, most urgent first. */

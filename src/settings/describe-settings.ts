@@ -1,6 +1,7 @@
+import type { SettingRow } from "../ports/index.ts";
 import { redactOptions, redactUrl } from "./redact.ts";
 import { typedVariables, type SettingSources } from "./read-settings.ts";
-import { SETTINGS, type Setting } from "./settings-table.ts";
+import { SETTINGS } from "./settings-table.ts";
 
 // The container that this one replaces printed these three, set or not, in this order; scripts look for them.
 const ALWAYS_SHOWN = ["CERTBOT_EMAIL", "CERTBOT_DOMAIN", "CERTBOT_OPTIONS"];
@@ -9,14 +10,14 @@ const ALWAYS_SHOWN = ["CERTBOT_EMAIL", "CERTBOT_DOMAIN", "CERTBOT_OPTIONS"];
  * Lines for the start banner: `CERTBOT_EMAIL: Not set`, then whatever else has been set, right or wrong. Secrets show as
  * `[redacted]`. Never throws: what is wrong with the settings is for {@link parseConfig} to say.
  */
-export function describeSettings(sources: SettingSources, table: readonly Setting[] = SETTINGS): string[] {
+export function describeSettings(sources: SettingSources, table: readonly SettingRow[] = SETTINGS): string[] {
   const typed = typedVariables(sources);
   const first = ALWAYS_SHOWN.map((name) => `${name}: ${showValue(name, typed.get(name), table)}`);
   const others = table.map(({ name }) => name).filter((name) => typed.has(name) && !ALWAYS_SHOWN.includes(name));
   return [...first, ...others.map((name) => `${name}: ${showValue(name, typed.get(name), table)}`)];
 }
 
-function showValue(name: string, text: string | undefined, table: readonly Setting[]): string {
+function showValue(name: string, text: string | undefined, table: readonly SettingRow[]): string {
   if (text === undefined) return "Not set";
   if (table.some((setting) => setting.name === name && setting.isSecret)) return "[redacted]";
   const shown = name === "CERTBOT_OPTIONS" ? redactOptions(text) : redactUrl(text);

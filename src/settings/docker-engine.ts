@@ -1,5 +1,6 @@
-import { ValueProblem, type MistakeList } from "./mistake.ts";
+import { ValueProblem } from "./mistake.ts";
 import { parsePath } from "./parse-values.ts";
+import type { Reading } from "./reading.ts";
 
 /** Where Docker Engine listens. */
 export type DockerEngine =
@@ -14,16 +15,15 @@ const PLAIN_PORT = 2375;
 const TLS_PORT = 2376;
 
 /** Reads `DOCKER_HOST`, `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` as the docker CLI does. */
-export function readDockerEngine(texts: ReadonlyMap<string, string>, mistakes: MistakeList): DockerEngine {
-  const certPath = mistakes.attempt("DOCKER_CERT_PATH", texts.get("DOCKER_CERT_PATH"), parsePath, undefined);
-  const hasTls = mistakes.attempt("DOCKER_TLS_VERIFY", texts.get("DOCKER_TLS_VERIFY"), parseTlsVerify, false);
-  const parseHost = (text: string) => parseEngine(text, hasTls);
-  const engine = mistakes.attempt("DOCKER_HOST", texts.get("DOCKER_HOST"), parseHost, DEFAULT_ENGINE);
+export function readDockerEngine(reading: Reading): DockerEngine {
+  const certPath = reading.read("DOCKER_CERT_PATH", parsePath);
+  const hasTls = reading.read("DOCKER_TLS_VERIFY", parseTlsVerify) ?? false;
+  const engine = reading.read("DOCKER_HOST", (text) => parseEngine(text, hasTls)) ?? DEFAULT_ENGINE;
   // The docker CLI, too, takes the two TLS variables for nothing where the engine is a socket.
   if (engine.kind === "socket" || !hasTls) return engine;
-  if (!texts.has("DOCKER_CERT_PATH")) {
+  if (reading.text("DOCKER_CERT_PATH") === undefined) {
     const problem = "needs DOCKER_CERT_PATH, the folder with ca.pem, cert.pem and key.pem";
-    mistakes.add({ setting: "DOCKER_TLS_VERIFY", problem });
+    reading.mistakes.add({ setting: "DOCKER_TLS_VERIFY", problem });
   }
   return { ...engine, certPath };
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isIP } from "node:net";
 import {
   identifierKey,
   isWildcard,
@@ -8,19 +9,63 @@ import {
   type WantedCertificate,
 } from "../certificate/index.ts";
 import type { MistakeList } from "./mistake.ts";
+import { isPlaceholderDomain, parseLineageName } from "./parse-values.ts";
+import type { Reading, TypedText } from "./reading.ts";
 
-/** A name as it was typed, and where: `CERTBOT_DOMAIN` or `CERTBOT_OPTIONS -d`. */
-export type TypedName = { readonly text: string; readonly setting: string };
+/** The certificates that are wanted, and where a name of theirs was typed. */
+export type ChosenCertificates = {
+  readonly wanted: readonly WantedCertificate[];
+  readonly settingOf: (identifier: Identifier) => string;
+};
 
 // Let's Encrypt's limit for its default profile, and the largest of any public CA.
 const MOST_NAMES = 100;
 
-// Dify's .env.example; RFC 2606 §3: nobody has these, so no CA certifies them or a name under them.
-const PLACEHOLDER = /(^|\.)(your_domain\.com|example\.(com|net|org))\.?$/i;
+/**
+ * Joins `CERTBOT_DOMAIN` with `-d` and `--ip-address`, whose names belong to the first certificate or are the only ones, and with
+ * `--cert-name`.
+ */
+export function chooseCertificates(reading: Reading): ChosenCertificates {
+  const [first = [], ...others] = splitDomainList(reading.text("CERTBOT_DOMAIN") ?? "").map((names) =>
+    names.map((text) => ({ text, setting: "CERTBOT_DOMAIN" })),
+  );
+  const added = splitLists(reading.options.get("--domain")).map((text) => ({ text, setting: "CERTBOT_OPTIONS -d" }));
+  const joined = [...first, ...added, ...readAddresses(reading)];
+  const certificates = joined.length === 0 ? [] : [joined, ...others];
+  // Where a name was typed first, it is looked for.
+  const typed = certificates.flat().map(({ text, setting }) => [keyOf(text), setting] as const);
+  const settings = new Map(typed.toReversed());
+  return {
+    wanted: readWanted(certificates, reading.mistakes, readCertName(certificates.length, reading)),
+    settingOf: (identifier) => settings.get(identifierKey(identifier)) ?? "CERTBOT_DOMAIN",
+  };
+}
 
-/** The placeholders of `CERTBOT_DOMAIN` are refused by this test: those of `.env.example` files and RFC 2606 §3. */
-export function isPlaceholderDomain(text: string): boolean {
-  return PLACEHOLDER.test(text);
+function keyOf(name: string): string {
+  const identifier = tryIdentifier(name);
+  return typeof identifier === "string" ? name : identifierKey(identifier);
+}
+
+function readAddresses({ options, mistakes }: Reading): TypedText[] {
+  const setting = "CERTBOT_OPTIONS --ip-address";
+  return splitLists(options.get("--ip-address")).flatMap((text) => {
+    if (isIP(text.replace(/^\[(.*)\]$/, "$1")) !== 0) return [{ text, setting }];
+    mistakes.add({ setting, value: text, problem: "is no IP address" });
+    return [];
+  });
+}
+
+function splitLists(lists: readonly string[] = []): string[] {
+  return lists.flatMap((list) => list.split(/[\s,]+/).filter((text) => text !== ""));
+}
+
+function readCertName(certificates: number, reading: Reading): string | undefined {
+  const name = reading.readOption("--cert-name", parseLineageName);
+  if (name !== undefined && certificates !== 1) {
+    const problem = `names one certificate, and CERTBOT_DOMAIN asks for ${certificates}; take it out`;
+    reading.mistakes.add({ setting: "CERTBOT_OPTIONS --cert-name", value: name, problem });
+  }
+  return name;
 }
 
 /**
@@ -39,7 +84,7 @@ export function splitDomainList(text: string): string[][] {
  * that collide, go to `mistakes`; the certificates given back are complete only when there are none.
  */
 export function readWanted(
-  certificates: readonly (readonly TypedName[])[],
+  certificates: readonly (readonly TypedText[])[],
   mistakes: MistakeList,
   firstName?: string,
 ): WantedCertificate[] {
@@ -57,7 +102,7 @@ export function readWanted(
   return wanted;
 }
 
-function readIdentifiers(names: readonly TypedName[], mistakes: MistakeList): Identifier[] {
+function readIdentifiers(names: readonly TypedText[], mistakes: MistakeList): Identifier[] {
   const identifiers = new Map<string, Identifier>();
   for (const { text, setting } of names) {
     const result = readIdentifier(text);
@@ -83,8 +128,8 @@ function readIdentifier(text: string): Identifier | string {
   return identifier;
 }
 
-/** What a typed name means, or what is wrong with it, in words that follow the name. */
-export function tryIdentifier(text: string): Identifier | string {
+// What a typed name means, or what is wrong with it, in words that follow the name.
+function tryIdentifier(text: string): Identifier | string {
   try {
     return parseIdentifier(text);
   } catch (thrown) {

@@ -36,17 +36,17 @@ export class MistakeList {
   }
 
   /**
-   * Parses `text`. Gives `fallback` for an absent text, and for a {@link ValueProblem}, which is kept as a mistake:
-   * that fallback only lets the reading go on, since a reading with mistakes is thrown away.
+   * Parses `text`. Gives undefined for an absent text, and for a {@link ValueProblem}, which is kept as a mistake: what stands
+   * in for it only lets the reading go on, since a reading with mistakes is thrown away.
    */
-  attempt<T>(setting: string, text: string | undefined, parse: (text: string) => T, fallback: T): T {
-    if (text === undefined) return fallback;
+  attempt<T>(setting: string, text: string | undefined, parse: (text: string) => T): T | undefined {
+    if (text === undefined) return undefined;
     try {
       return parse(text);
     } catch (thrown) {
       if (!(thrown instanceof ValueProblem)) throw thrown;
       this.add({ setting, value: redactUrl(text), problem: thrown.message, allowed: thrown.allowed });
-      return fallback;
+      return undefined;
     }
   }
 }

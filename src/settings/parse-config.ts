@@ -1,29 +1,19 @@
-import type { OrderWish } from "../certificate/index.ts";
 import { checkNames } from "./check-names.ts";
-import { chooseCertificates } from "./choose-certificates.ts";
-import { chooseExternalAccount } from "./choose-external-account.ts";
-import { chooseKeyReuse, chooseKeyType } from "./choose-key-type.ts";
-import { chooseProfile } from "./choose-profile.ts";
-import { chooseServers } from "./choose-server.ts";
+import { chooseExternalAccount, chooseServers } from "./choose-ca.ts";
+import { chooseKeyReuse, chooseKeyType, choosePreferredChain, chooseProfile } from "./choose-order.ts";
 import { CONFIG_LOG_LEVELS, LOG_FORMATS, type Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import { readDockerEngine } from "./docker-engine.ts";
+import { chooseCertificates } from "./domains.ts";
 import { MistakeList, ValueProblem } from "./mistake.ts";
 import { findOptionWarnings, findServerWarnings } from "./option-warnings.ts";
-import { optionValue, parseOptions, type ParsedOptions } from "./parse-options.ts";
-import {
-  oneOf,
-  parseChallenge,
-  parseEmail,
-  parseKeyType,
-  parsePath,
-  parsePreferredChain,
-  parseWebrootPath,
-} from "./parse-values.ts";
-import { readSettings, type RawSettings, type SettingSources } from "./read-settings.ts";
+import { parseOptions, type ParsedOptions } from "./parse-options.ts";
+import { oneOf, parseChallenge, parseEmail, parsePath, parseWebrootPath } from "./parse-values.ts";
+import { readSettings, type SettingSources } from "./read-settings.ts";
+import { Reading } from "./reading.ts";
 import { SERVERS } from "./servers.ts";
-import { DEFAULT_WEBROOT_PATH, type SettingName } from "./settings-table.ts";
+import { DEFAULT_WEBROOT_PATH } from "./settings-table.ts";
 import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 
 /** What {@link parseConfig} reads. */
@@ -41,71 +31,43 @@ export function parseConfig(sources: ConfigSources): Config {
   const mistakes = new MistakeList();
   const raw = readSettings(sources, mistakes);
   const options = readOptionLine(raw.texts.get("CERTBOT_OPTIONS"), mistakes);
-  const reading = { raw, options, mistakes, isCronExpression: sources.isCronExpression };
-  const [order, other] = [readOrderSettings(reading), readOtherSettings(reading)];
+  const reading = new Reading(raw, options, mistakes);
+  const order = readOrder(reading);
   const warnings = [...findServerWarnings(order), ...findOptionWarnings(options)];
-  const config = { ...order, ...other, warnings };
+  const config = { ...order, ...readOthers(reading, sources), warnings };
   if (mistakes.all.length > 0) throw new ConfigError(mistakes.all);
   return deepFreeze(config);
 }
 
-type Reading = {
-  readonly raw: RawSettings;
-  readonly options: ParsedOptions;
-  readonly mistakes: MistakeList;
-  readonly isCronExpression: ConfigSources["isCronExpression"];
-};
-
-type OrderSetting = keyof OrderWish | "wanted" | "email" | "fallbackDirectoryUrl" | "verifyTls" | "externalAccount";
-
-function readOrderSettings(reading: Reading): Pick<Config, OrderSetting> {
-  const { raw, options, mistakes } = reading;
-  const { read, readOption } = readersOf(reading);
-  const certificates = chooseCertificates(raw.texts.get("CERTBOT_DOMAIN"), options, mistakes);
-  const email = read("CERTBOT_EMAIL", parseEmail, undefined);
-  const webrootPath = read("CERTBOT_WEBROOT_PATH", parseWebrootPath, DEFAULT_WEBROOT_PATH);
-  const keyType = read("CERTBOT_KEY_TYPE", parseKeyType, undefined);
-  const profile = chooseProfile(raw.texts.get("CERTBOT_PROFILE"), options, mistakes);
-  const servers = chooseServers(raw.texts, options, mistakes);
-  if (servers) checkNames(certificates, { ...servers, profile: profile?.name }, mistakes);
+function readOrder(reading: Reading) {
+  const certificates = chooseCertificates(reading);
+  const profile = chooseProfile(reading);
+  const servers = chooseServers(reading);
+  if (servers) checkNames(certificates, { ...servers, profile: profile?.name }, reading.mistakes);
   return {
     wanted: certificates.wanted,
-    email: readOption("--email", parseEmail, email),
+    email: reading.read("CERTBOT_EMAIL", parseEmail),
     // What stands in for wrong servers is thrown away with the rest.
     ...(servers ?? { directoryUrl: SERVERS.letsencrypt, verifyTls: true }),
-    externalAccount: chooseExternalAccount(raw, options, mistakes),
+    externalAccount: chooseExternalAccount(reading),
     profile,
-    preferredChain: readOption("--preferred-chain", parsePreferredChain, undefined),
-    reuseKey: chooseKeyReuse(options, mistakes),
-    webrootPath: readOption("--webroot-path", parseWebrootPath, webrootPath),
-    keyType: chooseKeyType(keyType, options, mistakes),
+    preferredChain: choosePreferredChain(reading),
+    reuseKey: chooseKeyReuse(reading),
+    webrootPath: reading.read("CERTBOT_WEBROOT_PATH", parseWebrootPath) ?? DEFAULT_WEBROOT_PATH,
+    keyType: chooseKeyType(reading),
   };
 }
 
-function readOtherSettings(reading: Reading): Omit<Config, OrderSetting | "warnings"> {
-  const { raw, options, mistakes, isCronExpression } = reading;
-  const { read } = readersOf(reading);
-  read("CERTBOT_CHALLENGE", parseChallenge, "http-01");
-  const logLevel = read("CERTBOT_LOG_LEVEL", oneOf(CONFIG_LOG_LEVELS), "info");
+function readOthers(reading: Reading, { isCronExpression }: ConfigSources) {
+  const { options } = reading;
+  reading.read("CERTBOT_CHALLENGE", parseChallenge);
   return {
-    caBundlePath: read("CERTBOT_CA_BUNDLE", parsePath, undefined),
-    schedule: read("CERTBOT_SCHEDULE", (text) => parseSchedule(text, isCronExpression), undefined),
-    docker: readDockerEngine(raw.texts, mistakes),
-    logLevel: chooseLogLevel(logLevel, options),
-    logFormat: read("CERTBOT_LOG_FORMAT", oneOf(LOG_FORMATS), "auto"),
+    caBundlePath: reading.read("CERTBOT_CA_BUNDLE", parsePath),
+    schedule: reading.read("CERTBOT_SCHEDULE", (text) => parseSchedule(text, isCronExpression)),
+    docker: readDockerEngine(reading),
+    logLevel: chooseLogLevel(reading.read("CERTBOT_LOG_LEVEL", oneOf(CONFIG_LOG_LEVELS)) ?? "info", options),
+    logFormat: reading.read("CERTBOT_LOG_FORMAT", oneOf(LOG_FORMATS)) ?? "auto",
     options: readFlags(options),
-  };
-}
-
-type ParsedOption = "--email" | "--webroot-path" | "--preferred-chain";
-
-// A value or, where nothing was typed or that was a mistake, what stands in for it.
-function readersOf({ raw, options, mistakes }: Reading) {
-  return {
-    read: <T, F>(name: SettingName, parse: (text: string) => T, fallback: F) =>
-      mistakes.attempt<T | F>(name, raw.texts.get(name), parse, fallback),
-    readOption: <T, F>(name: ParsedOption, parse: (text: string) => T, fallback: F) =>
-      mistakes.attempt<T | F>(`CERTBOT_OPTIONS ${name}`, optionValue(options, name), parse, fallback),
   };
 }
 
@@ -124,9 +86,8 @@ function readFlags(options: ParsedOptions): Config["options"] {
 }
 
 function readOptionLine(text: string | undefined, mistakes: MistakeList): ParsedOptions {
-  const place = { source: "CERTBOT_OPTIONS", place: "settings" } as const;
   try {
-    return parseOptions(splitWords(text ?? ""), place, mistakes);
+    return parseOptions(splitWords(text ?? ""), "settings", mistakes);
   } catch (thrown) {
     if (!(thrown instanceof UnterminatedQuoteError)) throw thrown;
     mistakes.add({ setting: "CERTBOT_OPTIONS", problem: thrown.message });

@@ -1,20 +1,19 @@
 import type { MistakeList } from "./mistake.ts";
 import { didYouMean, findNearest } from "./nearest.ts";
-import { findOption, spellings, type OptionName, type OptionRow } from "./options-table.ts";
+import { findOption, spellings, type NamedOption, type OptionName } from "./options-table.ts";
 import { hasSecretOption, redactUrl } from "./redact.ts";
 
 /** Options as given, by main spelling; an option without a value has an empty list. */
 export type ParsedOptions = ReadonlyMap<OptionName, readonly string[]>;
 
-/** Where an option line stands: what its mistakes are named after, and which options it may hold. */
-export type OptionPlace = { readonly source: string; readonly place: "settings" | "command" };
-
 /**
  * Reads words as certbot reads its command line: `--name value`, `--name=value`, `-nv`, `-dNAME`, `-d NAME`. Words that are
- * no option, unknown options, missing and surplus values go to `mistakes`, which never show an unknown option's value.
+ * no option, unknown options, missing and surplus values go to `mistakes`, which never show an unknown option's value. `verb` is
+ * the command whose line it is, or `settings` for CERTBOT_OPTIONS.
  */
-export function parseOptions(words: readonly string[], where: OptionPlace, mistakes: MistakeList): ParsedOptions {
-  const reading: Reading = { rest: [...words], found: new Map(), where, mistakes };
+export function parseOptions(words: readonly string[], verb: string, mistakes: MistakeList): ParsedOptions {
+  const source = verb === "settings" ? "CERTBOT_OPTIONS" : verb;
+  const reading: Reading = { rest: [...words], found: new Map(), verb, source, mistakes };
   for (let word = reading.rest.shift(); word !== undefined; word = reading.rest.shift()) {
     if (word.startsWith("--")) readLong(word, reading);
     else if (/^-./.test(word)) readShort(word, reading);
@@ -31,7 +30,9 @@ export function optionValue(options: ParsedOptions, name: OptionName): string | 
 type Reading = {
   readonly rest: string[];
   readonly found: Map<OptionName, readonly string[]>;
-  readonly where: OptionPlace;
+  readonly verb: string;
+  /** What mistakes are named after. */
+  readonly source: string;
   readonly mistakes: MistakeList;
 };
 
@@ -62,16 +63,12 @@ function readOption(spelling: string, attached: string | undefined, reading: Rea
 
 type Given = { readonly value: string | undefined; readonly attached: string | undefined; readonly reading: Reading };
 
-function findProblem(
-  option: OptionRow & { name: OptionName },
-  { value, attached, reading }: Given,
-): string | undefined {
+function findProblem(option: NamedOption, { value, attached, reading }: Given): string | undefined {
   if (option.refusal !== undefined) return option.refusal;
-  if (option.where === "settings" && reading.where.place === "command") {
-    return "belongs in CERTBOT_OPTIONS or its own setting in .env, so that renewals know it too";
-  }
-  if (option.where === "command" && reading.where.place === "settings") {
-    return "works only on update-cert's command line";
+  if (!option.verbs.includes(reading.verb)) {
+    return reading.verb === "settings"
+      ? `works only on ${option.verbs.join("'s and ")}'s command line`
+      : "belongs in CERTBOT_OPTIONS or its own setting in .env, so that renewals know it too";
   }
   if (option.value === undefined) return attached === undefined ? undefined : "takes no value";
   if (value === undefined || value === "") return `needs a value: ${option.value}`;
@@ -92,17 +89,17 @@ function refuseUnknown(spelling: string, attached: string | undefined, reading: 
   // Its value, if it has one, is passed over: it may be a secret, and it is no mistake of its own.
   takeValue(reading.rest, { isSecret: attached === undefined && hasSecretOption([spelling]) });
   while (takeValue(reading.rest) !== undefined);
-  const nearest = spelling.length > 3 ? findNearest(spelling, spellings(reading.where.place)) : undefined;
+  const nearest = spelling.length > 3 ? findNearest(spelling, spellings(reading.verb)) : undefined;
   refuse(reading, spelling, `is no option of this version${didYouMean(nearest)}`);
 }
 
 // A second word of a secret is one, too.
-function refuseWord(word: string, words: readonly string[], { where, mistakes }: Reading): void {
+function refuseWord(word: string, words: readonly string[], { source, mistakes }: Reading): void {
   const problem = "is no option; options begin with -- or -";
-  if (!hasSecretOption(words)) mistakes.add({ setting: where.source, value: word, problem });
-  else mistakes.add({ setting: where.source, problem: `has a word that ${problem}` });
+  if (!hasSecretOption(words)) mistakes.add({ setting: source, value: word, problem });
+  else mistakes.add({ setting: source, problem: `has a word that ${problem}` });
 }
 
-function refuse({ where, mistakes }: Reading, word: string, problem: string): void {
-  mistakes.add({ setting: `${where.source} ${word}`, problem });
+function refuse({ source, mistakes }: Reading, word: string, problem: string): void {
+  mistakes.add({ setting: `${source} ${word}`, problem });
 }

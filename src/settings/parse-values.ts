@@ -1,7 +1,14 @@
-import { isAbsolute, normalize } from "node:path/posix";
+import { isAbsolute, resolve } from "node:path/posix";
 import { isKeyType, KEY_TYPES, type KeyType } from "../certificate/index.ts";
-import { isPlaceholderDomain } from "./domains.ts";
 import { ValueProblem } from "./mistake.ts";
+
+// Dify's .env.example; RFC 2606 §3: nobody has these, so no CA certifies them or a name under them.
+const PLACEHOLDER = /(^|\.)(your_domain\.com|example\.(com|net|org))\.?$/i;
+
+/** The placeholders of `CERTBOT_DOMAIN` are refused by this test: those of `.env.example` files and RFC 2606 §3. */
+export function isPlaceholderDomain(text: string): boolean {
+  return PLACEHOLDER.test(text);
+}
 
 /** A contact address, without `mailto:` (RFC 8555 §7.3). Throws {@link ValueProblem}. */
 export function parseEmail(text: string): string {
@@ -30,8 +37,7 @@ export function parseKeyType(text: string): KeyType {
 /** An absolute path, `.`, `..` and doubled or trailing slashes taken out. Throws {@link ValueProblem}. */
 export function parsePath(text: string): string {
   if (!isAbsolute(text)) throw new ValueProblem("is no absolute path", "a path in the container that begins with /");
-  const path = normalize(text);
-  return path.length > 1 ? path.replace(/\/$/, "") : path;
+  return resolve(text);
 }
 
 /** The webroot, as {@link parsePath}. Throws {@link ValueProblem}. */
@@ -40,12 +46,6 @@ export function parseWebrootPath(text: string): string {
   if (/[,\p{Cc}]/u.test(text))
     throw new ValueProblem("has a comma or a control character, which certbot's files can't hold");
   return parsePath(text);
-}
-
-/** An issuer's name, or a fingerprint, that a preferred chain is known by. Throws {@link ValueProblem}. */
-export function parsePreferredChain(text: string): string {
-  if (!/["'\p{Cc}]/u.test(text)) return text;
-  throw new ValueProblem("has a quote or a control character, which certbot's files can't hold");
 }
 
 /** A parser that takes one of `choices`. The parser throws {@link ValueProblem}. */

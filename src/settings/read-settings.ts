@@ -1,8 +1,9 @@
+import type { SettingRow } from "../ports/index.ts";
 import { parseDotenv } from "./dotenv-text.ts";
 import type { MistakeList } from "./mistake.ts";
 import { didYouMean, findNearest } from "./nearest.ts";
 import { Secret } from "./secret.ts";
-import { HOOK_VARIABLES, PLANNED_SETTINGS, SETTINGS, type Setting } from "./settings-table.ts";
+import { HOOK_VARIABLES, PLANNED_SETTINGS, SETTINGS } from "./settings-table.ts";
 
 /** Where settings come from. The environment beats the `.env` text; an empty variable counts as unset in both. */
 export type SettingSources = {
@@ -36,7 +37,7 @@ export function typedVariables({ environment, dotenvText }: SettingSources): Rea
 export function readSettings(
   sources: SettingSources,
   mistakes: MistakeList,
-  table: readonly Setting[] = SETTINGS,
+  table: readonly SettingRow[] = SETTINGS,
 ): RawSettings {
   const typed = typedVariables(sources);
   const texts = new Map<string, string>();
@@ -84,7 +85,7 @@ function readSecretText(name: string, { typed, readFile, mistakes }: SecretSourc
 }
 
 // Values are left out: a misspelt name may well carry a secret.
-function refuseUnknown(typedNames: readonly string[], table: readonly Setting[], mistakes: MistakeList): void {
+function refuseUnknown(typedNames: readonly string[], table: readonly SettingRow[], mistakes: MistakeList): void {
   const readable = table.flatMap(({ name, isSecret }) => (isSecret ? [name, `${name}_FILE`] : [name]));
   const known = new Set<string>([...readable, ...HOOK_VARIABLES]);
   const planned = new Set<string>(PLANNED_SETTINGS);

@@ -26,9 +26,9 @@ export type RunOptions = {
  */
 export function mergeCommandOptions(config: Config, words: readonly string[]): RunOptions {
   const mistakes = new MistakeList();
-  const options = parseOptions(words, { source: "update-cert", place: "command" }, mistakes);
+  const options = parseOptions(words, "update-cert", mistakes);
   const typedName = optionValue(options, "--cert-name");
-  const lineage = mistakes.attempt("update-cert --cert-name", typedName, parseExistingLineageName, undefined);
+  const lineage = mistakes.attempt("update-cert --cert-name", typedName, parseExistingLineageName);
   const isStaging = options.has("--staging");
   const directoryUrl = isStaging ? stagingOf(config.directoryUrl) : undefined;
   if (isStaging && directoryUrl === undefined) {

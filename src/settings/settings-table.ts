@@ -1,12 +1,4 @@
-/** One setting as an operator sees it; docs/settings.md and .env.example are written from these. */
-export type Setting = {
-  readonly name: string;
-  /** The text that stands for an unset variable; absent where unset has its own meaning, which `doc` gives. */
-  readonly defaultText?: string;
-  /** Its value is never shown, and may come from the file that `<name>_FILE` names. */
-  readonly isSecret?: boolean;
-  readonly doc: string;
-};
+import type { SettingRow } from "../ports/index.ts";
 
 /** Where nginx and certbot expect the answers to challenges by default. */
 export const DEFAULT_WEBROOT_PATH = "/var/www/html";
@@ -87,7 +79,7 @@ export const SETTINGS = [
     name: "DOCKER_CERT_PATH",
     doc: "Folder with `ca.pem`, `cert.pem`, `key.pem` for `DOCKER_TLS_VERIFY`.",
   },
-] as const satisfies readonly Setting[];
+] as const satisfies readonly SettingRow[];
 
 /** The name of a setting that this version reads. */
 export type SettingName = (typeof SETTINGS)[number]["name"];

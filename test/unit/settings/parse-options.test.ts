@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { formatMistake, MistakeList } from "../../../src/settings/mistake.ts";
 import { parseOptions } from "../../../src/settings/parse-options.ts";
 
-function parse(words: readonly string[], place: "settings" | "command" = "settings") {
+function parse(words: readonly string[], verb = "settings") {
   const mistakes = new MistakeList();
-  const options = parseOptions(words, { source: "CERTBOT_OPTIONS", place }, mistakes);
+  const options = parseOptions(words, verb, mistakes);
   return { options: Object.fromEntries(options), mistakes: mistakes.all.map(formatMistake) };
 }
 
@@ -86,7 +86,7 @@ test.each(["-dKEY", "--eab-kid", "-"])("takes what follows a secret's option for
 });
 
 test("tells a settings' option on the command line where it belongs, and takes its value with it", () => {
-  expect(parse(["-d", "a.test", "--json"], "command")).toEqual({
+  expect(parse(["-d", "a.test", "--json"], "update-cert")).toEqual({
     options: { "--json": [] },
     mistakes: [expect.stringContaining("belongs in CERTBOT_OPTIONS or its own setting in .env")],
   });

@@ -1,0 +1,91 @@
+import { ValueProblem } from "./mistake.ts";
+import type { Reading } from "./reading.ts";
+import { Secret } from "./secret.ts";
+import { isLetsEncrypt, isStaging, parseServer, SERVERS, stagingOf } from "./servers.ts";
+
+/** The CA to use, the one after it, and whether their own HTTPS certificates are checked. */
+export type ChosenServers = {
+  readonly directoryUrl: string;
+  readonly fallbackDirectoryUrl?: string | undefined;
+  readonly verifyTls: boolean;
+};
+
+/** Credentials that bind a new account to one at the CA's website (RFC 8555 §7.3.4); the key in base64url. */
+export type ChosenExternalAccount = { readonly keyId: string; readonly hmacKey: Secret };
+
+/** The CAs that are named. Undefined where one is wrong: nothing more can be said of it than what went to the mistakes. */
+export function chooseServers(reading: Reading): ChosenServers | undefined {
+  const { options } = reading;
+  const isNamed = (name: string) => reading.text(name) !== undefined;
+  const read = (name: string): string | undefined => reading.read(name, parseServer);
+  const first = isNamed("CERTBOT_SERVER") ? read("CERTBOT_SERVER") : SERVERS.letsencrypt;
+  const directoryUrl = first !== undefined && options.has("--staging") ? chooseStaging(first, reading) : first;
+  const fallbackDirectoryUrl = read("CERTBOT_FALLBACK_SERVER");
+  const isFallbackWrong = fallbackDirectoryUrl === undefined && isNamed("CERTBOT_FALLBACK_SERVER");
+  if (directoryUrl === undefined || isFallbackWrong) return undefined;
+  const verifyTls = !options.has("--no-verify-ssl");
+  if (!verifyTls && [directoryUrl, fallbackDirectoryUrl ?? ""].some(isLetsEncrypt)) {
+    reading.refuseOption(
+      "--no-verify-ssl",
+      "is refused for Let's Encrypt, whose HTTPS every system trusts; take it out",
+    );
+  }
+  if (fallbackDirectoryUrl !== undefined) checkFallback(fallbackDirectoryUrl, directoryUrl, reading);
+  return { directoryUrl, fallbackDirectoryUrl, verifyTls };
+}
+
+function chooseStaging(server: string, reading: Reading): string {
+  const staging = stagingOf(server);
+  const refuse = (problem: string) => reading.refuseOption("--staging", problem);
+  // As certbot: whoever names a server and asks for another one means only one of the two.
+  if (reading.options.has("--server") && staging !== server) refuse("contradicts --server; take one of the two out");
+  else if (staging === undefined) refuse(`doesn't go with ${server}, whose staging server isn't known; take it out`);
+  return staging ?? server;
+}
+
+// One would replace the other's certificates: those for tests are never served in the place of real ones.
+function checkFallback(fallback: string, first: string, { mistakes }: Reading): void {
+  const refuse = (problem: string) => mistakes.add({ setting: "CERTBOT_FALLBACK_SERVER", value: fallback, problem });
+  if (fallback === first) return refuse("is the first CA itself; name another one or take it out");
+  if (isStaging(fallback) === isStaging(first)) return;
+  refuse(
+    isStaging(fallback)
+      ? `gives certificates for tests, and the first CA, ${first}, doesn't; name another one or take it out`
+      : `gives real certificates, and the first CA, ${first}, those for tests; take it out while you test`,
+  );
+}
+
+const KEY_SETTING = "CERTBOT_EAB_HMAC_KEY";
+
+/** The account at the CA's website. Mistakes never show the key. */
+export function chooseExternalAccount(reading: Reading): ChosenExternalAccount | undefined {
+  const { mistakes } = reading;
+  reading.readOption("--eab-hmac-alg", parseAlgorithm);
+  const keyId = reading.text("CERTBOT_EAB_KID");
+  const key = reading.typed(KEY_SETTING).at(-1);
+  if (keyId !== undefined && /[^\x21-\x7e]/.test(keyId)) {
+    const problem = "has a blank or a letter that no key identifier has";
+    mistakes.add({ setting: "CERTBOT_EAB_KID", value: keyId, problem });
+  }
+  // A file that can't be read is a mistake of its own.
+  const isKeyMissed = mistakes.all.some(({ setting }) => setting.startsWith(KEY_SETTING));
+  if ((keyId === undefined) !== (key === undefined) && !isKeyMissed) {
+    const [there, missing] = keyId === undefined ? [KEY_SETTING, "CERTBOT_EAB_KID"] : ["CERTBOT_EAB_KID", KEY_SETTING];
+    mistakes.add({ setting: there, problem: `needs ${missing} beside it; the CA's website gives both` });
+  }
+  if (keyId === undefined || key === undefined) return undefined;
+  // Some CAs' websites show plain base64, which differs in two letters and its end.
+  const hmacKey = key.text
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/={0,2}$/, "");
+  if (!/^[A-Za-z0-9_-]+$/.test(hmacKey) || hmacKey.length % 4 === 1) {
+    const problem = "is no base64url text; copy the HMAC key whole from the CA's website";
+    mistakes.add({ setting: key.setting, problem });
+  }
+  return { keyId, hmacKey: new Secret(hmacKey) };
+}
+
+function parseAlgorithm(text: string): void {
+  if (text.toUpperCase() !== "HS256") throw new ValueProblem("is not in this version", "HS256");
+}
