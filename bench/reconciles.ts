@@ -11,6 +11,7 @@ import { SimulatedCa } from "../test/simulation/simulated-ca.ts";
 import { SimulatedTarget } from "../test/simulation/simulated-target.ts";
 import { collectLog } from "../test/support/collected-log.ts";
 import { instantClock } from "../test/support/instant-clock.ts";
+import { CONFS } from "../test/support/challenges.ts";
 
 const RECONCILES = Number(process.argv[2] ?? 10_000);
 const LINEAGES = 20;
@@ -61,7 +62,7 @@ function createParts(): ReconcileParts {
       lookUpCaa: async () => [],
       http: async (request) => ca.answer(request, clock.now().getTime()),
     }),
-    store: createLineageStore({ root, log }),
+    store: createLineageStore({ root, challenges: CONFS, log }),
     finder: new SimulatedTarget(root),
     storage: { inspect: async () => ({ kind: "lasting" }) },
     clock,

@@ -2,7 +2,8 @@
 // Tables go between `<!-- npm run docs: NAME -->` and `<!-- end -->`; whatever is around them is written by hand.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format, resolveConfig } from "prettier";
-import { type OptionRow, OPTIONS, SETTINGS } from "../src/settings/index.ts";
+import { CHALLENGES } from "../src/challenge/index.ts";
+import { type OptionRow, OPTIONS, settingsWith } from "../src/settings/index.ts";
 import { LOG_EVENTS, type SettingRow } from "../src/ports/index.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -34,7 +35,8 @@ export function readSources(): Source[] {
 
 /** All files that `npm run docs` writes. */
 export function pages(sources: readonly Source[]): Page[] {
-  const tables = { settings: settingsTable(SETTINGS), options: optionsTable(OPTIONS) };
+  const settings = settingsWith(CHALLENGES);
+  const tables = { settings: settingsTable(settings), options: optionsTable(OPTIONS) };
   return [
     { path: "docs/settings.md", render: (text) => fillTables(text, tables) },
     { path: "docs/events.md", render: (text) => fillTables(text, { events: eventsTable(LOG_EVENTS) }) },
@@ -43,7 +45,7 @@ export function pages(sources: readonly Source[]): Page[] {
       render: (text) => fillTables(text, { codes: codesTable(sentencesOf(findCodes(sources))) }),
     },
     { path: "docs/ARCHITECTURE.md", render: (text) => fillTables(text, { rooms: roomsPicture(sources) }) },
-    { path: ".env.example", render: async (text) => fillExample(text, SETTINGS) },
+    { path: ".env.example", render: async (text) => fillExample(text, settings) },
   ];
 }
 

@@ -1,4 +1,4 @@
-import { asOperatorError, type Identifier } from "../certificate/index.ts";
+import { asOperatorError, type ChallengeUse, type Identifier } from "../certificate/index.ts";
 import type { CaaLookup, ChallengeSolver, Clock, HttpExchange, Log } from "../ports/index.ts";
 import type {
   Account,
@@ -30,7 +30,7 @@ export type CertificateAuthorityParts = {
   readonly http: HttpExchange;
   readonly accounts: AccountStore;
   /** How to prove control of a name; asked once for each authorization that isn't valid yet. */
-  readonly solverFor: (identifier: Identifier) => ChallengeSolver;
+  readonly solverFor: (challenges: readonly ChallengeUse[], identifier: Identifier) => ChallengeSolver;
   readonly clock: Clock;
   /** How to show an operator the CAA records that a CA refuses for. */
   readonly lookUpCaa: CaaLookup;
@@ -173,5 +173,6 @@ async function contextOf(
   const options = { log, identifiers: request.identifiers };
   const reconnect = (signal: AbortSignal) => connect(ca, account, { ...options, signal });
   const connection = await connect(ca, account, { ...options, signal, deadline });
-  return { request, extras, connection, reconnect, solverFor: parts.solverFor, deadline, log };
+  const solverFor = (identifier: Identifier) => parts.solverFor(request.challenges, identifier);
+  return { request, extras, connection, reconnect, solverFor, deadline, log };
 }

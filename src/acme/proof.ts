@@ -77,8 +77,7 @@ function choose(context: OrderContext, authorization: Authorization): ChosenChal
   }
   const { token } = challenge;
   const keyAuthorization = context.connection.keyAuthorization(token);
-  const proof = { identifier, token, keyAuthorization, webrootPath: context.request.webrootPath };
-  return { authorization, challenge, solver, proof };
+  return { authorization, challenge, solver, proof: { identifier, token, keyAuthorization } };
 }
 
 async function present({ log, request, deadline }: OrderContext, { solver, proof }: ChosenChallenge): Promise<void> {

@@ -2,9 +2,17 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { createCertificateAuthority } from "../acme/index.ts";
-import { DEFAULT_KEY_TYPE, OperatorError } from "../certificate/index.ts";
-import { createWebrootSolver } from "../challenge/index.ts";
-import { ConfigError, isPublicCa, isStaging, MISSING_DOMAIN, parseConfig, stagingOf } from "../settings/index.ts";
+import { DEFAULT_KEY_TYPE, OperatorError, type OrderWish } from "../certificate/index.ts";
+import { challengeConfs, CHALLENGES, createSolvers } from "../challenge/index.ts";
+import {
+  ConfigError,
+  isPublicCa,
+  isStaging,
+  MISSING_DOMAIN,
+  parseConfig,
+  Secret,
+  stagingOf,
+} from "../settings/index.ts";
 import type { Config, ConfigSources } from "../settings/index.ts";
 import type { Log, Tools } from "../ports/index.ts";
 import { createDeployment, type Deployment } from "../target/index.ts";
@@ -42,7 +50,7 @@ export type Surroundings = {
 /** Reads all settings, and the files they name. Never throws for a mistake of the operator's. */
 export function readSettings(sources: ConfigSources): Reading {
   try {
-    const config = parseConfig(sources);
+    const config = parseConfig(sources, CHALLENGES);
     if (config.caBundlePath !== undefined) checkReadable("CERTBOT_CA_BUNDLE", config.caBundlePath);
     return { config };
   } catch (thrown) {
@@ -76,12 +84,12 @@ function build(config: Config, surroundings: Surroundings): Program {
   const tools = toolsOf(config, surroundings);
   const { clock, random, http } = tools;
   const deployment = createDeployment({ docker: config.docker, service: "nginx", clock, log, random });
-  const solver = createWebrootSolver({ front: deployment.front, clock });
+  const solverFor = createSolvers(CHALLENGES, { ...tools, front: deployment.front });
   const accounts = createAccountStore({ root: paths.tree });
-  const ca = createCertificateAuthority({ accounts, solverFor: () => solver, clock, http, lookUpCaa });
+  const ca = createCertificateAuthority({ accounts, solverFor, clock, http, lookUpCaa });
   const parts = {
     ca,
-    store: createLineageStore({ root: paths.tree, log }),
+    store: createLineageStore({ root: paths.tree, log, challenges: challengeConfs(CHALLENGES, config.challenges) }),
     finder: deployment.finder,
     storage: deployment.storageOf(paths.tree),
     clock,
@@ -115,13 +123,22 @@ function toPolicy(config: Config): Policy {
 
 // Of all that is not named above as beside the matter, so that a setting of a later version is in it by itself: what isn't set is
 // left out by JSON, and the first ones stand in the order of the first version. The secret is in it as part of what is hashed alone.
-function digestOf(matters: Readonly<Record<string, unknown>>): string {
-  const { wanted, directoryUrl, email, keyType = DEFAULT_KEY_TYPE, webrootPath, ...others } = matters;
+function digestOf({ challenges: chosen, ...matters }: OrderWish & Readonly<Record<string, unknown>>): string {
+  // The one kind of challenge that the first version had stands as it stood there.
+  const [first, ...more] = chosen;
+  const isOld = first?.kind === CHALLENGES[0].name && more.length === 0;
+  const [webrootPath, challenges] = isOld ? [first.settings] : [undefined, chosen];
+  const { wanted, directoryUrl, email, keyType = DEFAULT_KEY_TYPE, ...others } = matters;
   const { verifyTls, caBundlePath, fallbackDirectoryUrl, ...rest } = others;
   const known = { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath, fallbackDirectoryUrl };
   return createHash("sha256")
-    .update(JSON.stringify({ ...known, ...rest }))
+    .update(JSON.stringify({ ...known, challenges, ...rest }, reveal))
     .digest("base64url");
+}
+
+function reveal(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
+  const secret = this[key];
+  return secret instanceof Secret ? secret.reveal() : value;
 }
 
 /** The refusal for settings that name no certificate where the tree holds none either. Throws OperatorError. */

@@ -1,12 +1,13 @@
 import { readdirSync } from "node:fs";
 import { OperatorError, toFailure } from "../certificate/index.ts";
+import { CHALLENGES, DEFAULT_WEBROOT_PATH } from "../challenge/index.ts";
 import { banner, runCommand, type CommandParts } from "../commands/index.ts";
 import { DaemonStoppingError, type ControlHandler } from "../control/index.ts";
 import { acquireLock } from "../lock/index.ts";
 import { teeLog, type Log } from "../ports/index.ts";
 import { assessHealth, changeAccountKey, createLoop, mendTree, reconcile } from "../reconcile/index.ts";
 import type { Health, Loop, LoopFacts } from "../reconcile/index.ts";
-import { DEFAULT_WEBROOT_PATH, describeSettings, redactWords, type Config } from "../settings/index.ts";
+import { describeSettings, redactWords, settingsWith, type Config } from "../settings/index.ts";
 import { createLog, createSchedule, createSlowScheduleWarning, drawSchedule, systemClock } from "../system/index.ts";
 import { buildProgram, missingDomain, readSettings, type Program, type Reading } from "./build.ts";
 import { commandParts, refusedParts } from "./command-parts.ts";
@@ -150,7 +151,8 @@ function tellStart({ host, log, reading }: Start): void {
   const isJsonOnly = "config" in reading && reading.config.logFormat === "json";
   const { version, paths } = host;
   const folders = [paths.tree, DEFAULT_WEBROOT_PATH, paths.logs].map(showFolder);
-  if (!isJsonOnly) process.stdout.write(banner(version, describeSettings(settingSources(host)), folders));
+  if (!isJsonOnly)
+    process.stdout.write(banner(version, describeSettings(settingSources(host), settingsWith(CHALLENGES)), folders));
   log.info("daemon.started", { version });
   if ("refusal" in reading) log.error("settings.refused", toFailure(reading.refusal));
   else

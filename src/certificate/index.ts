@@ -20,8 +20,15 @@ export { mapLimited } from "./map-limited.ts";
 export { asOperatorError, OperatorError, toFailure } from "./operator-error.ts";
 export type { Failure, FailureOrigin, WaitScope, RetryRule } from "./operator-error.ts";
 export { certificatesIn } from "./pem.ts";
-export { DEFAULT_KEY_TYPE } from "./order-settings.ts";
-export type { OrderSettings, OrderWish, ProfileChoice, WantedCertificate } from "./order-settings.ts";
+export { challengeFor, DEFAULT_KEY_TYPE } from "./order-settings.ts";
+export type {
+  ChallengeType,
+  ChallengeUse,
+  OrderSettings,
+  OrderWish,
+  ProfileChoice,
+  WantedCertificate,
+} from "./order-settings.ts";
 export { printable } from "./printable.ts";
 export {
   isRenewalInfoDue,

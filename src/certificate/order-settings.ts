@@ -6,8 +6,8 @@ export type OrderSettings = {
   /** ACME directory URL (RFC 8555 §7.1.1). */
   readonly directoryUrl: string;
   readonly keyType: KeyType;
-  /** Where to answer HTTP-01 (certbot's `webroot_path`): absolute, without a trailing slash. */
-  readonly webrootPath: string;
+  /** How its names are proven: the first one that fits a name. */
+  readonly challenges: readonly ChallengeUse[];
   readonly profile?: ProfileChoice | undefined;
   /** The chain wanted of those that the CA offers: an issuer's common name, or the SHA-256 fingerprint of a certificate in it. */
   readonly preferredChain?: string | undefined;
@@ -16,9 +16,26 @@ export type OrderSettings = {
 };
 
 /** What one source says of {@link OrderSettings}; where it is silent, a certificate that is there keeps its own. */
-export type OrderWish = Pick<OrderSettings, "directoryUrl" | "webrootPath"> & {
+export type OrderWish = Pick<OrderSettings, "directoryUrl" | "challenges"> & {
   readonly [Wish in keyof OrderSettings]?: OrderSettings[Wish] | undefined;
 };
+
+/** The ways to prove control of a name (RFC 8555 §8). */
+export type ChallengeType = "http-01" | "dns-01";
+
+/** A kind of challenge by its name, chosen for some names or all, with what it is set to: that is for the kind to know. */
+export type ChallengeUse = {
+  readonly names: "all" | readonly string[];
+  readonly kind: string;
+  readonly type: ChallengeType;
+  readonly settings: unknown;
+};
+
+/** The challenge that is to prove a name, a wildcard as the domain below it: the CA asks for that. */
+export function challengeFor(challenges: readonly ChallengeUse[], { value }: Identifier): ChallengeUse | undefined {
+  const bare = (name: string) => name.replace(/^\*\./, "");
+  return challenges.find(({ names }) => names === "all" || names.some((name) => bare(name) === bare(value)));
+}
 
 /** A certificate profile (draft-ietf-acme-profiles). One that is required and not offered fails before an order is placed. */
 export type ProfileChoice = { readonly name: string; readonly isRequired: boolean };

@@ -1,2 +1,10 @@
+import type { ChallengeKinds } from "../ports/index.ts";
+import { webroot } from "./webroot.ts";
+
+export { challengeConfs } from "./confs.ts";
 export { UnsafeTokenError, WebrootError } from "./errors.ts";
-export { createWebrootSolver } from "./webroot.ts";
+export { createSolvers } from "./solvers.ts";
+export { createWebrootSolvers, DEFAULT_WEBROOT_PATH } from "./webroot.ts";
+
+/** Every kind of challenge, by the words of `CERTBOT_CHALLENGE`; the first is taken where nothing is said. */
+export const CHALLENGES: ChallengeKinds = [webroot];

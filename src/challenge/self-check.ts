@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from "node:http";
 import { isIP } from "node:net";
-import type { ChallengeProof, ChallengeSolver, Clock, FrontDoor, SelfCheckFinding } from "../ports/index.ts";
+import type { Clock, FrontDoor, SelfCheckFinding } from "../ports/index.ts";
+import type { WebrootProof } from "./token-files.ts";
 
 // nginx may be starting beside us, so a closed door is knocked at again; an answer, right or wrong, is final.
 const KNOCK_AGAIN_MS = 250;
@@ -15,11 +16,13 @@ type Seen =
   | { readonly kind: "answer"; readonly status: number; readonly body: string }
   | { readonly kind: "no-answer"; readonly words: string };
 
+type SelfCheck = (proof: WebrootProof, signal: AbortSignal) => Promise<SelfCheckFinding | undefined>;
+
 /**
  * Makes the check of a challenge file by the server that the CA will ask, in at most `timeoutMs`. A redirect passes, as the
  * CA follows it. With no front server known it waits 3 s, says so once for all, and is silent from then on.
  */
-export function createSelfCheck(front: FrontDoor, clock: Clock, timeoutMs: number): ChallengeSolver["selfCheck"] {
+export function createSelfCheck(front: FrontDoor, clock: Clock, timeoutMs: number): SelfCheck {
   let isFrontMissing = false;
   return async (proof, signal) => {
     const startedAt = clock.now().getTime();
@@ -52,7 +55,7 @@ async function findFront({ front, clock, signal, leftMs }: Wait, patienceMs: num
   }
 }
 
-async function knock(firstUrl: string, proof: ChallengeProof, wait: Wait): Promise<SelfCheckFinding | undefined> {
+async function knock(firstUrl: string, proof: WebrootProof, wait: Wait): Promise<SelfCheckFinding | undefined> {
   const { front, clock, signal, leftMs } = wait;
   let url = firstUrl;
   for (;;) {
@@ -73,7 +76,7 @@ const NO_FRONT: SelfCheckFinding = {
 
 async function look(
   base: string,
-  { identifier, token }: ChallengeProof,
+  { identifier, token }: WebrootProof,
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<Seen> {
   const timeout = AbortSignal.timeout(timeoutMs);
@@ -107,7 +110,7 @@ async function readStart(incoming: IncomingMessage): Promise<string> {
   return text;
 }
 
-function judge(base: string, proof: ChallengeProof, seen: Seen & { kind: "answer" }): SelfCheckFinding | undefined {
+function judge(base: string, proof: WebrootProof, seen: Seen & { kind: "answer" }): SelfCheckFinding | undefined {
   const { identifier, webrootPath, keyAuthorization } = proof;
   const { status, body } = seen;
   if (status >= 300 && status < 400) return undefined;
@@ -132,7 +135,7 @@ function judge(base: string, proof: ChallengeProof, seen: Seen & { kind: "answer
   return { message: `${answered}, but with something else than the file in ${webrootPath}: "${start}"`, remedy: share };
 }
 
-function noAnswer(base: string, { identifier }: ChallengeProof, words: string): SelfCheckFinding {
+function noAnswer(base: string, { identifier }: WebrootProof, words: string): SelfCheckFinding {
   return {
     message: `nginx at ${base} ${words}, so the challenge of ${identifier.value} could not be looked at`,
     remedy: "Start nginx and look at its log; the CA must be able to reach it on port 80.",

@@ -8,12 +8,15 @@ import { UnsafeTokenError, WebrootError, type WebrootTrouble } from "./errors.ts
 import { createLeftoverSweep } from "./leftover-sweep.ts";
 import { openItself } from "./open-itself.ts";
 
+/** A proof, and the webroot that it is to be seen in. */
+export type WebrootProof = ChallengeProof & { readonly webrootPath: string };
+
 /** Challenge files in webroots. */
 export type TokenFiles = {
   /** Writes the file, whole or not at all, readable by any server. May run twice. Throws OperatorError. */
-  write(proof: ChallengeProof): Promise<void>;
+  write(proof: WebrootProof): Promise<void>;
   /** Removes the file, and the folders made for it when nothing else is in them. May run twice. Throws OperatorError. */
-  remove(proof: ChallengeProof): Promise<void>;
+  remove(proof: WebrootProof): Promise<void>;
 };
 
 // The server reads as another user, nginx's workers for one, and must get at the file whatever our umask is.

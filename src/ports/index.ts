@@ -2,7 +2,19 @@ export type { Kind, SettingReader, SettingRow } from "./kind.ts";
 export type { CaaLookup, CaaRecord, TxtLookup } from "./dns.ts";
 export type { HttpExchange, HttpReply, HttpRequest, TooLong } from "./http.ts";
 export type { LocalCommand, LocalResult } from "./process.ts";
-export type { ChallengeProof, ChallengeSolver, FrontDoor, SelfCheckFinding } from "./challenge.ts";
+export type {
+  ChallengeConfs,
+  ChallengeKind,
+  ChallengeKinds,
+  ChallengeProof,
+  ChallengeSolver,
+  ChallengeSolvers,
+  ChallengeTools,
+  ConfAbout,
+  ConfText,
+  FrontDoor,
+  SelfCheckFinding,
+} from "./challenge.ts";
 export type { Clock } from "./clock.ts";
 export { LOG_EVENTS, teeLog } from "./log.ts";
 export type { Log, LogEvent, LogFields, LogLevel } from "./log.ts";

@@ -1,4 +1,5 @@
-import type { KeyType, ProfileChoice } from "../certificate/index.ts";
+import type { ChallengeUse, KeyType, ProfileChoice } from "../certificate/index.ts";
+import type { ChallengeKind, ChallengeKinds } from "../ports/index.ts";
 import { ValueProblem } from "./mistake.ts";
 import { oneOf, parseKeyType } from "./parse-values.ts";
 import type { Reading } from "./reading.ts";
@@ -70,4 +71,18 @@ export function choosePreferredChain(reading: Reading): string | undefined {
     if (!/["'\p{Cc}]/u.test(text)) return text;
     throw new ValueProblem("has a quote or a control character, which certbot's files can't hold");
   });
+}
+
+/** How names are proven: by the kind that is named, else by the first. */
+export function chooseChallenges(reading: Reading, kinds: ChallengeKinds): readonly ChallengeUse[] {
+  const kind = reading.read("CERTBOT_CHALLENGE", (text) => parseChallenge(text, kinds)) ?? kinds[0];
+  return [{ names: "all", kind: kind.name, type: kind.type, settings: kind.read(reading) }];
+}
+
+function parseChallenge(text: string, kinds: ChallengeKinds): ChallengeKind<unknown> {
+  const kind = kinds.find(({ name }) => name === text.toLowerCase());
+  if (kind !== undefined) return kind;
+  const isPlanned = /^(standalone|dns-01:.*|.*=.*)$/.test(text);
+  const allowed = kinds.map(({ name }) => name).join(", ");
+  throw new ValueProblem(isPlanned ? "is not in this version yet" : "is no challenge", allowed);
 }

@@ -1,7 +1,6 @@
 import type { SettingRow } from "../ports/index.ts";
 import { redactOptions, redactUrl } from "./redact.ts";
 import { typedVariables, type SettingSources } from "./read-settings.ts";
-import { SETTINGS } from "./settings-table.ts";
 
 // The container that this one replaces printed these three, set or not, in this order; scripts look for them.
 const ALWAYS_SHOWN = ["CERTBOT_EMAIL", "CERTBOT_DOMAIN", "CERTBOT_OPTIONS"];
@@ -10,7 +9,7 @@ const ALWAYS_SHOWN = ["CERTBOT_EMAIL", "CERTBOT_DOMAIN", "CERTBOT_OPTIONS"];
  * Lines for the start banner: `CERTBOT_EMAIL: Not set`, then whatever else has been set, right or wrong. Secrets show as
  * `[redacted]`. Never throws: what is wrong with the settings is for {@link parseConfig} to say.
  */
-export function describeSettings(sources: SettingSources, table: readonly SettingRow[] = SETTINGS): string[] {
+export function describeSettings(sources: SettingSources, table: readonly SettingRow[]): string[] {
   const typed = typedVariables(sources);
   const first = ALWAYS_SHOWN.map((name) => `${name}: ${showValue(name, typed.get(name), table)}`);
   const others = table.map(({ name }) => name).filter((name) => typed.has(name) && !ALWAYS_SHOWN.includes(name));

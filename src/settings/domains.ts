@@ -1,10 +1,12 @@
 import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import {
+  challengeFor,
   identifierKey,
   isWildcard,
   parseIdentifier,
   sameIdentifiers,
+  type ChallengeUse,
   type Identifier,
   type WantedCertificate,
 } from "../certificate/index.ts";
@@ -25,7 +27,7 @@ const MOST_NAMES = 100;
  * Joins `CERTBOT_DOMAIN` with `-d` and `--ip-address`, whose names belong to the first certificate or are the only ones, and with
  * `--cert-name`.
  */
-export function chooseCertificates(reading: Reading): ChosenCertificates {
+export function chooseCertificates(reading: Reading, challenges: readonly ChallengeUse[]): ChosenCertificates {
   const [first = [], ...others] = splitDomainList(reading.text("CERTBOT_DOMAIN") ?? "").map((names) =>
     names.map((text) => ({ text, setting: "CERTBOT_DOMAIN" })),
   );
@@ -35,8 +37,9 @@ export function chooseCertificates(reading: Reading): ChosenCertificates {
   // Where a name was typed first, it is looked for.
   const typed = certificates.flat().map(({ text, setting }) => [keyOf(text), setting] as const);
   const settings = new Map(typed.toReversed());
+  const firstName = readCertName(certificates.length, reading);
   return {
-    wanted: readWanted(certificates, reading.mistakes, readCertName(certificates.length, reading)),
+    wanted: readWanted(certificates, reading.mistakes, { firstName, challenges }),
     settingOf: (identifier) => settings.get(identifierKey(identifier)) ?? "CERTBOT_DOMAIN",
   };
 }
@@ -79,6 +82,8 @@ export function splitDomainList(text: string): string[][] {
     .filter((names) => names.length > 0);
 }
 
+type Around = { readonly firstName?: string | undefined; readonly challenges?: readonly ChallengeUse[] };
+
 /**
  * Makes certificates of typed names, one list a certificate. Names that no order can be placed for, and certificates
  * that collide, go to `mistakes`; the certificates given back are complete only when there are none.
@@ -86,12 +91,12 @@ export function splitDomainList(text: string): string[][] {
 export function readWanted(
   certificates: readonly (readonly TypedText[])[],
   mistakes: MistakeList,
-  firstName?: string,
+  { firstName, challenges = [] }: Around = {},
 ): WantedCertificate[] {
   const wanted: WantedCertificate[] = [];
   for (const [index, names] of certificates.entries()) {
     const mistakesBefore = mistakes.all.length;
-    const identifiers = readIdentifiers(names, mistakes);
+    const identifiers = readIdentifiers(names, mistakes, challenges);
     const first = identifiers[0];
     // What is left of a certificate with a wrong name collides with others that the operator never asked for.
     if (first === undefined || mistakes.all.length > mistakesBefore) continue;
@@ -102,10 +107,14 @@ export function readWanted(
   return wanted;
 }
 
-function readIdentifiers(names: readonly TypedText[], mistakes: MistakeList): Identifier[] {
+function readIdentifiers(
+  names: readonly TypedText[],
+  mistakes: MistakeList,
+  challenges: readonly ChallengeUse[],
+): Identifier[] {
   const identifiers = new Map<string, Identifier>();
   for (const { text, setting } of names) {
-    const result = readIdentifier(text);
+    const result = readIdentifier(text, challenges);
     if (typeof result === "string") mistakes.add({ setting, value: text, problem: result });
     else identifiers.set(identifierKey(result), result);
   }
@@ -116,13 +125,15 @@ function readIdentifiers(names: readonly TypedText[], mistakes: MistakeList): Id
   return [...identifiers.values()];
 }
 
-function readIdentifier(text: string): Identifier | string {
+function readIdentifier(text: string, challenges: readonly ChallengeUse[]): Identifier | string {
   if (isPlaceholderDomain(text)) {
     return "is a placeholder; write the names that your users open, like CERTBOT_DOMAIN=www.your-site.org";
   }
   const identifier = tryIdentifier(text);
   if (typeof identifier === "string") return identifier;
-  if (isWildcard(identifier)) {
+  const isDns = challengeFor(challenges, identifier)?.type === "dns-01";
+  if (isDns && identifier.type === "ip") return "is an IP address, which the DNS-01 challenge can't prove";
+  if (isWildcard(identifier) && !isDns) {
     return "is a wildcard, which only the DNS-01 challenge can prove; that is not in this version yet, so write each name out";
   }
   return identifier;

@@ -10,4 +10,4 @@ export { mergeCommandOptions, type RunOptions } from "./run-options.ts";
 export { Secret } from "./secret.ts";
 export { isPublicCa, isStaging, stagingOf } from "./servers.ts";
 export { OPTIONS, type OptionRow } from "./options-table.ts";
-export { DEFAULT_WEBROOT_PATH, PLANNED_SETTINGS, SETTINGS } from "./settings-table.ts";
+export { PLANNED_SETTINGS, settingsWith } from "./settings-table.ts";

@@ -1,6 +1,14 @@
+import type { ChallengeUse } from "../certificate/index.ts";
+import type { ChallengeKinds } from "../ports/index.ts";
 import { checkNames } from "./check-names.ts";
 import { chooseExternalAccount, chooseServers } from "./choose-ca.ts";
-import { chooseKeyReuse, chooseKeyType, choosePreferredChain, chooseProfile } from "./choose-order.ts";
+import {
+  chooseChallenges,
+  chooseKeyReuse,
+  chooseKeyType,
+  choosePreferredChain,
+  chooseProfile,
+} from "./choose-order.ts";
 import { CONFIG_LOG_LEVELS, LOG_FORMATS, type Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { deepFreeze } from "./deep-freeze.ts";
@@ -9,11 +17,11 @@ import { chooseCertificates } from "./domains.ts";
 import { MistakeList, ValueProblem } from "./mistake.ts";
 import { findOptionWarnings, findServerWarnings } from "./option-warnings.ts";
 import { parseOptions, type ParsedOptions } from "./parse-options.ts";
-import { oneOf, parseChallenge, parseEmail, parsePath, parseWebrootPath } from "./parse-values.ts";
+import { oneOf, parseEmail, parsePath } from "./parse-values.ts";
 import { readSettings, type SettingSources } from "./read-settings.ts";
 import { Reading } from "./reading.ts";
 import { SERVERS } from "./servers.ts";
-import { DEFAULT_WEBROOT_PATH } from "./settings-table.ts";
+import { settingsWith } from "./settings-table.ts";
 import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 
 /** What {@link parseConfig} reads. */
@@ -25,22 +33,22 @@ export type ConfigSources = SettingSources & {
 /**
  * Reads all settings: options in `CERTBOT_OPTIONS` beat the environment, it beats the `.env` text, that beats defaults.
  * Gives a deeply frozen value, or throws one {@link ConfigError} with every mistake. Reads nothing else, so it may run
- * again at any time.
+ * again at any time. `challenges` are the kinds that can be chosen, the default first.
  */
-export function parseConfig(sources: ConfigSources): Config {
+export function parseConfig(sources: ConfigSources, challenges: ChallengeKinds): Config {
   const mistakes = new MistakeList();
-  const raw = readSettings(sources, mistakes);
+  const raw = readSettings(sources, mistakes, settingsWith(challenges));
   const options = readOptionLine(raw.texts.get("CERTBOT_OPTIONS"), mistakes);
   const reading = new Reading(raw, options, mistakes);
-  const order = readOrder(reading);
+  const order = readOrder(reading, chooseChallenges(reading, challenges));
   const warnings = [...findServerWarnings(order), ...findOptionWarnings(options)];
   const config = { ...order, ...readOthers(reading, sources), warnings };
   if (mistakes.all.length > 0) throw new ConfigError(mistakes.all);
   return deepFreeze(config);
 }
 
-function readOrder(reading: Reading) {
-  const certificates = chooseCertificates(reading);
+function readOrder(reading: Reading, challenges: readonly ChallengeUse[]) {
+  const certificates = chooseCertificates(reading, challenges);
   const profile = chooseProfile(reading);
   const servers = chooseServers(reading);
   if (servers) checkNames(certificates, { ...servers, profile: profile?.name }, reading.mistakes);
@@ -53,14 +61,13 @@ function readOrder(reading: Reading) {
     profile,
     preferredChain: choosePreferredChain(reading),
     reuseKey: chooseKeyReuse(reading),
-    webrootPath: reading.read("CERTBOT_WEBROOT_PATH", parseWebrootPath) ?? DEFAULT_WEBROOT_PATH,
+    challenges,
     keyType: chooseKeyType(reading),
   };
 }
 
 function readOthers(reading: Reading, { isCronExpression }: ConfigSources) {
   const { options } = reading;
-  reading.read("CERTBOT_CHALLENGE", parseChallenge);
   return {
     caBundlePath: reading.read("CERTBOT_CA_BUNDLE", parsePath),
     schedule: reading.read("CERTBOT_SCHEDULE", (text) => parseSchedule(text, isCronExpression)),

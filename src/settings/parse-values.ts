@@ -40,14 +40,6 @@ export function parsePath(text: string): string {
   return resolve(text);
 }
 
-/** The webroot, as {@link parsePath}. Throws {@link ValueProblem}. */
-export function parseWebrootPath(text: string): string {
-  // certbot's renewal conf has it in a comma-separated line.
-  if (/[,\p{Cc}]/u.test(text))
-    throw new ValueProblem("has a comma or a control character, which certbot's files can't hold");
-  return parsePath(text);
-}
-
 /** A parser that takes one of `choices`. The parser throws {@link ValueProblem}. */
 export function oneOf<const T extends string>(choices: readonly T[]): (text: string) => T {
   return (text) => {
@@ -55,13 +47,6 @@ export function oneOf<const T extends string>(choices: readonly T[]): (text: str
     if (choice === undefined) throw new ValueProblem("is no choice here", choices.join(", "));
     return choice;
   };
-}
-
-/** The challenge to answer (RFC 8555 §8). Throws {@link ValueProblem}. */
-export function parseChallenge(text: string): "http-01" {
-  if (text.toLowerCase() === "http-01") return "http-01";
-  const isPlanned = /^(standalone|dns-01:.*|.*=.*)$/.test(text);
-  throw new ValueProblem(isPlanned ? "is not in this version yet" : "is no challenge", "http-01");
 }
 
 /** A lineage's name that nginx's certificate step, too, takes for one. Throws {@link ValueProblem}. */

@@ -3,7 +3,7 @@ import { parseDotenv } from "./dotenv-text.ts";
 import type { MistakeList } from "./mistake.ts";
 import { didYouMean, findNearest } from "./nearest.ts";
 import { Secret } from "./secret.ts";
-import { HOOK_VARIABLES, PLANNED_SETTINGS, SETTINGS } from "./settings-table.ts";
+import { HOOK_VARIABLES, PLANNED_SETTINGS } from "./settings-table.ts";
 
 /** Where settings come from. The environment beats the `.env` text; an empty variable counts as unset in both. */
 export type SettingSources = {
@@ -37,7 +37,7 @@ export function typedVariables({ environment, dotenvText }: SettingSources): Rea
 export function readSettings(
   sources: SettingSources,
   mistakes: MistakeList,
-  table: readonly SettingRow[] = SETTINGS,
+  table: readonly SettingRow[],
 ): RawSettings {
   const typed = typedVariables(sources);
   const texts = new Map<string, string>();

@@ -1,10 +1,6 @@
-import type { SettingRow } from "../ports/index.ts";
+import type { Kind, SettingRow } from "../ports/index.ts";
 
-/** Where nginx and certbot expect the answers to challenges by default. */
-export const DEFAULT_WEBROOT_PATH = "/var/www/html";
-
-/** Every setting that this version reads. */
-export const SETTINGS = [
+const GENERAL: readonly SettingRow[] = [
   {
     name: "CERTBOT_DOMAIN",
     doc: "The names of one certificate, separated by commas or blanks; the next certificate starts after `;` or a new line. The first name is the certificate's name. Required unless `/etc/letsencrypt` already holds certificates to renew.",
@@ -46,11 +42,6 @@ export const SETTINGS = [
     doc: "How control of a name is proved. Only `http-01` for now.",
   },
   {
-    name: "CERTBOT_WEBROOT_PATH",
-    defaultText: DEFAULT_WEBROOT_PATH,
-    doc: "Folder, in the container, from which nginx answers HTTP-01 challenges.",
-  },
-  {
     name: "CERTBOT_KEY_TYPE",
     defaultText: "ecdsa-p256",
     doc: "Key of new certificates: `ecdsa-p256`, `ecdsa-p384`, `rsa-2048`, `rsa-3072`, `rsa-4096`. Unset: one that is there keeps its kind of key.",
@@ -79,10 +70,13 @@ export const SETTINGS = [
     name: "DOCKER_CERT_PATH",
     doc: "Folder with `ca.pem`, `cert.pem`, `key.pem` for `DOCKER_TLS_VERIFY`.",
   },
-] as const satisfies readonly SettingRow[];
+];
 
-/** The name of a setting that this version reads. */
-export type SettingName = (typeof SETTINGS)[number]["name"];
+/** Every setting that this version reads, those of the kinds that can be chosen among them. */
+export function settingsWith(kinds: readonly Kind<unknown>[]): readonly SettingRow[] {
+  const ofKinds = kinds.flatMap(({ rows }) => rows);
+  return GENERAL.flatMap((row) => (row.name === "CERTBOT_CHALLENGE" ? [row, ...ofKinds] : [row]));
+}
 
 /** Settings of the design that a later version reads: refused with those words, so that nobody believes they act. */
 export const PLANNED_SETTINGS = ["CERTBOT_DEPLOY", "CERTBOT_LANG", "CERTBOT_NOTIFY", "CERTBOT_STATUS_LISTEN"] as const;

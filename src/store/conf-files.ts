@@ -1,4 +1,5 @@
 import { unlessErrno } from "../certificate/index.ts";
+import type { ChallengeConfs } from "../ports/index.ts";
 import type { LineageSettings } from "../reconcile/index.ts";
 import type { DurableFiles, FileSystem } from "./durable-files.ts";
 import { listFolder, readTextOf } from "./optional-reads.ts";
@@ -34,8 +35,9 @@ export class ConfFiles {
   }
 
   /** Throws system errors, and an Error that says what is wrong with the text. */
-  async read(lineage: string): Promise<LineageSettings> {
-    return readSettings(new RenewalConf(await this.#fs.readFile(this.#paths.conf(lineage), "utf8")));
+  async read(lineage: string, challenges: ChallengeConfs): Promise<LineageSettings> {
+    const text = await this.#fs.readFile(this.#paths.conf(lineage), "utf8");
+    return readSettings(new RenewalConf(text), challenges);
   }
 
   /**
@@ -43,12 +45,12 @@ export class ConfFiles {
    * it. A conf that can't be read is replaced by a new one; the old one is kept as `<name>.conf.unreadable`. It is sure
    * to be on the disk then: after a power cut a version that is shown finds its conf.
    */
-  async prepare(facts: ConfFacts): Promise<void> {
+  async prepare(facts: ConfFacts, challenges: ChallengeConfs): Promise<void> {
     const { lineage } = facts;
     const text = (await readTextOf(this.#paths.conf(lineage), this.#fs)) ?? "";
     const prepared = this.#paths.preparedConf(lineage);
     await this.#fs.rm(prepared, { force: true });
-    await this.#files.create(prepared, await this.#edit(text, facts), { mode: await this.#mode(lineage) });
+    await this.#files.create(prepared, await this.#edit(text, facts, challenges), { mode: await this.#mode(lineage) });
     await this.#files.syncFolder(this.#paths.renewal);
   }
 
@@ -80,9 +82,9 @@ export class ConfFiles {
     await this.#fs.rm(this.#paths.preparedConf(lineage), { force: true });
   }
 
-  async #edit(text: string, facts: ConfFacts): Promise<string> {
+  async #edit(text: string, facts: ConfFacts, challenges: ChallengeConfs): Promise<string> {
     const edit = (conf: RenewalConf) => {
-      writeSettings(conf, this.#paths, facts);
+      writeSettings(conf, { paths: this.#paths, challenges }, facts);
       return conf.toString();
     };
     try {

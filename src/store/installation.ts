@@ -39,12 +39,12 @@ export function unusableVersion(lineage: string, version: number, reason: string
 // then the conf to come, then the files, which can be told complete or not, then the one rename, then the conf in force.
 async function installOnce(tree: Tree, version: NewVersion, log: Log): Promise<LineageVersion> {
   const { lineage, identifiers, settings, issued } = version;
-  const { archive, live, confs } = tree;
+  const { archive, live, confs, challenges } = tree;
   const number = await nextNumber(tree, lineage);
   const isConversion = (await live.shown(lineage)).kind === "folder";
   const install = { folder: await live.stage(lineage, number), version: number, hasFiles: false };
   try {
-    await confs.prepare({ lineage, identifiers, settings, accountId: issued.accountId });
+    await confs.prepare({ lineage, identifiers, settings, accountId: issued.accountId }, challenges);
     await archive.write(lineage, number, versionTexts(issued));
     install.hasFiles = true;
     const installed = await readBack(tree, lineage, number);

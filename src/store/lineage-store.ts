@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { mapLimited, toFailure } from "../certificate/index.ts";
-import type { Log } from "../ports/index.ts";
+import type { ChallengeConfs, Log } from "../ports/index.ts";
 import type {
   CaLedger,
   LineageState,
@@ -27,6 +27,8 @@ export type LineageStoreOptions = {
   /** certbot's configuration folder, `/etc/letsencrypt`. Made when it isn't there. */
   readonly root: string;
   readonly log: Log;
+  /** How confs say by what names are proven. */
+  readonly challenges: ChallengeConfs;
   /** For tests that fail, or die, at one call. */
   readonly fs?: FileSystem | undefined;
 };
@@ -37,8 +39,8 @@ const LINEAGES_AT_ONCE = 16;
 const ORDERS_KEPT_FOR_MS = 24 * 3600_000;
 
 /** The lineages under `root`, as certbot 5 keeps them: see {@link LineageStore} for what each call promises. */
-export function createLineageStore({ root, log, fs = REAL_FILES }: LineageStoreOptions): LineageStore {
-  return new CertbotTree(root, log, fs);
+export function createLineageStore(options: LineageStoreOptions): LineageStore {
+  return new CertbotTree(options);
 }
 
 class CertbotTree implements LineageStore {
@@ -46,8 +48,8 @@ class CertbotTree implements LineageStore {
   readonly #state: StateFiles;
   readonly #log: Log;
 
-  constructor(root: string, log: Log, fs: FileSystem) {
-    this.#tree = openTree(root, fs);
+  constructor({ root, log, challenges, fs = REAL_FILES }: LineageStoreOptions) {
+    this.#tree = openTree(root, fs, challenges);
     this.#state = new StateFiles(this.#tree.paths, this.#tree.files, log);
     this.#log = log;
   }
@@ -168,13 +170,13 @@ class CertbotTree implements LineageStore {
   }
 
   async #describe(name: string): Promise<StoredLineage> {
-    const { live, confs, paths } = this.#tree;
+    const { live, confs, challenges, paths } = this.#tree;
     if (!isSafeName(name)) return { name, problem: unsafeName(name) };
     const { finding } = await live.read(name);
     const current = finding.kind === "good" ? finding.version : undefined;
     const problem = finding.kind === "broken" ? problemOf(name, paths.liveOf(name), finding) : undefined;
     try {
-      return { name, settings: await confs.read(name), current, problem };
+      return { name, settings: await confs.read(name, challenges), current, problem };
     } catch (thrown) {
       return { name, current, problem: unreadableConf(paths.conf(name), thrown) };
     }

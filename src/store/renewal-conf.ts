@@ -43,6 +43,12 @@ export class RenewalConf {
     return this.#lines.find((line) => line.section === section && line.entry?.key === key)?.entry?.value;
   }
 
+  /** The first text of an entry; certbot writes "None" for an option that is off. */
+  text(section: string, key: string): string | undefined {
+    const [one] = [this.get(section, key) ?? []].flat();
+    return one === "None" || one === "" ? undefined : one;
+  }
+
   hasSection(section: string): boolean {
     return this.#lines.some((line) => line.section === section);
   }

@@ -1,14 +1,13 @@
 import { identifierKey, type Identifier, type KeyType } from "../certificate/index.ts";
+import type { ChallengeConfs } from "../ports/index.ts";
 import type { LineageSettings } from "../reconcile/index.ts";
 import type { RenewalConf } from "./renewal-conf.ts";
 import { KINDS, type TreePaths } from "./tree-paths.ts";
 
 const PARAMS = "renewalparams";
-const WEBROOT_MAP = "renewalparams/webroot_map";
 
 // What certbot takes where its conf is silent.
 const CERTBOT_SERVER = "https://acme-v02.api.letsencrypt.org/directory";
-const CERTBOT_WEBROOT = "/var/www/html";
 const CERTBOT_RSA_BITS = "2048";
 const CERTBOT_CURVE = "secp256r1";
 
@@ -19,19 +18,24 @@ const CURVES: Readonly<Record<string, KeyType>> = { secp256r1: "ecdsa-p256", sec
 const RSA_BITS: Readonly<Record<string, KeyType>> = { "2048": "rsa-2048", "3072": "rsa-3072", "4096": "rsa-4096" };
 
 /** How a conf says that its lineage is renewed. Throws an Error when it has no `[renewalparams]`, as certbot refuses it. */
-export function readSettings(conf: RenewalConf): LineageSettings {
+export function readSettings(conf: RenewalConf, confs: ChallengeConfs): LineageSettings {
+  const own = readOwn(conf);
+  const { challenges, stranger } = confs.read(conf);
+  const unsupported = [...(stranger === undefined ? [] : [`authenticator = ${stranger}`]), ...readUnsupported(conf)];
+  return { ...own, challenges, ...(unsupported.length === 0 ? {} : { unsupported }) };
+}
+
+// All but how names are proven.
+function readOwn(conf: RenewalConf): Omit<LineageSettings, "challenges" | "unsupported"> {
   if (!conf.hasSection(PARAMS)) throw new Error("has no [renewalparams]");
-  const unsupported = readUnsupported(conf);
   return {
-    directoryUrl: text(conf, PARAMS, "server") ?? CERTBOT_SERVER,
-    accountId: text(conf, PARAMS, "account"),
+    directoryUrl: conf.text(PARAMS, "server") ?? CERTBOT_SERVER,
+    accountId: conf.text(PARAMS, "account"),
     keyType: readKeyType(conf),
-    webrootPath: readWebroot(conf),
     profile: readProfile(conf),
-    preferredChain: text(conf, PARAMS, "preferred_chain"),
-    reuseKey: /^(?:true|yes|on|1)$/i.test(text(conf, PARAMS, "reuse_key") ?? ""),
-    autorenew: !/^(?:false|no|off|0)$/i.test(text(conf, PARAMS, "autorenew") ?? ""),
-    ...(unsupported.length === 0 ? {} : { unsupported }),
+    preferredChain: conf.text(PARAMS, "preferred_chain"),
+    reuseKey: /^(?:true|yes|on|1)$/i.test(conf.text(PARAMS, "reuse_key") ?? ""),
+    autorenew: !/^(?:false|no|off|0)$/i.test(conf.text(PARAMS, "autorenew") ?? ""),
   };
 }
 
@@ -39,12 +43,10 @@ export function readSettings(conf: RenewalConf): LineageSettings {
 const UNSUPPORTED = ["pre_hook", "post_hook", "renew_hook", "deploy_hook", "must_staple"];
 
 function readUnsupported(conf: RenewalConf): string[] {
-  const authenticator = text(conf, PARAMS, "authenticator") ?? "webroot";
-  const asked = UNSUPPORTED.flatMap((key) => {
-    const value = text(conf, PARAMS, key) ?? "None";
+  return UNSUPPORTED.flatMap((key) => {
+    const value = conf.text(PARAMS, key) ?? "None";
     return /^(?:none|false|)$/i.test(value) ? [] : [`${key} = ${value}`];
   });
-  return authenticator === "webroot" ? asked : [`authenticator = ${authenticator}`, ...asked];
 }
 
 /** What a conf must say of a new version. */
@@ -55,22 +57,22 @@ export type ConfFacts = {
   readonly accountId: string;
 };
 
+/** Where a tree has its files, and how its confs say by what names are proven. */
+export type ConfParts = { readonly paths: TreePaths; readonly challenges: ChallengeConfs };
+
 /** Makes a conf, empty or certbot's own, say how the lineage is renewed from now on; what already says so is left alone. */
-export function writeSettings(conf: RenewalConf, paths: TreePaths, facts: ConfFacts): void {
-  const { lineage, settings, accountId } = facts;
+export function writeSettings(conf: RenewalConf, { paths, challenges }: ConfParts, facts: ConfFacts): void {
+  const { lineage, identifiers, settings, accountId } = facts;
   if (conf.get("", "version") === undefined) conf.set("", "version", CONF_VERSION);
   conf.set("", "archive_dir", paths.archiveOf(lineage));
   for (const kind of KINDS) conf.set("", kind, `${paths.liveOf(lineage)}/${kind}.pem`);
   const isNew = !conf.hasSection(PARAMS);
   conf.addSection(PARAMS, "Options used in the renewal process");
   conf.set(PARAMS, "account", accountId);
-  conf.set(PARAMS, "authenticator", "webroot");
-  const isOtherWebroot = isNew || readWebroot(conf) !== settings.webrootPath;
-  if (isOtherWebroot) conf.set(PARAMS, "webroot_path", [settings.webrootPath]);
+  challenges.write(conf, settings.challenges, { names: identifiers.map(identifierKey), isNew });
   conf.set(PARAMS, "server", settings.directoryUrl);
   if (isNew || readKeyType(conf) !== settings.keyType) writeKeyType(conf, settings.keyType);
   writeWishes(conf, settings);
-  writeWebrootMap(conf, facts, isOtherWebroot);
 }
 
 /** Another name for an account at the CA whose directory `isAt` knows. */
@@ -82,7 +84,7 @@ export type AccountRename = {
 
 /** Makes a conf that names the account `previousId` name the other one. Whether it did. Throws an Error as {@link readSettings}. */
 export function renameAccount(conf: RenewalConf, { previousId, accountId, isAt }: AccountRename): boolean {
-  const known = readSettings(conf);
+  const known = readOwn(conf);
   if (known.accountId !== previousId || !isAt(known.directoryUrl)) return false;
   conf.set(PARAMS, "account", accountId);
   return true;
@@ -90,15 +92,15 @@ export function renameAccount(conf: RenewalConf, { previousId, accountId, isAt }
 
 // certbot takes the required profile where both are there.
 function readProfile(conf: RenewalConf): LineageSettings["profile"] {
-  const required = text(conf, PARAMS, "required_profile");
+  const required = conf.text(PARAMS, "required_profile");
   if (required !== undefined) return { name: required, isRequired: true };
-  const preferred = text(conf, PARAMS, "preferred_profile");
+  const preferred = conf.text(PARAMS, "preferred_profile");
   return preferred === undefined ? undefined : { name: preferred, isRequired: false };
 }
 
 // As certbot: what nobody ever asked for has no line.
 function writeWishes(conf: RenewalConf, { autorenew, reuseKey, profile, preferredChain }: LineageSettings): void {
-  const known = readSettings(conf);
+  const known = readOwn(conf);
   const flag = (isOn: boolean) => (isOn ? "True" : "False");
   if (known.autorenew !== autorenew) conf.set(PARAMS, "autorenew", flag(autorenew));
   if (known.reuseKey !== reuseKey) conf.set(PARAMS, "reuse_key", flag(reuseKey));
@@ -113,22 +115,12 @@ function put(conf: RenewalConf, key: string, value: string | undefined): void {
   else conf.set(PARAMS, key, value);
 }
 
-// An operator may have given names webroots of their own; they are kept until the lineage's webroot changes.
-function writeWebrootMap(conf: RenewalConf, { identifiers, settings }: ConfFacts, isOtherWebroot: boolean): void {
-  const names = identifiers.map(identifierKey);
-  conf.remove(WEBROOT_MAP, (name) => !names.includes(name));
-  conf.addSection(WEBROOT_MAP);
-  for (const name of names) {
-    if (isOtherWebroot || conf.get(WEBROOT_MAP, name) === undefined) conf.set(WEBROOT_MAP, name, settings.webrootPath);
-  }
-}
-
 // A conf without `key_type` is from before certbot 2, which made RSA keys.
 function readKeyType(conf: RenewalConf): KeyType {
-  if (text(conf, PARAMS, "key_type")?.toLowerCase() === "ecdsa") {
-    return CURVES[text(conf, PARAMS, "elliptic_curve")?.toLowerCase() ?? CERTBOT_CURVE] ?? "ecdsa-p256";
+  if (conf.text(PARAMS, "key_type")?.toLowerCase() === "ecdsa") {
+    return CURVES[conf.text(PARAMS, "elliptic_curve")?.toLowerCase() ?? CERTBOT_CURVE] ?? "ecdsa-p256";
   }
-  return RSA_BITS[text(conf, PARAMS, "rsa_key_size") ?? CERTBOT_RSA_BITS] ?? "rsa-4096";
+  return RSA_BITS[conf.text(PARAMS, "rsa_key_size") ?? CERTBOT_RSA_BITS] ?? "rsa-4096";
 }
 
 function writeKeyType(conf: RenewalConf, keyType: KeyType): void {
@@ -137,17 +129,4 @@ function writeKeyType(conf: RenewalConf, keyType: KeyType): void {
   conf.set(PARAMS, "key_type", curve ? "ecdsa" : "rsa");
   put(conf, "elliptic_curve", curve);
   put(conf, "rsa_key_size", bits);
-}
-
-function readWebroot(conf: RenewalConf): string {
-  const [first] = [conf.get(PARAMS, "webroot_path") ?? []].flat();
-  const [name] = conf.keys(WEBROOT_MAP);
-  return first ?? (name === undefined ? undefined : text(conf, WEBROOT_MAP, name)) ?? CERTBOT_WEBROOT;
-}
-
-function text(conf: RenewalConf, section: string, key: string): string | undefined {
-  const value = conf.get(section, key);
-  // certbot writes "None" for an option that is off.
-  const one = typeof value === "string" ? value : value?.[0];
-  return one === "None" || one === "" ? undefined : one;
 }

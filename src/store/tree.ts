@@ -1,3 +1,4 @@
+import type { ChallengeConfs } from "../ports/index.ts";
 import { Archive } from "./archive.ts";
 import { ConfFiles } from "./conf-files.ts";
 import { DurableFiles, type FileSystem } from "./durable-files.ts";
@@ -12,10 +13,11 @@ export type Tree = {
   readonly archive: Archive;
   readonly live: LiveFolder;
   readonly confs: ConfFiles;
+  readonly challenges: ChallengeConfs;
 };
 
 /** The tree under `root`; touches nothing yet. */
-export function openTree(root: string, fs: FileSystem): Tree {
+export function openTree(root: string, fs: FileSystem, challenges: ChallengeConfs): Tree {
   const paths = new TreePaths(root);
   const files = new DurableFiles(root, fs);
   return {
@@ -25,6 +27,7 @@ export function openTree(root: string, fs: FileSystem): Tree {
     archive: new Archive(paths, files),
     live: new LiveFolder(paths, files),
     confs: new ConfFiles(paths, files),
+    challenges,
   };
 }
 

@@ -13,6 +13,7 @@ import { type Interference, type ProxiedCa, startProxiedCa } from "../support/pr
 import { dyingFiles } from "../support/stepped-files.ts";
 import { folderInMemory, temporaryFolder } from "../support/temporary-folder.ts";
 import { serveWebroot, type WebrootServer } from "../support/webroot-server.ts";
+import { byWebroot } from "../support/challenges.ts";
 
 const HMAC_KEY = randomBytes(32);
 const EXTERNAL: ExternalAccount = { keyId: "kid-1", hmacKey: HMAC_KEY.toString("base64url") };
@@ -72,7 +73,7 @@ function request(more: Partial<IssueRequest> = {}): IssueRequest {
   const name = freshName();
   const { directoryUrl } = ca;
   const common = { lineage: name, identifiers: dns(name), keyType: "ecdsa-p256", account: "stored" } as const;
-  return { ...common, directoryUrl, webrootPath: webroot, externalAccount: EXTERNAL, ...more };
+  return { ...common, directoryUrl, challenges: byWebroot(webroot), externalAccount: EXTERNAL, ...more };
 }
 
 /** Issues once, so that there is an account; gives it. */

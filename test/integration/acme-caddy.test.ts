@@ -7,6 +7,7 @@ import { isKeyOf, lifetimeMs, readLeaf } from "../../src/certificate/index.ts";
 import type { IssuedCertificate, IssueRequest } from "../../src/reconcile/index.ts";
 import { type AcmeSidecar, dns, failureOf, makeSidecar } from "../support/acme-stage.ts";
 import { type Caddy, startCaddy } from "../support/caddy.ts";
+import { byWebroot } from "../support/challenges.ts";
 
 const NAME = "first.caddy.test";
 const NAMES = [NAME, ...Array.from({ length: 5 }, (_, index) => `www-${index}.caddy.test`)];
@@ -35,7 +36,7 @@ function request(more: Partial<IssueRequest> = {}): IssueRequest {
     identifiers: dns(NAME),
     keyType: "ecdsa-p256",
     directoryUrl: caddy.directoryUrl,
-    webrootPath: webroot,
+    challenges: byWebroot(webroot),
     account: "stored",
     ...more,
   };

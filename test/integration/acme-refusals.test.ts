@@ -11,6 +11,7 @@ import { systemClock } from "../../src/system/index.ts";
 import { acmeStage, dns, failureOf, freshName } from "../support/acme-stage.ts";
 import { networkOf } from "../support/network.ts";
 import { collectLog } from "../support/collected-log.ts";
+import { byWebroot } from "../support/challenges.ts";
 
 const stage = acmeStage();
 
@@ -62,8 +63,8 @@ describe("a proof that the CA doesn't find", () => {
 
   test("because it can't be written, gives the order's authorizations up", async () => {
     const { issue } = await stage.sidecar();
-    const webrootPath = `${stage.webroot}/missing`;
-    const error = await failureOf(issue(stage.request(dns(freshName(), freshName()), { webrootPath })));
+    const challenges = byWebroot(`${stage.webroot}/missing`);
+    const error = await failureOf(issue(stage.request(dns(freshName(), freshName()), { challenges })));
     expect(error.code).toBe("CHALLENGE_WEBROOT");
     expect(deactivated()).toBe(2);
   });

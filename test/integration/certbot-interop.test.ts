@@ -16,6 +16,7 @@ import { startPebble, type Pebble } from "../support/pebble.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { openTestStore, type TestStore } from "../support/test-store.ts";
 import { serveWebroot, type WebrootServer } from "../support/webroot-server.ts";
+import { byWebroot } from "../support/challenges.ts";
 
 const NAME = "shop.test";
 const NAMES = [NAME, "www.shop.test"];
@@ -56,7 +57,7 @@ async function certbot(root: string, ...args: readonly string[]): Promise<string
 }
 
 function settings() {
-  return { ...SETTINGS, directoryUrl: pebble.directoryUrl, webrootPath: webroot };
+  return { ...SETTINGS, directoryUrl: pebble.directoryUrl, challenges: byWebroot(webroot) };
 }
 
 async function issueWithCertbot(root: string, ...wishes: readonly string[]): Promise<void> {

@@ -16,6 +16,7 @@ import {
 import { createAccountStore, createLineageStore } from "../../src/store/index.ts";
 import { syncFiles } from "../support/sync-files.ts";
 import type { Mortal, VirtualTime } from "./virtual-time.ts";
+import { CONFS } from "../support/challenges.ts";
 
 /** What a simulated sidecar is made of. */
 export type SidecarParts = {
@@ -55,7 +56,7 @@ export class SidecarProcess implements Mortal {
     };
     this.#reconcileParts = {
       ca: this.#authority(clock, createAccountStore({ root, fs })),
-      store: createLineageStore({ root, log, fs }),
+      store: createLineageStore({ root, challenges: CONFS, log, fs }),
       finder: parts.finder,
       storage: { inspect: async () => ({ kind: "lasting" }) },
       clock,

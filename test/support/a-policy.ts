@@ -1,4 +1,5 @@
 import type { Policy } from "../../src/reconcile/index.ts";
+import { byWebroot } from "./challenges.ts";
 
 export const PRODUCTION = "https://acme.test:14000/dir";
 /** A CA whose limits we know; nothing is ever sent there. */
@@ -10,7 +11,7 @@ export function aPolicy(changed: Partial<Policy> = {}): Policy {
   return {
     wanted: [],
     directoryUrl: PRODUCTION,
-    webrootPath: "/var/www/html",
+    challenges: byWebroot(),
     isStaging: (url) => url === STAGING,
     isPublicCa: (url) => url === PRODUCTION || url === LETS_ENCRYPT,
     stagingOf: (url) => (url === PRODUCTION ? STAGING : undefined),

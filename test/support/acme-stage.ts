@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { beforeAll, beforeEach } from "vitest";
 import { type CertificateAuthorityParts, createCertificateAuthority } from "../../src/acme/index.ts";
 import { type Identifier, OperatorError } from "../../src/certificate/index.ts";
-import { createWebrootSolver } from "../../src/challenge/index.ts";
+import { createWebrootSolvers } from "../../src/challenge/index.ts";
 import type { ChallengeSolver } from "../../src/ports/index.ts";
 import type { AccountStore, CertificateAuthority, IssuedCertificate, IssueRequest } from "../../src/reconcile/index.ts";
 import { createAccountStore } from "../../src/store/index.ts";
@@ -15,6 +15,7 @@ import { type Pebble, type PebbleOptions, startPebble } from "./pebble.ts";
 import { type ProxiedCa, startProxiedCa } from "./proxied-ca.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 import { serveWebroot } from "./webroot-server.ts";
+import { byWebroot } from "./challenges.ts";
 
 /** One sidecar's way to the CA, with a tree of its own. */
 export type AcmeSidecar = {
@@ -78,7 +79,7 @@ export function acmeStage(options: Omit<PebbleOptions, "httpPort"> = {}): AcmeSt
       identifiers,
       keyType: "ecdsa-p256",
       directoryUrl: set().ca.directoryUrl,
-      webrootPath: set().webroot,
+      challenges: byWebroot(set().webroot),
       account: "stored",
       ...more,
     }),
@@ -104,12 +105,14 @@ export async function makeSidecar(
 ): Promise<AcmeSidecar> {
   const accounts = createAccountStore({ root: await temporaryFolder() });
   const front = { httpUrl: async () => webUrl };
-  const webroot = createWebrootSolver({ front, clock: systemClock, selfCheckTimeoutMs: 2000 });
-  const solver = { ...webroot, ...wrap(webroot) };
+  const solvers = createWebrootSolvers({ front, clock: systemClock, selfCheckTimeoutMs: 2000 });
   const log = collectLog();
   const authority = createCertificateAuthority({
     accounts,
-    solverFor: () => solver,
+    solverFor: ([use]) => {
+      const webroot = solvers.with(String(use?.settings));
+      return { ...webroot, ...wrap(webroot) };
+    },
     clock: systemClock,
     ...networkOf(ca.caPem),
     ...changed,

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { identifierKey, OperatorError, parseIdentifier, readLeaf } from "../../src/certificate/index.ts";
 import type { CertificateAuthority, IssuedCertificate, IssueRequest, OpenOrder } from "../../src/reconcile/index.ts";
 import { PRODUCTION } from "./a-policy.ts";
+import { byWebroot } from "./challenges.ts";
 import { collectLog } from "./collected-log.ts";
 
 /** A CA that the contract is tried on: it is well, and proofs are found. */
@@ -17,7 +18,7 @@ export type ContractCa = {
 /** Asks for a certificate with these names, in the simplest way. */
 export function requestOf(names: readonly string[]): IssueRequest {
   const identifiers = names.map(parseIdentifier);
-  const common = { keyType: "ecdsa-p256", webrootPath: "/var/www/html", account: "stored" } as const;
+  const common = { keyType: "ecdsa-p256", challenges: byWebroot(), account: "stored" } as const;
   return { ...common, lineage: names[0] ?? "", identifiers, directoryUrl: PRODUCTION };
 }
 

@@ -5,6 +5,7 @@ import { parseIdentifier } from "../../src/certificate/index.ts";
 import type { IssuedCertificate, LineageSettings, NewVersion } from "../../src/reconcile/index.ts";
 import { PRODUCTION } from "./a-policy.ts";
 import { issueForTest, type IssueForTest } from "./issued-certificate.ts";
+import { byWebroot } from "./challenges.ts";
 
 const KINDS = ["cert", "chain", "fullchain", "privkey"] as const;
 
@@ -12,7 +13,7 @@ const KINDS = ["cert", "chain", "fullchain", "privkey"] as const;
 export const SETTINGS: LineageSettings = {
   directoryUrl: PRODUCTION,
   keyType: "ecdsa-p256",
-  webrootPath: "/var/www/html",
+  challenges: byWebroot(),
   reuseKey: false,
   autorenew: true,
 };

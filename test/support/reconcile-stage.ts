@@ -23,6 +23,7 @@ import { steppedFiles } from "./stepped-files.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 import { TestAuthority } from "./test-authority.ts";
 import { TestTarget } from "./test-target.ts";
+import { CONFS } from "./challenges.ts";
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
@@ -94,7 +95,7 @@ export class ReconcileStage {
     };
     return {
       ca: this.ca,
-      store: createLineageStore({ root: this.root, log: this.log, fs }),
+      store: createLineageStore({ root: this.root, challenges: CONFS, log: this.log, fs }),
       finder: { find: async () => ({ targets: this.targets, missing: this.missing, off: [] }) },
       clock: { now: () => this.now(), sleep },
       random: this.#random,

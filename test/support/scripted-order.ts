@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { createCertificateAuthority } from "../../src/acme/index.ts";
 import { accountIdOf } from "../../src/certificate/index.ts";
-import { createWebrootSolver } from "../../src/challenge/index.ts";
+import { createWebrootSolvers } from "../../src/challenge/index.ts";
 import type { Log } from "../../src/ports/index.ts";
 import type { CertificateAuthority, IssuedCertificate, IssueRequest } from "../../src/reconcile/index.ts";
 import { createAccountStore } from "../../src/store/index.ts";
@@ -10,6 +10,7 @@ import { instantClock } from "./instant-clock.ts";
 import { networkOf } from "./network.ts";
 import type { ScriptedAnswer, ScriptedCa } from "./scripted-ca.ts";
 import { folderInMemory } from "./temporary-folder.ts";
+import { byWebroot } from "./challenges.ts";
 
 const KEY = generateKeyPairSync("ec", { namedCurve: "P-256" })
   .privateKey.export({ type: "pkcs8", format: "pem" })
@@ -27,7 +28,7 @@ export async function scriptedAuthority(server: ScriptedCa, startAt?: Date) {
   const account = { id: SCRIPTED_ACCOUNT_ID, privateKeyPem: KEY, url: `${server.origin}/account` };
   await accounts.save(server.directoryUrl, account, { createdAt: new Date() });
   const clock = instantClock(startAt);
-  const solver = createWebrootSolver({ front: { httpUrl: async () => undefined }, clock });
+  const solver = createWebrootSolvers({ front: { httpUrl: async () => undefined }, clock }).with("/var/www/html");
   const authority: CertificateAuthority = createCertificateAuthority({
     accounts,
     solverFor: () => solver,
@@ -91,7 +92,7 @@ export function scriptedRequest(server: ScriptedCa, more: Partial<IssueRequest> 
     identifiers: [{ type: "dns", value: "a.test" }],
     keyType: "ecdsa-p256",
     directoryUrl: server.directoryUrl,
-    webrootPath: "/var/www/html",
+    challenges: byWebroot(),
     account: "stored",
     ...more,
   };

@@ -1,11 +1,12 @@
 import { createLineageStore, StoreError } from "../../src/store/index.ts";
 import { isServable, listTree, newVersion } from "./lineage-tree.ts";
 import { collectLog } from "./collected-log.ts";
+import { CONFS } from "./challenges.ts";
 
 // A program for tests, to be run in a container with mounts that this machine doesn't have: installs versions of a.test
 // into /etc/letsencrypt, as many as asked for or until one fails, recovers, and prints what it saw as JSON.
 const root = "/etc/letsencrypt";
-const store = createLineageStore({ root, log: collectLog() });
+const store = createLineageStore({ root, challenges: CONFS, log: collectLog() });
 
 type Seen = { readonly installed: number; readonly failure?: { readonly code: string; readonly message: string } };
 

@@ -3,6 +3,7 @@ import type { LineageStore } from "../../src/reconcile/index.ts";
 import { createLineageStore, StoreError, type FileSystem } from "../../src/store/index.ts";
 import { collectLog, type CollectedLine } from "./collected-log.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
+import { CONFS } from "./challenges.ts";
 
 /** A lineage store on a folder of its own. */
 export type TestStore = {
@@ -20,7 +21,7 @@ export async function openTestStore(options: { root?: string; fs?: FileSystem } 
   const root = options.root ?? (await temporaryFolder());
   const log = collectLog();
   const { lines } = log;
-  const store = createLineageStore({ root, log, fs: options.fs });
+  const store = createLineageStore({ root, challenges: CONFS, log, fs: options.fs });
   return {
     root,
     store,

@@ -9,6 +9,7 @@ import { readJsonLines } from "../../src/target/docker/json-lines.ts";
 import { RenewalConf } from "../../src/store/renewal-conf.ts";
 import { writeSettings } from "../../src/store/renewal-settings.ts";
 import { TreePaths } from "../../src/store/tree-paths.ts";
+import { byWebroot, CONFS } from "../support/challenges.ts";
 
 const SIZE = 1024 * 1024;
 // What the square of a length costs takes minutes at this size. Of the processor's time: a busy machine gives us less of it.
@@ -89,13 +90,22 @@ describe("a million characters of others' text cost no more than their length:",
   test("a renewal conf whose names are no longer wanted", async () => {
     const map = Array.from({ length: 100_000 }, (_, index) => `${index}=\n`).join("");
     const conf = new RenewalConf(`[renewalparams]\n[[webroot_map]]\n${map}`);
-    const settings = { directoryUrl: ASKED.url, accountId: "0", keyType: "ecdsa-p256", webrootPath: "/srv" } as const;
+    const settings = {
+      directoryUrl: ASKED.url,
+      accountId: "0",
+      keyType: "ecdsa-p256",
+      challenges: byWebroot("/srv"),
+    } as const;
     const facts = { lineage: "a.test", identifiers: [], accountId: "0" };
     const write = () =>
-      writeSettings(conf, new TreePaths("/tree"), {
-        ...facts,
-        settings: { ...settings, reuseKey: false, autorenew: true },
-      });
+      writeSettings(
+        conf,
+        { paths: new TreePaths("/tree"), challenges: CONFS },
+        {
+          ...facts,
+          settings: { ...settings, reuseKey: false, autorenew: true },
+        },
+      );
     expect(await cpuMsOf(write)).toBeLessThan(MOST_CPU_MS);
     expect(conf.keys("renewalparams/webroot_map")).toEqual([]);
   });

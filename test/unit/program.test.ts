@@ -53,6 +53,7 @@ describe("what the settings ask for", () => {
       { CERTBOT_OPTIONS: "--preferred-profile tlsserver" },
       { CERTBOT_OPTIONS: "--preferred-chain X" },
       { CERTBOT_OPTIONS: "--reuse-key" },
+      { CERTBOT_WEBROOT_PATH: "/srv" },
       { CERTBOT_OPTIONS: "--no-reuse-key" },
     ];
     const digests = changes.map((change) => policyOf(change).settingsDigest);
@@ -62,8 +63,14 @@ describe("what the settings ask for", () => {
   });
 
   test("has the digest of the version before where none of its new settings is used", () => {
-    const { wanted, directoryUrl, webrootPath } = configOf({ CERTBOT_DOMAIN: "a.test" });
-    const before = JSON.stringify({ wanted, directoryUrl, keyType: "ecdsa-p256", webrootPath, verifyTls: true });
+    const { wanted, directoryUrl } = configOf({ CERTBOT_DOMAIN: "a.test" });
+    const before = JSON.stringify({
+      wanted,
+      directoryUrl,
+      keyType: "ecdsa-p256",
+      webrootPath: "/var/www/html",
+      verifyTls: true,
+    });
     const digest = createHash("sha256").update(before).digest("base64url");
     expect(policyOf({}).settingsDigest).toBe(digest);
   });

@@ -1,9 +1,11 @@
 import {
+  challengeFor,
   isWildcard,
   lastResortAt,
   planRenewal,
   renewalInfoMoment,
   sameIdentifiers,
+  type Identifier,
   type Leaf,
   type OperatorError,
   type RenewalPlan,
@@ -62,7 +64,8 @@ function reasonToRefuse({ desired, request }: IssueFacts): OperatorError | undef
 // A certificate that has come to its end where it lies shows that the folder lasts, whatever the mounts look like.
 function obstacleToOrders(facts: IssueFacts): OperatorError | undefined {
   const { desired, storage, policy } = facts;
-  if (desired.identifiers.some(isWildcard)) return new WildcardUnprovableError(desired.lineage);
+  const isUnprovable = (one: Identifier) => challengeFor(desired.settings.challenges, one)?.type !== "dns-01";
+  if (desired.identifiers.filter(isWildcard).some(isUnprovable)) return new WildcardUnprovableError(desired.lineage);
   const validity = desired.current?.leaf.validity;
   if (storage.kind === "lasting" || (validity && facts.now >= lastResortAt(validity))) return undefined;
   const isPublic = candidates(facts).some((directoryUrl) => policy.isPublicCa(directoryUrl));

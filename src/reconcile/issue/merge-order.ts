@@ -21,7 +21,7 @@ export function mergeOrder(wish: Wishes, conf: LineageSettings | undefined): Mer
   const settings: LineageSettings = {
     directoryUrl: conf && isKeptProduction ? conf.directoryUrl : wish.directoryUrl,
     keyType: wish.keyType ?? conf?.keyType ?? DEFAULT_KEY_TYPE,
-    webrootPath: wish.webrootPath,
+    challenges: wish.challenges,
     profile: wish.profile ?? ofCa?.profile,
     preferredChain: wish.preferredChain ?? ofCa?.preferredChain,
     reuseKey: wish.reuseKey ?? conf?.reuseKey ?? false,

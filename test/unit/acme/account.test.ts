@@ -13,6 +13,7 @@ import { networkOf } from "../../support/network.ts";
 import { problemAnswer, type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 import { dyingFiles, failingFiles } from "../../support/stepped-files.ts";
 import { folderInMemory } from "../../support/temporary-folder.ts";
+import { byWebroot } from "../../support/challenges.ts";
 
 const EXTERNAL = { keyId: "kid-1", hmacKey: randomBytes(32).toString("base64url") };
 
@@ -81,7 +82,7 @@ function sidecar(fs?: Parameters<typeof createAccountStore>[0]["fs"]) {
   });
   const order = (more: Partial<IssueRequest> = {}) => {
     const names = { lineage: "a.test", identifiers: [{ type: "dns", value: "a.test" }] } as const;
-    const kind = { keyType: "ecdsa-p256", account: "stored", webrootPath: "/var/www/html" } as const;
+    const kind = { keyType: "ecdsa-p256", account: "stored", challenges: byWebroot() } as const;
     const request = { ...names, ...kind, directoryUrl: server.directoryUrl, ...more };
     return failureOf(authority.issue(request, log, new AbortController().signal));
   };

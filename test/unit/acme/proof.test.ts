@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../../src/acme/index.ts";
 import { accountIdOf, OperatorError } from "../../../src/certificate/index.ts";
-import { createWebrootSolver } from "../../../src/challenge/index.ts";
+import { createWebrootSolvers } from "../../../src/challenge/index.ts";
 import type { ChallengeSolver } from "../../../src/ports/index.ts";
 import { createAccountStore } from "../../../src/store/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
@@ -12,6 +12,7 @@ import { instantClock } from "../../support/instant-clock.ts";
 import { networkOf } from "../../support/network.ts";
 import { problemAnswer, type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
+import { byWebroot } from "../../support/challenges.ts";
 
 const KEY = generateKeyPairSync("ec", { namedCurve: "P-256" })
   .privateKey.export({ type: "pkcs8", format: "pem" })
@@ -71,10 +72,11 @@ async function prove(
   const accounts = createAccountStore({ root: await temporaryFolder() });
   const account = { id: accountIdOf(KEY), privateKeyPem: KEY, url: `${server.origin}/account` };
   await accounts.save(server.directoryUrl, account, { createdAt: clock.now() });
+  const webrootPath = await temporaryFolder();
   const authority = createCertificateAuthority({
     accounts,
     solverFor: () => {
-      const webroot = createWebrootSolver({ front: { httpUrl: async () => undefined }, clock });
+      const webroot = createWebrootSolvers({ front: { httpUrl: async () => undefined }, clock }).with(webrootPath);
       const selfCheck: ChallengeSolver["selfCheck"] = async (proof, signal) => {
         await clock.sleep(waitMs, signal);
         return webroot.selfCheck(proof, signal);
@@ -85,13 +87,12 @@ async function prove(
     ...networkOf(server.caPem),
     lookUpCaa: async (name) => (name === "test" ? [{ flags: 0, tag: "issue", value: "other-ca.test" }] : []),
   });
-  const webrootPath = await temporaryFolder();
   const request = {
     lineage: "a.test",
     identifiers: [{ type: "dns", value: "a.test" }],
     keyType: "ecdsa-p256",
     directoryUrl: server.directoryUrl,
-    webrootPath,
+    challenges: byWebroot(webrootPath),
     account: "stored",
   } as const;
   const thrown: unknown = await authority

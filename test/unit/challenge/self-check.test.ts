@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createWebrootSolver } from "../../../src/challenge/index.ts";
+import { createWebrootSolvers } from "../../../src/challenge/index.ts";
 import type { ChallengeProof } from "../../../src/ports/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { instantClock } from "../../support/instant-clock.ts";
@@ -11,7 +11,6 @@ const PROOF: ChallengeProof = {
   identifier: { type: "dns", value: "a.test" },
   token: "the-token",
   keyAuthorization: "the-token.thumbprint",
-  webrootPath: "/var/www/html",
 };
 const signal = new AbortController().signal;
 
@@ -41,7 +40,7 @@ async function check(answer: RequestListener, proof = PROOF) {
 }
 
 function solverAt(url: string | undefined, selfCheckTimeoutMs = 5000, clock = systemClock) {
-  return createWebrootSolver({ front: { httpUrl: async () => url }, clock, selfCheckTimeoutMs });
+  return createWebrootSolvers({ front: { httpUrl: async () => url }, clock, selfCheckTimeoutMs }).with("/var/www/html");
 }
 
 describe("the look at a challenge file before the CA looks", () => {
@@ -153,7 +152,7 @@ describe("without any front server to ask", () => {
   test("one that appears later is asked again", async () => {
     const { url } = await listen((_request, response) => void response.writeHead(404).end());
     let known: string | undefined;
-    const solver = createWebrootSolver({ front: { httpUrl: async () => known }, clock: instantClock() });
+    const solver = createWebrootSolvers({ front: { httpUrl: async () => known }, clock: instantClock() }).with("/w");
     await solver.selfCheck(PROOF, signal);
     known = url;
     expect((await solver.selfCheck(PROOF, signal))?.message).toContain("404");

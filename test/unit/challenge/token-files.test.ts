@@ -3,8 +3,8 @@ import { chown, lutimes, mkdir, readdir, readFile, stat, symlink, writeFile } fr
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { createWebrootSolver, UnsafeTokenError, WebrootError } from "../../../src/challenge/index.ts";
-import type { ChallengeProof } from "../../../src/ports/index.ts";
+import { createWebrootSolvers, UnsafeTokenError, WebrootError } from "../../../src/challenge/index.ts";
+import type { ChallengeProof, Clock } from "../../../src/ports/index.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -13,11 +13,18 @@ const signal = new AbortController().signal;
 const umask = process.umask();
 afterEach(() => void process.umask(umask));
 
-function solver() {
-  return createWebrootSolver({ front: { httpUrl: async () => undefined }, clock: instantClock() });
+type WebrootProof = ChallengeProof & { readonly webrootPath: string };
+
+/** Solvers of one process, each asked for by the webroot of its proof. */
+function solver(clock: Clock = instantClock()) {
+  const solvers = createWebrootSolvers({ front: { httpUrl: async () => undefined }, clock });
+  return {
+    present: (proof: WebrootProof, stop: AbortSignal) => solvers.with(proof.webrootPath).present(proof, stop),
+    cleanUp: (proof: WebrootProof) => solvers.with(proof.webrootPath).cleanUp(proof),
+  };
 }
 
-function proofIn(webrootPath: string, token = TOKEN): ChallengeProof {
+function proofIn(webrootPath: string, token = TOKEN): WebrootProof {
   const identifier = { type: "dns", value: "a.test" } as const;
   return { identifier, token, keyAuthorization: `${token}.thumbprint`, webrootPath };
 }
@@ -115,8 +122,7 @@ describe("a challenge file", () => {
       left -= 1;
       return new Date();
     };
-    const front = { httpUrl: async () => undefined };
-    const racing = createWebrootSolver({ front, clock: { ...instantClock(), now } });
+    const racing = solver({ ...instantClock(), now });
     const written = racing.present(proofIn(webroot), signal).then(() => readdir(challengesIn(webroot)));
     expect(await written.catch((error: unknown) => (error as Error).name)).toEqual(expected);
   });
@@ -157,7 +163,7 @@ describe("a challenge file", () => {
     const webroot = await temporaryFolder();
     const folder = challengesIn(webroot);
     const clock = instantClock();
-    const webrootSolver = createWebrootSolver({ front: { httpUrl: async () => undefined }, clock });
+    const webrootSolver = solver(clock);
     await webrootSolver.present(proofIn(webroot), signal);
     await writeFile(join(folder, "left"), `left.${"x".repeat(43)}`);
     await clock.sleep(23 * 3_600_000, signal);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
 import { resolveDesired, type Policy, type StoredLineage } from "../../../src/reconcile/index.ts";
 import { aPolicy } from "../../support/a-policy.ts";
+import { byWebroot } from "../../support/challenges.ts";
 
 const names = (...texts: string[]) => texts.map(parseIdentifier);
 const validity = { notBefore: new Date(0), notAfter: new Date(1) };
@@ -14,7 +15,7 @@ function stored(name: string, texts: string[], directoryUrl = PRODUCTION): Store
     directoryUrl,
     accountId: "id",
     keyType: "rsa-2048",
-    webrootPath: "/old",
+    challenges: byWebroot("/old"),
     autorenew: true,
     reuseKey: false,
   } as const;
@@ -23,7 +24,12 @@ function stored(name: string, texts: string[], directoryUrl = PRODUCTION): Store
 
 function policy(directoryUrl: string, ...wanted: string[][]): Policy {
   const certificates = wanted.map((texts) => ({ name: texts[0] ?? "", identifiers: names(...texts) }));
-  return aPolicy({ wanted: certificates, directoryUrl, webrootPath: "/w", isStaging: (url) => url === STAGING });
+  return aPolicy({
+    wanted: certificates,
+    directoryUrl,
+    challenges: byWebroot("/w"),
+    isStaging: (url) => url === STAGING,
+  });
 }
 
 test("a wanted set of names that a -0001 lineage covers exactly is that lineage", () => {
@@ -45,7 +51,9 @@ test("a lineage that the settings don't name is kept with its own settings", () 
   const found = resolveDesired(policy(PRODUCTION, ["new.test"]), [
     stored("mail.test", ["mail.test"], "https://other/dir"),
   ]);
-  expect(found.map(({ lineage, settings }) => [lineage, settings.directoryUrl, settings.webrootPath])).toEqual([
+  expect(
+    found.map(({ lineage, settings }) => [lineage, settings.directoryUrl, settings.challenges[0]?.settings]),
+  ).toEqual([
     ["new.test", PRODUCTION, "/w"],
     ["mail.test", "https://other/dir", "/old"],
   ]);

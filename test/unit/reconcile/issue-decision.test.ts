@@ -8,6 +8,7 @@ import {
   type RunRequest,
 } from "../../../src/reconcile/index.ts";
 import { aPolicy } from "../../support/a-policy.ts";
+import { byWebroot } from "../../support/challenges.ts";
 
 const now = new Date("2026-06-01T00:00:00Z");
 const day = (days: number) => new Date(now.getTime() + days * 24 * 3600_000);
@@ -37,7 +38,7 @@ function desired({ daysLeft = 80, ...change }: Change = {}): DesiredCertificate 
   const settings = {
     directoryUrl: "https://ca/dir",
     keyType: "ecdsa-p256",
-    webrootPath: "/w",
+    challenges: byWebroot("/w"),
     autorenew: true,
     reuseKey: false,
   } as const;

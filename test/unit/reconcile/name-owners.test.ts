@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
 import type { DesiredCertificate } from "../../../src/reconcile/index.ts";
 import { assignNames, strandsNames } from "../../../src/reconcile/deploy/owners.ts";
+import { byWebroot } from "../../support/challenges.ts";
 
 const names = (texts: string) => texts.split(" ").filter(Boolean).map(parseIdentifier);
 const validity = { notBefore: new Date(0), notAfter: new Date(1) };
@@ -11,7 +12,7 @@ function one(lineage: string, wanted: string, onDisk = ""): DesiredCertificate {
   const settings = {
     directoryUrl: "https://ca/dir",
     keyType: "ecdsa-p256",
-    webrootPath: "/w",
+    challenges: byWebroot("/w"),
     autorenew: true,
     reuseKey: false,
   } as const;

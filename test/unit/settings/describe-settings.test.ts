@@ -1,8 +1,12 @@
 import { expect, test } from "vitest";
+import { CHALLENGES } from "../../../src/challenge/index.ts";
 import { describeSettings } from "../../../src/settings/describe-settings.ts";
+import { settingsWith } from "../../../src/settings/index.ts";
+
+const SETTINGS = settingsWith(CHALLENGES);
 
 test("shows the three settings that the old container showed, set or not", () => {
-  expect(describeSettings({ environment: { CERTBOT_DOMAIN: "a.test", CERTBOT_EMAIL: "" } })).toEqual([
+  expect(describeSettings({ environment: { CERTBOT_DOMAIN: "a.test", CERTBOT_EMAIL: "" } }, SETTINGS)).toEqual([
     "CERTBOT_EMAIL: Not set",
     "CERTBOT_DOMAIN: a.test",
     "CERTBOT_OPTIONS: Not set",
@@ -10,11 +14,9 @@ test("shows the three settings that the old container showed, set or not", () =>
 });
 
 test("shows what else is set, from .env too, and nothing that isn't a setting", () => {
-  const lines = describeSettings({
-    environment: { CERTBOT_KEY_TYPE: "dsa", HOME: "/root", CERTBOT_TOKEN: "t" },
-    dotenvText: "CERTBOT_SERVER=zerossl",
-  });
-  expect(lines.slice(3)).toEqual(["CERTBOT_SERVER: zerossl", "CERTBOT_KEY_TYPE: dsa"]);
+  const environment = { CERTBOT_KEY_TYPE: "dsa", CERTBOT_WEBROOT_PATH: "/w", HOME: "/root", CERTBOT_TOKEN: "t" };
+  const lines = describeSettings({ environment, dotenvText: "CERTBOT_SERVER=zerossl" }, SETTINGS);
+  expect(lines.slice(3)).toEqual(["CERTBOT_SERVER: zerossl", "CERTBOT_WEBROOT_PATH: /w", "CERTBOT_KEY_TYPE: dsa"]);
 });
 
 test.each([
@@ -25,7 +27,7 @@ test.each([
   ["--eab-hmac-key 'hunter2", "[redacted]"],
   ["--cert-name 'a b'", "--cert-name 'a b'"],
 ])("shows CERTBOT_OPTIONS %j without its secrets", (CERTBOT_OPTIONS, shown) => {
-  expect(describeSettings({ environment: { CERTBOT_OPTIONS } })[2]).toBe(`CERTBOT_OPTIONS: ${shown}`);
+  expect(describeSettings({ environment: { CERTBOT_OPTIONS } }, SETTINGS)[2]).toBe(`CERTBOT_OPTIONS: ${shown}`);
 });
 
 test("redacts secrets and passwords in URLs", () => {
@@ -41,7 +43,8 @@ test("redacts secrets and passwords in URLs", () => {
 });
 
 test("keeps each setting on one line", () => {
-  const lines = describeSettings({ environment: { CERTBOT_DOMAIN: "a.test\r\nb.test", CERTBOT_EMAIL: "a\u001b[2Jb" } });
+  const environment = { CERTBOT_DOMAIN: "a.test\r\nb.test", CERTBOT_EMAIL: "a\u001b[2Jb" };
+  const lines = describeSettings({ environment }, SETTINGS);
   expect(lines).toContain("CERTBOT_DOMAIN: a.test ; b.test");
   expect(lines).toContain("CERTBOT_EMAIL: a [2Jb");
 });

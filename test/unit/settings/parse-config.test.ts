@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ConfigError, formatMistake, isStaging, MISSING_DOMAIN } from "../../../src/settings/index.ts";
 import { configOf, mistakesOf } from "../../support/read-config.ts";
+import { byWebroot } from "../../support/challenges.ts";
 
 const STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory";
 const PEBBLE = "https://pebble:14000/dir";
@@ -32,7 +33,7 @@ describe("settings that can be used", () => {
       reuseKey: undefined,
       verifyTls: true,
       caBundlePath: undefined,
-      webrootPath: "/var/www/html",
+      challenges: byWebroot(),
       keyType: undefined,
       schedule: undefined,
       docker: { kind: "socket", socketPath: "/var/run/docker.sock" },
@@ -64,7 +65,7 @@ describe("settings that can be used", () => {
       email: "admin@shop.a.test",
       directoryUrl: PEBBLE,
       caBundlePath: "/etc/ca.pem",
-      webrootPath: "/srv/web",
+      challenges: byWebroot("/srv/web"),
       keyType: "rsa-4096",
       schedule: "17 3 * * *",
       logLevel: "debug",
@@ -173,7 +174,12 @@ describe("CERTBOT_OPTIONS", () => {
       CERTBOT_WEBROOT_PATH: "/web",
       CERTBOT_KEY_TYPE: "ecdsa-p384",
     });
-    expect(config).toMatchObject({ email: "o@a.test", directoryUrl: PEBBLE, webrootPath: "/srv", keyType: "rsa-2048" });
+    expect(config).toMatchObject({
+      email: "o@a.test",
+      directoryUrl: PEBBLE,
+      challenges: byWebroot("/srv"),
+      keyType: "rsa-2048",
+    });
   });
 
   test("is never evaluated, and a quote left open is a mistake that says where", () => {

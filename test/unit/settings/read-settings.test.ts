@@ -6,6 +6,7 @@ import { formatMistake, MistakeList } from "../../../src/settings/mistake.ts";
 import { readSettings, type SettingSources } from "../../../src/settings/read-settings.ts";
 import { HOOK_VARIABLES, PLANNED_SETTINGS } from "../../../src/settings/settings-table.ts";
 import { configOf, mistakesOf } from "../../support/read-config.ts";
+import { byWebroot } from "../../support/challenges.ts";
 
 describe("where a setting comes from", () => {
   const dotenvText = "CERTBOT_EMAIL=file@a.test\nCERTBOT_KEY_TYPE=rsa-3072\n";
@@ -14,7 +15,7 @@ describe("where a setting comes from", () => {
     const config = configOf({ CERTBOT_EMAIL: "env@a.test" }, { dotenvText });
     expect(config.email).toBe("env@a.test");
     expect(config.keyType).toBe("rsa-3072");
-    expect(config.webrootPath).toBe("/var/www/html");
+    expect(config.challenges).toEqual(byWebroot("/var/www/html"));
   });
 
   test("an empty or blank variable counts as unset and hides nothing", () => {

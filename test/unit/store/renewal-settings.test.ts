@@ -4,6 +4,7 @@ import { RenewalConf } from "../../../src/store/renewal-conf.ts";
 import { readSettings, writeSettings, type ConfFacts } from "../../../src/store/renewal-settings.ts";
 import { TreePaths } from "../../../src/store/tree-paths.ts";
 import { SETTINGS, certbotConf } from "../../support/lineage-tree.ts";
+import { byWebroot, CONFS } from "../../support/challenges.ts";
 
 const ROOT = "/etc/letsencrypt";
 
@@ -14,7 +15,7 @@ function facts(change: Partial<ConfFacts> = {}): ConfFacts {
 
 function write(text: string, change: Partial<ConfFacts> = {}): string {
   const conf = new RenewalConf(text);
-  writeSettings(conf, new TreePaths(ROOT), facts(change));
+  writeSettings(conf, { paths: new TreePaths(ROOT), challenges: CONFS }, facts(change));
   return conf.toString();
 }
 
@@ -39,11 +40,11 @@ describe("the settings in a renewal conf", () => {
 
   test("name what they ask for and we don't do, and nothing where certbot wrote a default", () => {
     const plain = certbotConf(ROOT, "a.test").replace("[[web", "post_hook = None\nreuse_key = False\n[[web");
-    expect(readSettings(new RenewalConf(plain)).unsupported).toBeUndefined();
+    expect(readSettings(new RenewalConf(plain), CONFS).unsupported).toBeUndefined();
     const asking = plain
       .replace("authenticator = webroot", "authenticator = dns-cloudflare")
       .replace("reuse_key = False", "reuse_key = True\nrenew_hook = systemctl reload x");
-    expect(readSettings(new RenewalConf(asking)).unsupported).toEqual([
+    expect(readSettings(new RenewalConf(asking), CONFS).unsupported).toEqual([
       "authenticator = dns-cloudflare",
       "renew_hook = systemctl reload x",
     ]);
@@ -52,7 +53,7 @@ describe("the settings in a renewal conf", () => {
   test("say the new key type alone when it changes", () => {
     const rsa = write(certbotConf(ROOT, "a.test"), { settings: { ...SETTINGS, keyType: "rsa-3072" } });
     expect(rsa).toContain("key_type = rsa\nrsa_key_size = 3072\n");
-    expect(readSettings(new RenewalConf(rsa)).keyType).toBe("rsa-3072");
+    expect(readSettings(new RenewalConf(rsa), CONFS).keyType).toBe("rsa-3072");
     const curve = write(rsa, { settings: { ...SETTINGS, keyType: "ecdsa-p384" } });
     expect(curve).toContain("key_type = ecdsa\nelliptic_curve = secp384r1\n");
     expect(curve).not.toContain("rsa_key_size");
@@ -62,7 +63,7 @@ describe("the settings in a renewal conf", () => {
     const identifiers = ["b.test", "192.0.2.1", "2001:db8::1"].map(parseIdentifier);
     const after = write(certbotConf(ROOT, "a.test"), {
       identifiers,
-      settings: { ...SETTINGS, webrootPath: "/srv/a, b" },
+      settings: { ...SETTINGS, challenges: byWebroot("/srv/a, b") },
     });
     expect(after).toContain('webroot_path = "/srv/a, b",\n');
     const map = after.split("[[webroot_map]]\n")[1];
@@ -75,11 +76,11 @@ describe("the settings in a renewal conf", () => {
   });
 
   test("are read with certbot's defaults where the conf is silent", () => {
-    expect(readSettings(new RenewalConf("[renewalparams]\n"))).toEqual({
+    expect(readSettings(new RenewalConf("[renewalparams]\n"), CONFS)).toEqual({
       directoryUrl: "https://acme-v02.api.letsencrypt.org/directory",
       accountId: undefined,
       keyType: "rsa-2048",
-      webrootPath: "/var/www/html",
+      challenges: byWebroot(),
       profile: undefined,
       preferredChain: undefined,
       reuseKey: false,
@@ -97,17 +98,17 @@ describe("the settings in a renewal conf", () => {
     const written = write(certbotConf(ROOT, "a.test"), { settings: asked });
     const lines = "reuse_key = True\npreferred_chain = ISRG Root X1\npreferred_profile = shortlived\n";
     expect(written).toBe(certbotConf(ROOT, "a.test").replace("[[web", `${lines}[[web`));
-    expect(readSettings(new RenewalConf(written))).toMatchObject(asked);
+    expect(readSettings(new RenewalConf(written), CONFS)).toMatchObject(asked);
     expect(write(written, { settings: asked })).toBe(written);
     const off = write(written, { settings: SETTINGS });
     expect(off).toBe(certbotConf(ROOT, "a.test").replace("[[web", "reuse_key = False\n[[web"));
-    expect(readSettings(new RenewalConf(off))).toMatchObject({ ...SETTINGS, profile: undefined });
+    expect(readSettings(new RenewalConf(off), CONFS)).toMatchObject({ ...SETTINGS, profile: undefined });
   });
 
   test("hold one profile, required or preferred, and the required one counts where certbot's conf has both", () => {
     const both = certbotConf(ROOT, "a.test").replace("[[web", "preferred_profile = a\nrequired_profile = b\n[[web");
     const required = { ...SETTINGS, profile: { name: "b", isRequired: true } };
-    expect(readSettings(new RenewalConf(both))).toMatchObject(required);
+    expect(readSettings(new RenewalConf(both), CONFS)).toMatchObject(required);
     expect(write(both, { settings: required })).toBe(both);
     const preferred = write(both, { settings: { ...SETTINGS, profile: { name: "b", isRequired: false } } });
     expect(preferred).toContain("preferred_profile = b\n");
@@ -119,7 +120,7 @@ describe("the settings in a renewal conf", () => {
       (key) => `${key} = ${nothing}`,
     );
     const text = certbotConf(ROOT, "a.test").replace("[[web", `${lines.join("\n")}\n[[web`);
-    expect(readSettings(new RenewalConf(text))).toMatchObject({
+    expect(readSettings(new RenewalConf(text), CONFS)).toMatchObject({
       profile: undefined,
       preferredChain: undefined,
       reuseKey: false,
@@ -128,10 +129,10 @@ describe("the settings in a renewal conf", () => {
   });
 
   test.each(["False", "false", "no", "0", "off"])("leave a lineage alone with autorenew = %s", (value) => {
-    expect(readSettings(new RenewalConf(`[renewalparams]\nautorenew = ${value}\n`)).autorenew).toBe(false);
+    expect(readSettings(new RenewalConf(`[renewalparams]\nautorenew = ${value}\n`), CONFS).autorenew).toBe(false);
   });
 
   test("are refused without [renewalparams], as certbot refuses them", () => {
-    expect(() => readSettings(new RenewalConf("version = 1\n"))).toThrow("[renewalparams]");
+    expect(() => readSettings(new RenewalConf("version = 1\n"), CONFS)).toThrow("[renewalparams]");
   });
 });
