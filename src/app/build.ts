@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { createCertificateAuthority } from "../acme/index.ts";
-import { DEFAULT_KEY_TYPE, OperatorError, type OrderWish } from "../certificate/index.ts";
+import { OperatorError } from "../certificate/index.ts";
 import { challengeConfs, CHALLENGES, createSolvers } from "../challenge/index.ts";
 import {
   ConfigError,
@@ -10,7 +10,7 @@ import {
   isStaging,
   MISSING_DOMAIN,
   parseConfig,
-  Secret,
+  digestSettings,
   stagingOf,
 } from "../settings/index.ts";
 import type { Config, ConfigSources } from "../settings/index.ts";
@@ -113,32 +113,11 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
 }
 
 function toPolicy(config: Config): Policy {
-  const { schedule, docker, logLevel, logFormat, warnings, options, caBundlePath, verifyTls, ...asked } = config;
-  const { keyId, hmacKey } = asked.externalAccount ?? {};
+  const { keyId, hmacKey } = config.externalAccount ?? {};
   const externalAccount = keyId !== undefined && hmacKey ? { keyId, hmacKey: hmacKey.reveal() } : undefined;
-  const order = { ...asked, externalAccount };
-  const settingsDigest = digestOf({ ...order, caBundlePath, verifyTls });
-  return { ...order, isStaging, isPublicCa, stagingOf, isRehearsalOnly: options.dryRun, settingsDigest };
-}
-
-// Of all that is not named above as beside the matter, so that a setting of a later version is in it by itself: what isn't set is
-// left out by JSON, and the first ones stand in the order of the first version. The secret is in it as part of what is hashed alone.
-function digestOf({ challenges: chosen, ...matters }: OrderWish & Readonly<Record<string, unknown>>): string {
-  // The one kind of challenge that the first version had stands as it stood there.
-  const [first, ...more] = chosen;
-  const isOld = first?.kind === CHALLENGES[0].name && more.length === 0;
-  const [webrootPath, challenges] = isOld ? [first.settings] : [undefined, chosen];
-  const { wanted, directoryUrl, email, keyType = DEFAULT_KEY_TYPE, ...others } = matters;
-  const { verifyTls, caBundlePath, fallbackDirectoryUrl, ...rest } = others;
-  const known = { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath, fallbackDirectoryUrl };
-  return createHash("sha256")
-    .update(JSON.stringify({ ...known, challenges, ...rest }, reveal))
-    .digest("base64url");
-}
-
-function reveal(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
-  const secret = this[key];
-  return secret instanceof Secret ? secret.reveal() : value;
+  const isRehearsalOnly = config.options.dryRun;
+  const settingsDigest = digestSettings(config);
+  return { ...config, externalAccount, isStaging, isPublicCa, stagingOf, isRehearsalOnly, settingsDigest };
 }
 
 /** The refusal for settings that name no certificate where the tree holds none either. Throws OperatorError. */

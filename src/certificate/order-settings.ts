@@ -31,10 +31,9 @@ export type ChallengeUse = {
   readonly settings: unknown;
 };
 
-/** The challenge that is to prove a name, a wildcard as the domain below it: the CA asks for that. */
+/** The challenge that is to prove a name. */
 export function challengeFor(challenges: readonly ChallengeUse[], { value }: Identifier): ChallengeUse | undefined {
-  const bare = (name: string) => name.replace(/^\*\./, "");
-  return challenges.find(({ names }) => names === "all" || names.some((name) => bare(name) === bare(value)));
+  return challenges.find(({ names }) => names === "all" || names.includes(value));
 }
 
 /** A certificate profile (draft-ietf-acme-profiles). One that is required and not offered fails before an order is placed. */

@@ -21,5 +21,18 @@ export class UnsafeTokenError extends OperatorError {
   }
 }
 
+/** The DNS provider did not add the record that proves a name, or did not remove it. */
+export class DnsRecordError extends OperatorError {
+  readonly code = "CHALLENGE_DNS";
+  readonly remedy = "Look at the provider's words; see whether its credentials may change this zone.";
+
+  constructor(kind: string, what: "add" | "remove", { record, cause }: DnsTrouble) {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    super(`${kind} did not ${what} the TXT record ${record.name}: ${words}`, { cause });
+  }
+}
+
+type DnsTrouble = { readonly record: { readonly name: string }; readonly cause: unknown };
+
 /** What stands in the way, and what to do. */
 export type WebrootTrouble = { readonly words: string; readonly remedy: string };

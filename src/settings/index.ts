@@ -7,6 +7,7 @@ export { parseConfig } from "./parse-config.ts";
 export type { ConfigSources } from "./parse-config.ts";
 export { redactWords } from "./redact.ts";
 export { mergeCommandOptions, type RunOptions } from "./run-options.ts";
+export { digestSettings } from "./settings-digest.ts";
 export { Secret } from "./secret.ts";
 export { isPublicCa, isStaging, stagingOf } from "./servers.ts";
 export { OPTIONS, type OptionRow } from "./options-table.ts";

@@ -1,3 +1,4 @@
+import { createQueues } from "../certificate/index.ts";
 import type { Log, Notebook, OpenNotebook } from "../ports/index.ts";
 import { DurableFiles, REAL_FILES, type FileSystem } from "./durable-files.ts";
 import { translated } from "./errors.ts";
@@ -46,17 +47,5 @@ export function createNotebooks({ root, log, fs = REAL_FILES }: NotebookOptions)
           return after;
         }),
     };
-  };
-}
-
-function createQueues(): <Result>(name: string, work: () => Promise<Result>) => Promise<Result> {
-  const tails = new Map<string, Promise<unknown>>();
-  return (name, work) => {
-    const done = (tails.get(name) ?? Promise.resolve()).then(work);
-    tails.set(
-      name,
-      done.catch(() => undefined),
-    );
-    return done;
   };
 }

@@ -223,3 +223,13 @@ describe("what a CA's limits say of an order", () => {
     expect(decideThere({ daysLeft: 80, windowEndsAt: now })).toMatchObject({ kind: "issue", isExempt: false });
   });
 });
+
+test("a wildcard is ordered where a DNS-01 challenge proves it, and else refused", () => {
+  const identifiers = ["a.example.org", "*.a.example.org"].map(parseIdentifier);
+  const missing = desired({ identifiers, current: undefined });
+  const dns = { names: ["*.a.example.org"], kind: "dns-01:x", type: "dns-01", settings: undefined } as const;
+  const { settings } = missing;
+  const provable = { ...missing, settings: { ...settings, challenges: [dns, ...settings.challenges] } };
+  expect(decide(missing)).toMatchObject({ kind: "refused", problem: { code: "CHALLENGE_IMPOSSIBLE" } });
+  expect(decide(provable)).toMatchObject({ kind: "issue", because: "missing" });
+});
