@@ -15,12 +15,10 @@ export async function testDnsProvider() {
   const log = collectLog();
   const calls: string[] = [];
   let isDown = false;
-  const busy = new Set<string>();
+  const held = new Map<string, Promise<void>>();
   const call = async (what: string, { name, value }: TxtRecord) => {
-    calls.push(busy.has(name) ? `two calls for ${name} at once` : `${what} ${name} ${value}`);
-    busy.add(name);
-    await new Promise((resolve) => setImmediate(resolve));
-    busy.delete(name);
+    calls.push(`${what} ${name} ${value}`);
+    await held.get(name);
     if (isDown) throw new Error("the provider is down");
   };
   const texts = (name: string) => (zone[name] ?? []).flatMap((record) => ("txt" in record ? record.txt.join("") : []));
@@ -65,6 +63,12 @@ export async function testDnsProvider() {
     put,
     /** The solver of a process that has just started. */
     solver: () => kind.solvers(tools()).with("token"),
+    /** Keeps calls for a name from ending until what it gives is called. */
+    hold: (name: string) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held.set(name, promise);
+      return resolve;
+    },
     setDown: (is: boolean) => void (isDown = is),
     stop: () => server.stop(),
   };
