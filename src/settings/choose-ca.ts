@@ -1,3 +1,4 @@
+import type { ChosenExternalAccount, SettingWarning } from "./config.ts";
 import { ValueProblem } from "./mistake.ts";
 import type { Reading } from "./reading.ts";
 import { Secret } from "./secret.ts";
@@ -9,9 +10,6 @@ export type ChosenServers = {
   readonly fallbackDirectoryUrl?: string | undefined;
   readonly verifyTls: boolean;
 };
-
-/** Credentials that bind a new account to one at the CA's website (RFC 8555 §7.3.4); the key in base64url. */
-export type ChosenExternalAccount = { readonly keyId: string; readonly hmacKey: Secret };
 
 /** The CAs that are named. Undefined where one is wrong: nothing more can be said of it than what went to the mistakes. */
 export function chooseServers(reading: Reading): ChosenServers | undefined {
@@ -88,4 +86,17 @@ export function chooseExternalAccount(reading: Reading): ChosenExternalAccount |
 
 function parseAlgorithm(text: string): void {
   if (text.toUpperCase() !== "HS256") throw new ValueProblem("is not in this version", "HS256");
+}
+
+/** What the operator should know of the CA, though it is no mistake. */
+export function findServerWarnings(servers: ChosenServers, email: string | undefined): SettingWarning[] {
+  const isAsked = [servers.directoryUrl, servers.fallbackDirectoryUrl].includes(SERVERS.google);
+  if (email !== undefined || !isAsked) return [];
+  return [
+    {
+      setting: "CERTBOT_EMAIL",
+      message: "It is not set, and Google registers no account without a contact address.",
+      remedy: "Set CERTBOT_EMAIL, unless there is an account at Google in /etc/letsencrypt already.",
+    },
+  ];
 }

@@ -1,6 +1,5 @@
 import type { OrderWish, WantedCertificate } from "../certificate/index.ts";
-import type { ChosenExternalAccount } from "./choose-ca.ts";
-import type { DockerEngine } from "./docker-engine.ts";
+import type { Secret } from "./secret.ts";
 
 /** Levels of log lines, most urgent first. */
 export const CONFIG_LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
@@ -10,6 +9,15 @@ export const LOG_FORMATS = ["json", "pretty", "auto"] as const;
 
 /** Something that works but that the operator should know; told once, when the settings are read. */
 export type SettingWarning = { readonly setting: string; readonly message: string; readonly remedy: string };
+
+/** Credentials that bind a new account to one at the CA's website (RFC 8555 §7.3.4); the key in base64url. */
+export type ChosenExternalAccount = { readonly keyId: string; readonly hmacKey: Secret };
+
+/** Where Docker Engine listens. */
+export type DockerEngine =
+  | { readonly kind: "socket"; readonly socketPath: string }
+  /** `certPath`: folder with ca.pem, cert.pem and key.pem; TLS is spoken exactly where it is there. */
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly certPath?: string | undefined };
 
 /** All settings, deeply frozen. A running daemon never reads them again. */
 export type Config = OrderWish & {

@@ -1,12 +1,7 @@
+import type { DockerEngine } from "./config.ts";
 import { ValueProblem } from "./mistake.ts";
 import { parsePath } from "./parse-values.ts";
 import type { Reading } from "./reading.ts";
-
-/** Where Docker Engine listens. */
-export type DockerEngine =
-  | { readonly kind: "socket"; readonly socketPath: string }
-  /** `certPath`: folder with ca.pem, cert.pem and key.pem; TLS is spoken exactly where it is there. */
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly certPath?: string | undefined };
 
 const DEFAULT_ENGINE: DockerEngine = { kind: "socket", socketPath: "/var/run/docker.sock" };
 

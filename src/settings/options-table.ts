@@ -1,3 +1,5 @@
+import type { SettingWarning } from "./config.ts";
+
 /** One command-line option as certbot's users type it. */
 export type OptionRow = {
   readonly name: string;
@@ -9,6 +11,8 @@ export type OptionRow = {
   readonly isList?: boolean;
   /** Its value is never shown. */
   readonly isSecret?: boolean;
+  /** What the operator should know of it, and what to do. */
+  readonly warning?: Omit<SettingWarning, "setting">;
   /** Known and refused: what is wrong with it here, and what to do instead. */
   readonly refusal?: string;
   /** The setting that its value is another way to type: it beats that one. */
@@ -25,12 +29,20 @@ export const OPTIONS = [
   {
     name: "--dry-run",
     verbs: EVERYWHERE,
+    warning: {
+      message: "While it is set nothing is issued or renewed; update-cert only rehearses.",
+      remedy: "Take --dry-run out of CERTBOT_OPTIONS when the rehearsal has passed.",
+    },
     doc: "Rehearse the order, at the CA's staging server where one is known (below); install nothing.",
   },
   {
     name: "--force-renewal",
     also: ["--force-renew", "--renew-by-default"],
     verbs: EVERYWHERE,
+    warning: {
+      message: "It acts only in update-cert; scheduled checks ignore it, since each use spends the CA's limits.",
+      remedy: "Take it out of CERTBOT_OPTIONS and run `update-cert --force-renewal` when it is needed.",
+    },
     doc: "Renew now though nothing is due. Acts only in `update-cert`; scheduled checks ignore it.",
   },
   {
@@ -111,7 +123,15 @@ export const OPTIONS = [
   { name: "--quiet", also: ["-q"], verbs: EVERYWHERE, doc: "Show only what needs attention." },
   { name: "--agree-tos", verbs: EVERYWHERE, doc: "Accepted; running cert-sidecar agrees to the CA's terms." },
   { name: "--no-eff-email", verbs: EVERYWHERE, doc: "Accepted; the address goes to the CA alone in any case." },
-  { name: "--eff-email", verbs: EVERYWHERE, doc: "Accepted with a warning: the address goes to the CA alone." },
+  {
+    name: "--eff-email",
+    verbs: EVERYWHERE,
+    warning: {
+      message: "It has no effect: the address goes to the CA alone.",
+      remedy: "Take --eff-email out of CERTBOT_OPTIONS.",
+    },
+    doc: "Accepted with a warning: the address goes to the CA alone.",
+  },
   {
     name: "--non-interactive",
     also: ["--noninteractive", "-n"],
@@ -130,6 +150,10 @@ export const OPTIONS = [
   {
     name: "--no-verify-ssl",
     verbs: ["settings"],
+    warning: {
+      message: "The CA's own HTTPS certificate is not checked: anyone on the way can answer in its place.",
+      remedy: "Set CERTBOT_CA_BUNDLE to the CA's root certificate and take --no-verify-ssl out.",
+    },
     doc: "Don't check the CA's own HTTPS certificate. Refused for Let's Encrypt; `CERTBOT_CA_BUNDLE` is the safe way.",
   },
   {

@@ -1,7 +1,7 @@
 import type { ChallengeUse } from "../certificate/index.ts";
 import type { ChallengeKinds } from "../ports/index.ts";
 import { checkNames } from "./check-names.ts";
-import { chooseExternalAccount, chooseServers } from "./choose-ca.ts";
+import { chooseExternalAccount, chooseServers, findServerWarnings } from "./choose-ca.ts";
 import {
   chooseChallenges,
   chooseKeyReuse,
@@ -9,13 +9,13 @@ import {
   choosePreferredChain,
   chooseProfile,
 } from "./choose-order.ts";
-import { CONFIG_LOG_LEVELS, LOG_FORMATS, type Config } from "./config.ts";
+import { CONFIG_LOG_LEVELS, LOG_FORMATS, type Config, type SettingWarning } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import { readDockerEngine } from "./docker-engine.ts";
 import { chooseCertificates } from "./domains.ts";
 import { MistakeList, ValueProblem } from "./mistake.ts";
-import { findOptionWarnings, findServerWarnings } from "./option-warnings.ts";
+import { OPTIONS, type NamedOption } from "./options-table.ts";
 import { parseOptions, type ParsedOptions } from "./parse-options.ts";
 import { oneOf, parseEmail, parsePath } from "./parse-values.ts";
 import { readSettings, type SettingSources } from "./read-settings.ts";
@@ -41,7 +41,7 @@ export function parseConfig(sources: ConfigSources, challenges: ChallengeKinds):
   const options = readOptionLine(raw.texts.get("CERTBOT_OPTIONS"), mistakes);
   const reading = new Reading(raw, options, mistakes);
   const order = readOrder(reading, chooseChallenges(reading, challenges));
-  const warnings = [...findServerWarnings(order), ...findOptionWarnings(options)];
+  const warnings = [...findServerWarnings(order, order.email), ...findOptionWarnings(options)];
   const config = { ...order, ...readOthers(reading, sources), warnings };
   if (mistakes.all.length > 0) throw new ConfigError(mistakes.all);
   return deepFreeze(config);
@@ -76,6 +76,12 @@ function readOthers(reading: Reading, { isCronExpression }: ConfigSources) {
     logFormat: reading.read("CERTBOT_LOG_FORMAT", oneOf(LOG_FORMATS)) ?? "auto",
     options: readFlags(options),
   };
+}
+
+function findOptionWarnings(options: ParsedOptions): SettingWarning[] {
+  return (OPTIONS as readonly NamedOption[]).flatMap(({ name, warning }) =>
+    warning && options.has(name) ? [{ setting: `CERTBOT_OPTIONS ${name}`, ...warning }] : [],
+  );
 }
 
 function chooseLogLevel(setting: Config["logLevel"], options: ParsedOptions): Config["logLevel"] {

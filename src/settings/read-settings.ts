@@ -1,5 +1,5 @@
+import { parse } from "dotenv";
 import type { SettingRow } from "../ports/index.ts";
-import { parseDotenv } from "./dotenv-text.ts";
 import type { MistakeList } from "./mistake.ts";
 import { didYouMean, findNearest } from "./nearest.ts";
 import { Secret } from "./secret.ts";
@@ -23,7 +23,8 @@ export type RawSettings = {
 /** What was typed for each variable that isn't empty: environment over `.env`, trimmed, without quotes around it. */
 export function typedVariables({ environment, dotenvText }: SettingSources): ReadonlyMap<string, string> {
   const typed = new Map<string, string>();
-  for (const layer of [parseDotenv(dotenvText ?? ""), environment]) {
+  // Only dotenv's `parse` is used: its `config` prints, and reads and writes the process's environment.
+  for (const layer of [parse(dotenvText ?? ""), environment]) {
     for (const [name, text] of Object.entries(layer)) {
       const value = unquote((text ?? "").trim());
       // Compose delivers an empty X for `X: ${X:-}`; it must not hide the X of .env.

@@ -269,8 +269,8 @@ describe("CERTBOT_OPTIONS", () => {
     const config = withOptions("--dry-run --force-renewal --eff-email");
     expect(config.options).toMatchObject({ dryRun: true, forceRenewal: true });
     expect(config.warnings.map(({ setting }) => setting)).toEqual([
-      "CERTBOT_OPTIONS --force-renewal",
       "CERTBOT_OPTIONS --dry-run",
+      "CERTBOT_OPTIONS --force-renewal",
       "CERTBOT_OPTIONS --eff-email",
     ]);
   });
