@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { createCertificateAuthority } from "../../src/acme/index.ts";
+import { challengeConfs, CHALLENGES } from "../../src/challenge/index.ts";
 import type { Account } from "../../src/reconcile/index.ts";
-import { createAccountStore } from "../../src/store/index.ts";
+import { createAccountStore, createLineageStore } from "../../src/store/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { collectLog } from "../support/collected-log.ts";
 import { docker } from "../support/docker-command.ts";
@@ -14,6 +15,7 @@ import { isServable, newVersion, SETTINGS } from "../support/lineage-tree.ts";
 import { networkOf } from "../support/network.ts";
 import { startPebble, type Pebble } from "../support/pebble.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { testDnsProvider } from "../support/test-dns-provider.ts";
 import { openTestStore, type TestStore } from "../support/test-store.ts";
 import { serveWebroot, type WebrootServer } from "../support/webroot-server.ts";
 import { byWebroot } from "../support/challenges.ts";
@@ -143,6 +145,20 @@ test("a certificate for addresses is one to certbot, too", async () => {
   expect(listing).toContain("Certificate Name: 2606-4700--1111");
   for (const name of names) expect(listing).toContain(name);
   expect(listing).not.toContain("were invalid");
+});
+
+test("a lineage that we prove by a DNS provider is one to certbot, which may go on with it in its own way", async () => {
+  const provider = await testDnsProvider();
+  onTestFinished(() => provider.stop());
+  const dns = [{ names: "all", kind: provider.kind.name, type: "dns-01", settings: "token" }] as const;
+  const challenges = challengeConfs([...CHALLENGES, provider.kind], dns);
+  const store = createLineageStore({ root: tree.root, log: collectLog(), challenges });
+  const version = newVersion(NAME, { names: NAMES, settings: { ...settings(), challenges: dns } });
+  await store.install(version, new Date());
+  expect((await store.list())[0]?.settings).toMatchObject({ challenges: dns });
+  expect(await certbot(tree.root, "certificates")).not.toContain("were invalid");
+  await issueWithCertbot(tree.root, "--cert-name", NAME, "--force-renewal");
+  expect((await store.list())[0]).toMatchObject({ settings: settings(), current: { version: 2 } });
 });
 
 describe("a tree of certbot's", () => {

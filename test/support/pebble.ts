@@ -41,6 +41,8 @@ export type Pebble = {
   readonly hostAddress: string;
   /** Makes one name resolve to an IPv4 address. */
   setAddress(name: string, address: string): Promise<void>;
+  /** Makes one name have these TXT records, and no others. */
+  setTexts(name: string, values: readonly string[]): Promise<void>;
   /** Makes lookups of one name fail with SERVFAIL. */
   setServfail(name: string): Promise<void>;
   /** The root that signs the certificates Pebble issues: another at each start; those after 0 are alternate roots. */
@@ -168,6 +170,10 @@ async function describe(started: Started): Promise<Pebble> {
     caFile: join(folder, "ca.pem"),
     hostAddress,
     setAddress: (name, address) => tellDns("add-a", { host: `${name}.`, addresses: [address] }),
+    setTexts: async (name, values) => {
+      await tellDns("clear-txt", { host: `${name}.` });
+      for (const value of values) await tellDns("set-txt", { host: `${name}.`, value });
+    },
     setServfail: (name) => tellDns("set-servfail", { host: `${name}.` }),
     issuingRootPem: (index = 0) => exchange(`https://${management}/roots/${index}`, { ca: caPem }),
     setRenewalInfo: (certificatePem, answer) =>

@@ -7,8 +7,11 @@ import { startDnsServer, type DnsRecord } from "./dns-server.ts";
 import { instantClock } from "./instant-clock.ts";
 import { folderInMemory } from "./temporary-folder.ts";
 
-/** A provider whose zone a real DNS server on loopback shows, and the kind of challenge that it makes. */
-export async function testDnsProvider() {
+/**
+ * A provider whose zone a real DNS server on loopback shows, and the kind of challenge that it makes. `publish` shows a name's
+ * records somewhere else too.
+ */
+export async function testDnsProvider(publish?: (name: string, values: readonly string[]) => Promise<void>) {
   const zone: Record<string, DnsRecord[]> = {};
   const server = await startDnsServer(zone);
   const root = await folderInMemory();
@@ -26,11 +29,13 @@ export async function testDnsProvider() {
     add: async (record) => {
       await call("add", record);
       if (!texts(record.name).includes(record.value)) put(record);
+      await publish?.(record.name, texts(record.name));
     },
     remove: async (record) => {
       await call("remove", record);
       const left = texts(record.name).filter((value) => value !== record.value);
       zone[record.name] = left.map((value) => ({ txt: [value] }));
+      await publish?.(record.name, left);
     },
   };
   const put = ({ name, value }: TxtRecord) => void (zone[name] = [...(zone[name] ?? []), { txt: [value] }]);
