@@ -1,12 +1,11 @@
 import { identifierKey, isGlobalAddress, type Identifier, type WantedCertificate } from "../certificate/index.ts";
+import type { ChosenServers } from "./choose-ca.ts";
 import type { ChosenCertificates } from "./domains.ts";
 import type { MistakeList } from "./mistake.ts";
 import { isLetsEncrypt, isPublicCa, isStaging } from "./servers.ts";
 
 /** What the names are to be certified by. */
-export type CaChoice = {
-  readonly directoryUrl: string;
-  readonly fallbackDirectoryUrl?: string | undefined;
+export type CaChoice = Pick<ChosenServers, "directoryUrl" | "fallbackDirectoryUrl"> & {
   readonly profile?: string | undefined;
 };
 
@@ -48,5 +47,5 @@ function checkCount({ name, identifiers }: WantedCertificate, ca: CaChoice, mist
 }
 
 function urlsOf({ directoryUrl, fallbackDirectoryUrl }: CaChoice): string[] {
-  return fallbackDirectoryUrl === undefined ? [directoryUrl] : [directoryUrl, fallbackDirectoryUrl];
+  return [directoryUrl, fallbackDirectoryUrl ?? directoryUrl];
 }

@@ -38,7 +38,7 @@ export type ConfigSources = SettingSources & {
 export function parseConfig(sources: ConfigSources, challenges: ChallengeKinds): Config {
   const mistakes = new MistakeList();
   const raw = readSettings(sources, mistakes, settingsWith(challenges));
-  const options = readOptionLine(raw.texts.get("CERTBOT_OPTIONS"), mistakes);
+  const options = readOptionLine(raw.get("CERTBOT_OPTIONS")?.text, mistakes);
   const reading = new Reading(raw, options, mistakes);
   const order = readOrder(reading, chooseChallenges(reading, challenges));
   const warnings = [...findServerWarnings(order, order.email), ...findOptionWarnings(options)];
@@ -74,7 +74,12 @@ function readOthers(reading: Reading, { isCronExpression }: ConfigSources) {
     docker: readDockerEngine(reading),
     logLevel: chooseLogLevel(reading.read("CERTBOT_LOG_LEVEL", oneOf(CONFIG_LOG_LEVELS)) ?? "info", options),
     logFormat: reading.read("CERTBOT_LOG_FORMAT", oneOf(LOG_FORMATS)) ?? "auto",
-    options: readFlags(options),
+    options: {
+      dryRun: options.has("--dry-run"),
+      forceRenewal: options.has("--force-renewal"),
+      verbose: options.has("--verbose"),
+      quiet: options.has("--quiet"),
+    },
   };
 }
 
@@ -87,15 +92,6 @@ function findOptionWarnings(options: ParsedOptions): SettingWarning[] {
 function chooseLogLevel(setting: Config["logLevel"], options: ParsedOptions): Config["logLevel"] {
   if (options.has("--verbose")) return "debug";
   return options.has("--quiet") && setting !== "error" ? "warn" : setting;
-}
-
-function readFlags(options: ParsedOptions): Config["options"] {
-  return {
-    dryRun: options.has("--dry-run"),
-    forceRenewal: options.has("--force-renewal"),
-    verbose: options.has("--verbose"),
-    quiet: options.has("--quiet"),
-  };
 }
 
 function readOptionLine(text: string | undefined, mistakes: MistakeList): ParsedOptions {

@@ -2,7 +2,6 @@ import { parse } from "dotenv";
 import type { SettingRow } from "../ports/index.ts";
 import type { MistakeList } from "./mistake.ts";
 import { didYouMean, findNearest } from "./nearest.ts";
-import { Secret } from "./secret.ts";
 import { HOOK_VARIABLES, PLANNED_SETTINGS } from "./settings-table.ts";
 
 /** Where settings come from. The environment beats the `.env` text; an empty variable counts as unset in both. */
@@ -14,11 +13,8 @@ export type SettingSources = {
   readonly readFile?: ((path: string) => string) | undefined;
 };
 
-/** Settings as text: those that were typed. */
-export type RawSettings = {
-  readonly texts: ReadonlyMap<string, string>;
-  readonly secrets: ReadonlyMap<string, Secret>;
-};
+/** Settings as text: those that were typed, secrets from files too. */
+export type RawSettings = ReadonlyMap<string, { readonly text: string; readonly isSecret: boolean }>;
 
 /** What was typed for each variable that isn't empty: environment over `.env`, trimmed, without quotes around it. */
 export function typedVariables({ environment, dotenvText }: SettingSources): ReadonlyMap<string, string> {
@@ -41,16 +37,13 @@ export function readSettings(
   table: readonly SettingRow[],
 ): RawSettings {
   const typed = typedVariables(sources);
-  const texts = new Map<string, string>();
-  const secrets = new Map<string, Secret>();
-  for (const { name, isSecret } of table) {
+  const raw = new Map<string, { text: string; isSecret: boolean }>();
+  for (const { name, isSecret = false } of table) {
     const text = isSecret ? readSecretText(name, { typed, readFile: sources.readFile, mistakes }) : typed.get(name);
-    if (text === undefined) continue;
-    if (isSecret) secrets.set(name, new Secret(text));
-    else texts.set(name, text);
+    if (text !== undefined) raw.set(name, { text, isSecret });
   }
   refuseUnknown([...typed.keys()], table, mistakes);
-  return { texts, secrets };
+  return raw;
 }
 
 // `docker run --env-file` and Kubernetes keep the quotes that compose and dotenv take away.

@@ -23,14 +23,13 @@ export class Reading implements SettingReader {
 
   /** What was typed for a setting, also as the option that is another way to type it: the last beats those before it. */
   typed(name: string): readonly TypedText[] {
-    const { texts, secrets } = this.#raw;
-    const text = texts.get(name) ?? secrets.get(name)?.reveal();
+    const raw = this.#raw.get(name);
     const rows: readonly NamedOption[] = OPTIONS;
     const options = rows.flatMap(({ name: option, setting, isSecret }) => {
       const value = setting === name ? optionValue(this.options, option) : undefined;
       return value === undefined ? [] : [{ text: value, setting: `CERTBOT_OPTIONS ${option}`, isSecret }];
     });
-    return text === undefined ? options : [{ text, setting: name, isSecret: secrets.has(name) }, ...options];
+    return raw === undefined ? options : [{ ...raw, setting: name }, ...options];
   }
 
   text(name: string): string | undefined {

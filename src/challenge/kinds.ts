@@ -1,5 +1,5 @@
-import type { ChallengeUse } from "../certificate/index.ts";
-import type { ChallengeConfs, ChallengeKind, ChallengeKinds } from "../ports/index.ts";
+import { challengeFor, type ChallengeUse, type Identifier } from "../certificate/index.ts";
+import type { ChallengeConfs, ChallengeKind, ChallengeKinds, ChallengeSolver, ChallengeTools } from "../ports/index.ts";
 
 const PARAMS = "renewalparams";
 
@@ -24,5 +24,19 @@ export function challengeConfs(kinds: ChallengeKinds, chosen: readonly Challenge
       conf.set(PARAMS, "authenticator", kind.authenticator);
       kind.toConf(conf, use.settings, about);
     },
+  };
+}
+
+/** Gives what proves a name the way that was chosen for it. Keep one for a process: the kinds remember things in it. */
+export function createSolvers(
+  kinds: ChallengeKinds,
+  tools: ChallengeTools,
+): (challenges: readonly ChallengeUse[], identifier: Identifier) => ChallengeSolver {
+  const solvers = new Map(kinds.map((kind) => [kind.name, kind.solvers(tools)]));
+  return (challenges, identifier) => {
+    const use = challengeFor(challenges, identifier);
+    const solver = solvers.get(use?.kind ?? "")?.with(use?.settings);
+    if (solver === undefined) throw new Error(`no challenge was chosen for ${identifier.value}`);
+    return solver;
   };
 }
