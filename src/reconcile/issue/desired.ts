@@ -63,30 +63,19 @@ function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[]
 }
 
 function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
-  const conf = lineage?.settings;
-  return {
-    lineage: lineage?.name ?? wanted.name,
-    identifiers: wanted.identifiers,
-    ...mergeOrder(policy, conf),
-    current: lineage?.current,
-    currentDirectoryUrl: conf?.directoryUrl,
-    currentKeyType: conf?.keyType,
-    problem: lineage?.problem,
-  };
+  const { identifiers } = wanted;
+  const name = lineage?.name ?? wanted.name;
+  return { ...onDisk(lineage), lineage: name, identifiers, ...mergeOrder(policy, lineage?.settings) };
 }
 
 function fromStored(lineage: StoredLineage, policy: Policy): DesiredCertificate[] {
-  if (!lineage.settings || !lineage.current) return [];
-  return [
-    {
-      lineage: lineage.name,
-      identifiers: lineage.current.leaf.identifiers,
-      settings: lineage.settings,
-      current: lineage.current,
-      currentDirectoryUrl: lineage.settings.directoryUrl,
-      currentKeyType: lineage.settings.keyType,
-      isKeptProduction: isProductionKept(lineage.settings, policy),
-      problem: lineage.problem,
-    },
-  ];
+  const { name, settings, current } = lineage;
+  if (!settings || !current) return [];
+  const { identifiers } = current.leaf;
+  const isKeptProduction = isProductionKept(settings, policy);
+  return [{ ...onDisk(lineage), lineage: name, identifiers, settings, isKeptProduction }];
+}
+
+function onDisk({ current, settings, problem }: Partial<StoredLineage> = {}) {
+  return { current, currentDirectoryUrl: settings?.directoryUrl, currentKeyType: settings?.keyType, problem };
 }
