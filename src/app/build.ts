@@ -90,7 +90,7 @@ function build(config: Config, surroundings: Surroundings): Program {
   const parts = {
     ca,
     store: createLineageStore({ root: paths.tree, log, challenges: challengeConfs(CHALLENGES, config.challenges) }),
-    finder: deployment.finder,
+    targets: deployment.targets,
     storage: deployment.storageOf(paths.tree),
     clock,
     random,

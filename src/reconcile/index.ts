@@ -11,12 +11,14 @@ export type {
   IssueRequest,
 } from "./issue/certificate-authority.ts";
 export type {
-  DeployTarget,
+  CertificatePair,
   Found,
   MissingTarget,
   ServedCertificate,
   ServedFinding,
-  TargetFinder,
+  Target,
+  TargetSource,
+  Version,
 } from "./deploy/target.ts";
 export { resolveDesired } from "./issue/desired.ts";
 export type { DesiredCertificate } from "./issue/desired.ts";

@@ -1,12 +1,13 @@
-import { asOperatorError, identifierKey, type Identifier } from "../certificate/index.ts";
-import type { DeployTarget, Found, ServedFinding } from "./deploy/target.ts";
+import { asOperatorError, mapLimited } from "../certificate/index.ts";
+import { findServed } from "./deploy/memory.ts";
+import type { Found, ServedFinding, Target } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
 import { gatherFacts } from "./issue/gather-facts.ts";
 import { decideIssue, type IssueDecision } from "./issue/decision.ts";
 import { FRESH_STATE, type AttemptState, type LineageState } from "./lineage-state.ts";
 import type { StoredLineage } from "./lineage-store.ts";
-import { assignNames } from "./deploy/owners.ts";
+import { versionsToServe } from "./deploy/owners.ts";
 import { automaticRun } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
 import type { StorageFinding } from "./storage.ts";
@@ -33,12 +34,14 @@ export type Inspection = {
 
 type InspectOptions = {
   readonly signal: AbortSignal;
-  /** Whether to look at the targets too. */
+  /** Whether to ask the targets too. */
   readonly withTargets: boolean;
 };
 
+const CERTIFICATES_AT_ONCE = 4;
+
 /**
- * Looks at all certificates and, on request, at what each target serves. What isn't to be read of one is told as its
+ * Reads how all certificates are and, on request, what each target serves. What isn't to be read of one is told as its
  * decision. Reads only; safe beside a run. Throws OperatorError.
  */
 export async function inspect(
@@ -47,15 +50,20 @@ export async function inspect(
 ): Promise<Inspection> {
   const stored = await parts.store.list();
   const desired = resolveDesired(parts.policy, stored);
-  const found = withTargets ? await parts.finder.find(signal) : undefined;
-  const certificates: InspectedCertificate[] = [];
-  const owned = new Map(assignNames(desired).map(({ lineage, identifiers }) => [lineage, identifiers]));
+  const found = withTargets ? await parts.targets.find(signal) : undefined;
+  const versions = new Map(versionsToServe(parts.store, desired).map((version) => [version.lineage, version]));
   const ledgers = new CaLedgers(parts.store);
-  for (const one of desired) {
+  const certificates = await mapLimited(desired, CERTIFICATES_AT_ONCE, async (one): Promise<InspectedCertificate> => {
     const known = await remembered({ ...parts, ledgers }, one, signal);
-    const targets = await observeAll(found?.targets ?? [], { desired: one, owned: owned.get(one.lineage) }, signal);
-    certificates.push({ desired: one, ...known, targets });
-  }
+    const version = versions.get(one.lineage);
+    if (!version || !found) return { desired: one, ...known, targets: [] };
+    const check = async (target: Target) => ({
+      name: target.name,
+      finding: await findServed(parts.store, target, version, signal),
+    });
+    const asked = found.targets.filter((target) => target.wants(one.lineage));
+    return { desired: one, ...known, targets: await Promise.all(asked.map(check)) };
+  });
   const storage = await parts.storage.inspect(signal);
   const known = new Set(desired.map(({ lineage }) => lineage));
   return { certificates, unreadable: stored.filter(({ name }) => !known.has(name)), found, storage };
@@ -72,20 +80,4 @@ async function remembered(parts: Parameters<typeof gatherFacts>[0], desired: Des
     signal.throwIfAborted();
     return { decision: { kind: "refused", problem: asOperatorError(thrown) }, attempts: FRESH_STATE.issue } as const;
   }
-}
-
-type Observed = { readonly desired: DesiredCertificate; readonly owned?: readonly Identifier[] | undefined };
-
-// A server is asked for the names that are the lineage's own, as after a deploy: the others are another one's to serve.
-async function observeAll(targets: readonly DeployTarget[], { desired, owned = [] }: Observed, signal: AbortSignal) {
-  const { current, lineage } = desired;
-  const names = new Set(owned.map(identifierKey));
-  const identifiers = current?.leaf.identifiers.filter((identifier) => names.has(identifierKey(identifier))) ?? [];
-  if (!current || identifiers.length === 0) return [];
-  const certificate = { lineage, identifiers, fingerprint: current.leaf.fingerprint };
-  const look = async (target: DeployTarget) => ({
-    name: target.name,
-    finding: await target.observe(certificate, signal),
-  });
-  return Promise.all(targets.map(look));
 }

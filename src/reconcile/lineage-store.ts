@@ -1,4 +1,5 @@
 import type { Identifier, KeyType, Leaf, OperatorError, OrderSettings } from "../certificate/index.ts";
+import type { CertificatePair } from "./deploy/target.ts";
 import type { LedgerStore } from "./issue/ca/ledger.ts";
 import type { IssuedCertificate, OpenOrder } from "./issue/certificate-authority.ts";
 import type { LineageState } from "./lineage-state.ts";
@@ -74,6 +75,8 @@ export interface LineageStore extends LedgerStore {
   previousVersion(lineage: string, version: number): Promise<LineageVersion | undefined>;
   /** Gives the files of a version the time `now`, so that a server sees that they have changed. Throws OperatorError. */
   touch(lineage: string, version: number, now: Date): Promise<void>;
+  /** Key and chain of a version, as they are in its files. Throws OperatorError. */
+  pair(lineage: string, version: number): Promise<CertificatePair>;
   /** The private key of a version, PEM; undefined when it can't be read. */
   privateKey(lineage: string, version: number): Promise<string | undefined>;
   /**

@@ -4,6 +4,7 @@ import { CaLedgers } from "./issue/ca/ledger.ts";
 import { CaProbes } from "./issue/ca/probe.ts";
 import { bringOnDisk } from "./issue/bring-on-disk.ts";
 import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy/deploy-all.ts";
+import { createOwing } from "./deploy/memory.ts";
 import { chooseWanted, resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { policyFor } from "./issue/merge-order.ts";
 import { UnknownLineageError, UsageProblem } from "./errors.ts";
@@ -32,7 +33,7 @@ export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunRep
     const broken = reportBroken(stored, desired, run);
     const chosen = chooseFor(run.request, desired, broken);
     const memory = { ledgers: new CaLedgers(parts.store), probes: new CaProbes(parts.ca, run.signal) };
-    const stepParts = { ...parts, policy, ...memory };
+    const stepParts = { ...parts, policy, ...memory, owing: createOwing(parts, run.signal) };
     if (run.request.isRehearsal) {
       const rehearsed = await mapLimited(chosen, PARALLEL_ORDERS, (one) => bringOnDisk(stepParts, run, one));
       return finish(parts, run, { startedAt, certificates: [...broken, ...rehearsed], ...NOTHING_TO_DEPLOY });

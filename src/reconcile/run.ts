@@ -2,7 +2,8 @@ import type { Clock, Log } from "../ports/index.ts";
 import type { CaLedgers } from "./issue/ca/ledger.ts";
 import type { CaProbes } from "./issue/ca/probe.ts";
 import type { CertificateAuthority } from "./issue/certificate-authority.ts";
-import type { TargetFinder } from "./deploy/target.ts";
+import type { Owing } from "./deploy/memory.ts";
+import type { TargetSource } from "./deploy/target.ts";
 import type { LineageStore } from "./lineage-store.ts";
 import type { Policy, RunRequest } from "./policy.ts";
 import type { StorageProbe } from "./storage.ts";
@@ -11,7 +12,7 @@ import type { StorageProbe } from "./storage.ts";
 export type ReconcileParts = {
   readonly ca: CertificateAuthority;
   readonly store: LineageStore;
-  readonly finder: TargetFinder;
+  readonly targets: TargetSource;
   readonly clock: Clock;
   /** A number in [0, 1). */
   readonly random: () => number;
@@ -24,7 +25,11 @@ export type ReconcileParts = {
 };
 
 /** What the steps of one run work with: beside the parts, what is remembered for as long as it lasts. */
-export type StepParts = ReconcileParts & { readonly ledgers: CaLedgers; readonly probes: CaProbes };
+export type StepParts = ReconcileParts & {
+  readonly ledgers: CaLedgers;
+  readonly probes: CaProbes;
+  readonly owing: Owing;
+};
 
 /** One run: where it tells what it does, and what stops it. */
 export type Run = { readonly request: RunRequest; readonly log: Log; readonly signal: AbortSignal };

@@ -3,6 +3,7 @@ import { mapLimited, toFailure } from "../certificate/index.ts";
 import type { ChallengeConfs, Log } from "../ports/index.ts";
 import type {
   CaLedger,
+  CertificatePair,
   LineageState,
   LineageStore,
   LineageVersion,
@@ -104,6 +105,15 @@ class CertbotTree implements LineageStore {
     const { archive, paths } = this.#tree;
     const folder = paths.archiveOf(safeName(lineage));
     await translated(`give the files of ${lineage} a new time`, folder, () => archive.touch(lineage, version, now));
+  }
+
+  async pair(lineage: string, version: number): Promise<CertificatePair> {
+    const { fs, paths } = this.#tree;
+    const read = (kind: "privkey" | "fullchain") =>
+      fs.readFile(paths.archived(safeName(lineage), kind, version), "utf8");
+    return translated(`read version ${version} of ${lineage}`, paths.archiveOf(lineage), async () => {
+      return { privateKeyPem: await read("privkey"), chainPem: await read("fullchain") };
+    });
   }
 
   // certbot before 2 wrote RSA keys in PKCS #1.

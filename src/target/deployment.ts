@@ -1,5 +1,5 @@
 import type { Clock, FrontDoor, Log } from "../ports/index.ts";
-import type { StorageProbe, TargetFinder } from "../reconcile/index.ts";
+import type { StorageProbe, TargetSource } from "../reconcile/index.ts";
 import type { EngineAddress } from "./docker/engine-address.ts";
 import { createEngine } from "./docker/engine.ts";
 import { createFrontDoor, createNginxFinder } from "./nginx-finder.ts";
@@ -39,7 +39,7 @@ export type DeploymentTimeouts = {
 
 /** The way to the servers that use the certificates. */
 export type Deployment = {
-  readonly finder: TargetFinder;
+  readonly targets: TargetSource;
   readonly front: FrontDoor;
   /** Makes the probe that finds out how a folder of this container is stored. */
   readonly storageOf: (folder: string) => StorageProbe;
@@ -66,7 +66,7 @@ export function createDeployment(options: DeploymentOptions): Deployment {
   const survey = { engine, service, project: project || undefined, traces: options.traces ?? REAL_TRACES };
   const reconnect = { firstMs: timeouts.reconnectFirstMs, longestMs: timeouts.reconnectLongestMs };
   return {
-    finder: createNginxFinder({ ...survey, clock, random, handshakeMs: timeouts.handshakeMs }),
+    targets: createNginxFinder({ ...survey, clock, random, handshakeMs: timeouts.handshakeMs }),
     front: createFrontDoor(survey),
     storageOf: (folder) => createStorageProbe({ ...survey, folder }),
     watchStarts: (onStart, signal) => watchStarts({ ...survey, clock, log, random, reconnect }, onStart, signal),

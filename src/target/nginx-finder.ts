@@ -1,6 +1,6 @@
 import { toFailure } from "../certificate/index.ts";
 import type { Clock, FrontDoor } from "../ports/index.ts";
-import type { DeployTarget, Found, MissingTarget, TargetFinder } from "../reconcile/index.ts";
+import type { Target, Found, MissingTarget, TargetSource } from "../reconcile/index.ts";
 import { chooseAddress, urlHost, type Vantage } from "./docker/container-address.ts";
 import type { Container } from "./docker/container.ts";
 import { httpPort, PORT_LABEL, tlsPort, whyHttpsMayBeOff } from "./nginx-settings.ts";
@@ -18,7 +18,7 @@ export type FinderParts = SurveyParts & {
 };
 
 /** Finds the nginx containers of our own compose project: all replicas that run, by name, never another project's. */
-export function createNginxFinder(parts: FinderParts): TargetFinder {
+export function createNginxFinder(parts: FinderParts): TargetSource {
   return {
     find: async (signal) => {
       try {
@@ -54,7 +54,7 @@ type Surveyed = { readonly replicas: readonly Replica[]; readonly vantage: Vanta
 
 async function sortReplicas(parts: FinderParts, { replicas, vantage, signal }: Surveyed): Promise<Found> {
   const off: Found["off"][number][] = [];
-  const targets: DeployTarget[] = [];
+  const targets: Target[] = [];
   const down: Replica[] = [];
   const missing: MissingTarget[] = [];
   for (const replica of replicas) {

@@ -2,7 +2,7 @@ import { isWildcard, mapLimited, readLeaf, type Identifier } from "../certificat
 import type { Clock } from "../ports/index.ts";
 import {
   ConfigurationRejectedError,
-  type DeployTarget,
+  type Target,
   type ServedCertificate,
   type ServedFinding,
 } from "../reconcile/index.ts";
@@ -52,7 +52,7 @@ const HANDSHAKES_AT_ONCE = 4;
 const RELOAD_SETTLED_MS = 1000;
 
 /** Makes the target of one running nginx container; it is good for as long as that container runs. */
-export function createNginxTarget(parts: NginxTargetParts): DeployTarget {
+export function createNginxTarget(parts: NginxTargetParts): Required<Target> {
   const { replica, service, clock } = parts;
   const { name } = replica;
   let reloadedAt: Date | undefined;
@@ -60,14 +60,15 @@ export function createNginxTarget(parts: NginxTargetParts): DeployTarget {
 
   return {
     name,
-    observe: async (certificate, signal) => {
+    wants: () => true,
+    tlsCheck: async (certificate, signal) => {
       const finding = await look(parts, certificate, { configured, signal });
       const hasSettled = reloadedAt !== undefined && clock.now().getTime() - reloadedAt.getTime() >= RELOAD_SETTLED_MS;
       if (finding.kind === "served" || !hasSettled || configured !== undefined) return finding;
       configured = await readConfigured(parts, signal);
       return look(parts, certificate, { configured, signal });
     },
-    test: async (signal) => {
+    check: async (signal) => {
       const step = await run(parts, STEP_COMMAND, signal);
       if (step.exitCode !== 0 && !couldNotStart(step)) throw new CertificateStepError(name, service, outputOf(step));
       const test = await run(parts, TEST_COMMAND, signal);
@@ -75,12 +76,14 @@ export function createNginxTarget(parts: NginxTargetParts): DeployTarget {
         throw new TargetCommandMissingError(name, service, { argv: TEST_COMMAND, output: outputOf(test) });
       if (test.exitCode !== 0) throw new ConfigurationRejectedError(name, outputOf(test));
     },
-    // An exit code of 0 says that the master was signalled, no more: whether it took the certificate is seen by a look.
-    reload: async (signal) => {
+    // An exit code of 0 says that the master was signalled, no more: whether it took the certificate is seen by a TLS check.
+    apply: async (behind, signal) => {
+      if (behind.length === 0) return new Map();
       const reload = await run(parts, RELOAD_COMMAND, signal);
       if (reload.exitCode !== 0) throw new ReloadFailedError(name, service, outputOf(reload));
       reloadedAt = clock.now();
       configured = undefined;
+      return new Map();
     },
   };
 }

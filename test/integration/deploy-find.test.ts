@@ -57,13 +57,13 @@ describe("finding nginx in the compose project", () => {
   afterAll(() => Promise.all([project.remove(), foreign.remove()]));
 
   test("takes every running replica that has HTTPS, whatever its words, in the order of their numbers, and nothing else", async () => {
-    const { finder } = deployment({ project: project.name });
+    const { targets: source } = deployment({ project: project.name });
     const {
       targets,
       off,
       missing: [missing],
     } = await poll("nginx-6 listens", async () => {
-      const found = await finder.find(NEVER);
+      const found = await source.find(NEVER);
       return found.off.some(({ name }) => name === "nginx-6") ? undefined : found;
     });
     expect(targets.map(({ name }) => name)).toEqual(["nginx-1", "nginx-2", "nginx-6", "nginx-10"]);
@@ -88,7 +88,7 @@ describe("when nginx can't be had", () => {
       const {
         targets,
         missing: [missing],
-      } = await deployment({ project: project.name }).finder.find(NEVER);
+      } = await deployment({ project: project.name }).targets.find(NEVER);
       expect(targets).toEqual([]);
       expect(missing?.failure).toMatchObject({
         code: "TARGET_NOT_FOUND",
@@ -100,13 +100,13 @@ describe("when nginx can't be had", () => {
 
   test("says that it was created, has stopped or restarts, and how it ended", () =>
     withProject(async (project) => {
-      const { finder, front } = deployment({ project: project.name });
+      const { targets: source, front } = deployment({ project: project.name });
       await project.start({ isOnlyCreated: true });
       const stopped = await project.start({ number: 2, argv: ["sh", "-c", "exit 3"] });
       await docker("wait", stopped);
       const {
         missing: [missing],
-      } = await finder.find(NEVER);
+      } = await source.find(NEVER);
       expect(missing?.failure).toMatchObject({
         code: "TARGET_NOT_RUNNING",
         remedy: expect.stringContaining("docker compose up -d nginx"),
@@ -124,7 +124,7 @@ describe("when nginx can't be had", () => {
       const failure = await poll("it restarts", async () => {
         const {
           missing: [missing],
-        } = await deployment({ project: project.name }).finder.find(NEVER);
+        } = await deployment({ project: project.name }).targets.find(NEVER);
         return missing?.failure.message.includes("restarting") ? missing.failure : undefined;
       });
       expect(failure).toMatchObject({
@@ -134,7 +134,7 @@ describe("when nginx can't be had", () => {
       expect(failure.message).toContain("nginx-1 is restarting (exit code 1)");
       await docker("rm", "-f", id);
       await project.start({ argv: SLEEP, env: { NGINX_HTTPS_ENABLED: "false" } });
-      const off = await deployment({ project: project.name }).finder.find(NEVER);
+      const off = await deployment({ project: project.name }).targets.find(NEVER);
       expect(off).toEqual({
         targets: [],
         missing: [],
@@ -159,7 +159,7 @@ describe("our own container", () => {
       const {
         targets,
         missing: [missing],
-      } = await deployment({ traces }).finder.find(NEVER);
+      } = await deployment({ traces }).targets.find(NEVER);
       expect(missing).toBeUndefined();
       expect(targets.map(({ name }) => name)).toEqual(["nginx-1"]);
     }));
@@ -174,7 +174,7 @@ describe("our own container", () => {
       const {
         targets,
         missing: [missing],
-      } = await deployment({ traces }).finder.find(NEVER);
+      } = await deployment({ traces }).targets.find(NEVER);
       expect(targets).toEqual([]);
       expect(missing?.failure).toMatchObject({ code: "TARGET_UNREACHABLE" });
       expect(missing?.failure.message).toContain(`is in ${back}, nginx-1 in ${project.network}`);
@@ -197,14 +197,14 @@ describe("the label cert-sidecar.port", () => {
       await docker("commit", "-c", 'LABEL cert-sidecar.port="7443"', base, image);
       try {
         await project.start({ number: 2, image });
-        const { targets } = await deployment({ project: project.name }).finder.find(NEVER);
+        const { targets } = await deployment({ project: project.name }).targets.find(NEVER);
         const wanted = {
           lineage: "a.test",
           identifiers: [{ type: "dns", value: "a.test" }],
           fingerprint: "none",
         } as const;
         const findings = await poll("nginx-2 listens", async () => {
-          const all = await Promise.all(targets.map((target) => target.observe(wanted, NEVER)));
+          const all = await Promise.all(targets.map(async (target) => target.tlsCheck?.(wanted, NEVER)));
           return JSON.stringify(all[1]).includes("nothing listens") ? undefined : all;
         });
         expect(findings).toMatchObject([

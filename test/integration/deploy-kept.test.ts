@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createDeployment } from "../../src/target/index.ts";
 import { deployToTarget } from "../../src/reconcile/deploy/deploy.ts";
+import { DeployRound } from "../../src/reconcile/deploy/round.ts";
 import type { DeployReport } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { collectLog } from "../support/collected-log.ts";
@@ -71,14 +72,24 @@ async function deploy(): Promise<{ readonly reports: readonly DeployReport[]; re
   const {
     targets,
     missing: [missing],
-  } = await deployment.finder.find(NEVER);
+  } = await deployment.targets.find(NEVER);
   const [target] = targets;
   const [current] = (await tree.store.list()).map(({ current }) => current);
   if (!target || !current) throw new Error(`nothing to deploy: ${missing?.failure.message}`);
   const { leaf, version } = current;
   const { identifiers, fingerprint, validity } = leaf;
-  const versions = [{ lineage: "a.test", identifiers, fingerprint, validity, version, isNew: false }];
+  const pair = () => tree.store.pair("a.test", version);
+  const versions = [{ lineage: "a.test", identifiers, fingerprint, validity, version, isNew: false, pair }];
+  const round = new DeployRound();
   const parts = { ...common, store: tree.store, servedWithinMs: 3000, policy: { settingsDigest: "" } };
-  const reports = await deployToTarget(parts, { target, versions, isEager: true, settleMs: 0, log, signal: NEVER });
+  const reports = await deployToTarget(parts, {
+    target,
+    versions,
+    round,
+    isEager: true,
+    settleMs: 0,
+    log,
+    signal: NEVER,
+  });
   return { reports, events: log.lines.map(({ event }) => event) };
 }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { readLeaf } from "../../src/certificate/index.ts";
 import { createDeployment, type Deployment } from "../../src/target/index.ts";
-import { ConfigurationRejectedError, type DeployTarget, type ServedCertificate } from "../../src/reconcile/index.ts";
+import { ConfigurationRejectedError, type Target } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
+import { aVersion } from "../support/a-version.ts";
 import { engineUnderTest } from "../support/engine-address.ts";
 import {
   createHandMadeProject,
@@ -49,23 +49,18 @@ function deployment(timeouts: { readonly execMs?: number } = {}): Deployment {
   });
 }
 
-async function onlyTarget(timeouts: { readonly execMs?: number } = {}): Promise<DeployTarget> {
+async function onlyTarget(timeouts: { readonly execMs?: number } = {}): Promise<Target> {
   const {
     targets,
     missing: [missing],
-  } = await deployment(timeouts).finder.find(NEVER);
+  } = await deployment(timeouts).targets.find(NEVER);
   const [target] = targets;
   if (target === undefined) throw new Error(`no target: ${missing?.failure.message}`);
   return target;
 }
 
-function wanted(certificate: TestCertificate): ServedCertificate {
-  const { fingerprint, identifiers } = readLeaf(certificate.certificatePem);
-  return { lineage: "a.test", identifiers, fingerprint };
-}
-
-async function served(target: DeployTarget, certificate: TestCertificate): Promise<boolean> {
-  return (await target.observe(wanted(certificate), NEVER)).kind === "served";
+async function served(target: Target, certificate: TestCertificate): Promise<boolean> {
+  return (await target.tlsCheck?.(aVersion(certificate), NEVER))?.kind === "served";
 }
 
 describe("deploying to a real nginx", () => {
@@ -75,12 +70,12 @@ describe("deploying to a real nginx", () => {
     await poll("the first certificate is served", () => served(target, first));
     const startedAt = await docker("inspect", "-f", "{{.State.StartedAt}}", id);
     await project.write({ certificate: second });
-    expect(await target.observe(wanted(second), NEVER)).toMatchObject({
+    expect(await target.tlsCheck?.(aVersion(second), NEVER)).toMatchObject({
       kind: "not-served",
       message: expect.stringContaining("nginx-1 presents another certificate (a.test, issued by Test root"),
     });
-    await target.test(NEVER);
-    await target.reload(NEVER);
+    await target.check(NEVER);
+    await target.apply([aVersion(second)], NEVER);
     await poll("the second certificate is served", () => served(target, second));
     expect(await docker("inspect", "-f", "{{.State.StartedAt}}", id)).toBe(startedAt);
   });
@@ -90,7 +85,7 @@ describe("deploying to a real nginx", () => {
     const target = await onlyTarget();
     await poll("the first certificate is served", () => served(target, first));
     await project.write({ conf: nginxConf("no_such_directive on;") });
-    const failure = target.test(NEVER);
+    const failure = target.check(NEVER);
     await expect(failure).rejects.toBeInstanceOf(ConfigurationRejectedError);
     await expect(failure).rejects.toThrow(/nginx-1 refuses.*unknown directive "no_such_directive"/s);
     expect(await served(target, first)).toBe(true);
@@ -100,10 +95,10 @@ describe("deploying to a real nginx", () => {
     await project.start();
     const target = await onlyTarget();
     await poll("the first certificate is served", () => served(target, first));
-    await target.reload(NEVER);
+    await target.apply([aVersion(second)], NEVER);
     const finding = await poll("the path has been looked up", async () => {
-      const seen = await target.observe(wanted(second), NEVER);
-      return seen.kind === "not-served" && seen.message.includes("its configuration reads") ? seen : undefined;
+      const seen = await target.tlsCheck?.(aVersion(second), NEVER);
+      return seen?.kind === "not-served" && seen.message.includes("its configuration reads") ? seen : undefined;
     });
     expect(finding.message).toMatch(/reads \/etc\/nginx\/leaf\.pem, not \/etc\/letsencrypt\/live\/a\.test\/$/);
     expect(finding.remedy).toContain("docker compose up -d --force-recreate nginx");
@@ -120,10 +115,10 @@ describe("deploying to a real nginx", () => {
       "-c",
       `mkdir -p ${step.replace(/\/[^/]*$/, "")} && echo 'echo ran >> /tmp/step' > ${step}`,
     );
-    await target.test(NEVER);
+    await target.check(NEVER);
     expect(await docker("exec", id, "cat", "/tmp/step")).toBe("ran");
     await docker("exec", id, "sh", "-c", `echo 'echo the list is broken >&2; exit 127' > ${step}`);
-    const failure = target.test(NEVER);
+    const failure = target.check(NEVER);
     await expect(failure).rejects.toMatchObject({ code: "TARGET_CERTIFICATE_STEP_FAILED" });
     await expect(failure).rejects.toThrow(/certificate step in nginx-1 failed.*the list is broken/s);
   });
@@ -131,12 +126,12 @@ describe("deploying to a real nginx", () => {
   test("a reload without a running nginx is a failure, not a silent success", async () => {
     await project.start({ argv: SLEEP });
     const target = await onlyTarget();
-    await expect(target.reload(NEVER)).rejects.toMatchObject({ code: "TARGET_RELOAD_FAILED" });
+    await expect(target.apply([aVersion(second)], NEVER)).rejects.toMatchObject({ code: "TARGET_RELOAD_FAILED" });
   });
 
   test("a container without the nginx command is no refused configuration", async () => {
     await project.start({ argv: SLEEP, env: { PATH: "/bin" } });
-    const failure = (await onlyTarget()).test(NEVER);
+    const failure = (await onlyTarget()).check(NEVER);
     await expect(failure).rejects.toMatchObject({ code: "TARGET_COMMAND_MISSING" });
     await expect(failure).rejects.toThrow(/could not start "nginx -t" in nginx-1: .*nginx/s);
   });
@@ -153,7 +148,7 @@ describe("a command that does not end", () => {
   test("is given up after its time", async () => {
     await plant(await project.start(hang));
     const target = await onlyTarget({ execMs: 500 });
-    await expect(target.test(NEVER)).rejects.toMatchObject({ code: "TARGET_COMMAND_TIMED_OUT" });
+    await expect(target.check(NEVER)).rejects.toMatchObject({ code: "TARGET_COMMAND_TIMED_OUT" });
   });
 
   test("is given up when aborted, though it goes on there, with the signal's reason", async () => {
@@ -162,7 +157,7 @@ describe("a command that does not end", () => {
     const target = await onlyTarget();
     const controller = new AbortController();
     const reason = new Error("stopping");
-    const ended = target.test(controller.signal).catch((thrown: unknown) => thrown);
+    const ended = target.check(controller.signal).catch((thrown: unknown) => thrown);
     await poll("the command runs", () => isHanging(id));
     controller.abort(reason);
     expect(await ended).toBe(reason);
@@ -173,14 +168,14 @@ describe("a command that does not end", () => {
     const id = await project.start(hang);
     await plant(id);
     const target = await onlyTarget();
-    const ended = target.test(NEVER).catch((thrown: unknown) => thrown);
+    const ended = target.check(NEVER).catch((thrown: unknown) => thrown);
     await poll("the command runs", () => isHanging(id));
     await docker("kill", id);
     expect(await ended).toMatchObject({ code: "TARGET_COMMAND_KILLED" });
     await poll("it has stopped", async () => (await docker("inspect", "-f", "{{.State.Status}}", id)) === "exited");
-    await expect(target.test(NEVER)).rejects.toMatchObject({ code: "TARGET_NOT_RUNNING" });
+    await expect(target.check(NEVER)).rejects.toMatchObject({ code: "TARGET_NOT_RUNNING" });
     await docker("rm", "-f", id);
-    await expect(target.reload(NEVER)).rejects.toMatchObject({ code: "TARGET_NOT_RUNNING" });
+    await expect(target.apply([aVersion(second)], NEVER)).rejects.toMatchObject({ code: "TARGET_NOT_RUNNING" });
   });
 
   async function isHanging(id: string): Promise<boolean> {

@@ -11,7 +11,7 @@ import {
   type ReconcileParts,
   type RunRequest,
   type RunReport,
-  type TargetFinder,
+  type TargetSource,
 } from "../../src/reconcile/index.ts";
 import { createAccountStore, createLineageStore } from "../../src/store/index.ts";
 import { syncFiles } from "../support/sync-files.ts";
@@ -25,7 +25,7 @@ export type SidecarParts = {
   readonly policy: Policy;
   readonly random: () => number;
   readonly solver: ChallengeSolver;
-  readonly finder: TargetFinder;
+  readonly targets: TargetSource;
   readonly log: Log;
   readonly openLine: (owner: Mortal) => HttpExchange;
   /** Called before each call on the disk; what it throws is the call's result. */
@@ -57,7 +57,7 @@ export class SidecarProcess implements Mortal {
     this.#reconcileParts = {
       ca: this.#authority(clock, createAccountStore({ root, fs })),
       store: createLineageStore({ root, challenges: CONFS, log, fs }),
-      finder: parts.finder,
+      targets: parts.targets,
       storage: { inspect: async () => ({ kind: "lasting" }) },
       clock,
       random: parts.random,

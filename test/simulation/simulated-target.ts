@@ -1,10 +1,10 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { DeployTarget, Found } from "../../src/reconcile/index.ts";
+import type { Found, ServedCertificate, Target } from "../../src/reconcile/index.ts";
 
 /** A server in miniature: it serves what `live/` showed at its last reload. */
-export class SimulatedTarget implements DeployTarget {
+export class SimulatedTarget implements Target {
   readonly name = "nginx-1";
   reloads = 0;
   readonly #root: string;
@@ -16,18 +16,23 @@ export class SimulatedTarget implements DeployTarget {
 
   find = async (): Promise<Found> => ({ targets: [this], missing: [], off: [] });
 
-  async observe({ lineage, fingerprint }: Parameters<DeployTarget["observe"]>[0]) {
+  async tlsCheck({ lineage, fingerprint }: ServedCertificate) {
     if (this.#served.get(lineage) === fingerprint) return { kind: "served" } as const;
     return { kind: "not-served", message: "another one", remedy: "Look." } as const;
   }
 
-  async test(): Promise<void> {
+  wants = () => true;
+
+  async check(): Promise<void> {
     this.#read();
   }
 
-  async reload(): Promise<void> {
-    this.reloads += 1;
-    for (const [lineage, fingerprint] of this.#read()) this.#served.set(lineage, fingerprint);
+  async apply(behind: readonly ServedCertificate[]) {
+    if (behind.length > 0) {
+      this.reloads += 1;
+      for (const [lineage, fingerprint] of this.#read()) this.#served.set(lineage, fingerprint);
+    }
+    return new Map();
   }
 
   /** The fingerprint of what it serves for a lineage. */

@@ -203,7 +203,7 @@ export class SimulatedWorld {
       policy: policyOf(this.#names, hasFallback),
       random: createDraws(seed, `process ${this.#starts}`).next,
       solver: this.#proofs,
-      finder: this.#target,
+      targets: this.#target,
       log: timelineLog(this.#timeline, (event, fields) => this.#orders.hear(event, fields)),
       openLine: (owner) => openLine(this.#line, owner),
       onDisk: (owner, call) => this.#onDisk(owner, call),

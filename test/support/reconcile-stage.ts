@@ -14,6 +14,7 @@ import {
   type RunRequest,
   type RunReport,
   type StorageFinding,
+  type Target,
 } from "../../src/reconcile/index.ts";
 import { createLineageStore } from "../../src/store/index.ts";
 import { aPolicy } from "./a-policy.ts";
@@ -48,7 +49,7 @@ export class ReconcileStage {
   readonly ca: TestAuthority;
   readonly nginx: TestTarget;
   readonly log = collectLog();
-  targets: TestTarget[];
+  targets: Target[];
   missing: MissingTarget[] = [];
   policy: Policy;
   storage: StorageFinding = { kind: "lasting" };
@@ -58,6 +59,7 @@ export class ReconcileStage {
   onDisk: (call: string) => void = () => undefined;
   #nowMs = Date.parse("2026-06-01T00:00:00Z");
   readonly #random: () => number;
+  #sleepers: { readonly atMs: number; readonly wake: () => void }[] = [];
 
   constructor(root: string, { domains = "a.test", lifeMs = 90 * DAY, random = () => 0.5 }: StageOptions) {
     this.root = root;
@@ -89,21 +91,40 @@ export class ReconcileStage {
   /** The parts of a process that has just started: nothing is remembered but what is on disk. */
   parts(): ReconcileParts {
     const fs = steppedFiles((_, call) => this.onDisk(call));
-    const sleep = async (ms: number, signal: AbortSignal) => {
-      signal.throwIfAborted();
-      this.pass(Math.max(0, ms));
-    };
     return {
       ca: this.ca,
       store: createLineageStore({ root: this.root, challenges: CONFS, log: this.log, fs }),
-      finder: { find: async () => ({ targets: this.targets, missing: this.missing, off: [] }) },
-      clock: { now: () => this.now(), sleep },
+      targets: { find: async () => ({ targets: this.targets, missing: this.missing, off: [] }) },
+      clock: { now: () => this.now(), sleep: (ms, signal) => this.sleep(ms, signal) },
       random: this.#random,
       policy: this.policy,
       storage: { inspect: async () => this.storage },
       mayAct: async () => this.isHolder,
       servedWithinMs: 5000,
     };
+  }
+
+  /** Resolves when so much time has passed. All who sleep do so at once: when nothing else goes on, time passes to the next waking. */
+  sleep(ms: number, signal = new AbortController().signal): Promise<void> {
+    signal.throwIfAborted();
+    const sleeper = Promise.withResolvers<void>();
+    const atMs = this.#nowMs + Math.max(0, ms);
+    const mine = { atMs, wake: sleeper.resolve };
+    this.#sleepers.push(mine);
+    signal.addEventListener("abort", () => {
+      this.#sleepers = this.#sleepers.filter((one) => one !== mine);
+      sleeper.reject(signal.reason);
+    });
+    setImmediate(() => this.#wakeNext());
+    return sleeper.promise;
+  }
+
+  #wakeNext(): void {
+    const [next] = this.#sleepers.toSorted((a, b) => a.atMs - b.atMs);
+    if (!next) return;
+    this.#sleepers = this.#sleepers.filter((one) => one !== next);
+    this.#nowMs = Math.max(this.#nowMs, next.atMs);
+    next.wake();
   }
 
   /** One run by the schedule, in a process that has just started. */

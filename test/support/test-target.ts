@@ -1,21 +1,23 @@
 import { X509Certificate } from "node:crypto";
-import { readFile, readlink } from "node:fs/promises";
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigurationRejectedError, type DeployTarget } from "../../src/reconcile/index.ts";
+import { ConfigurationRejectedError, type ServedCertificate, type Target } from "../../src/reconcile/index.ts";
 
 /** What a server has taken, or is asked to take, into its configuration: a line per name, first come first served. */
 type Configuration = ReadonlyMap<string, { readonly lineage: string; readonly fingerprint: string; version: number }>;
 
 /** An nginx in miniature: what it serves is what the list and `live/` showed at its last reload. */
-export class TestTarget implements DeployTarget {
+export class TestTarget implements Target {
   readonly name: string;
   reloads = 0;
-  tests = 0;
+  checks = 0;
+  /** Whether it has to do with a lineage. */
+  wants: (lineage: string) => boolean = () => true;
   /** Whether its test refuses a version of a lineage. */
   refuses: (lineage: string, version: number) => boolean = () => false;
-  /** Called before its test and its reload; what it throws is their result. */
-  before: (doing: "test" | "reload") => void = () => undefined;
-  /** Whether a look finds nothing of what it serves: it is starting, or workers of before answer. */
+  /** Called before its configuration test and its reload; what it throws is their result. */
+  before: (doing: "check" | "apply") => Promise<void> | void = () => undefined;
+  /** Whether a TLS check finds nothing of what it serves: it is starting, or workers of before answer. */
   hides: () => boolean = () => false;
   #serves: Configuration = new Map();
   readonly #root: string;
@@ -30,37 +32,47 @@ export class TestTarget implements DeployTarget {
     return [...this.#serves].map(([name, { lineage, version }]) => `${name}=${lineage}/${version}`).sort();
   }
 
-  async observe({ identifiers, fingerprint }: Parameters<DeployTarget["observe"]>[0]) {
+  async tlsCheck({ identifiers, fingerprint }: ServedCertificate) {
     const other = identifiers.find(({ value }) => this.#serves.get(value)?.fingerprint !== fingerprint);
     if (!this.hides() && !other) return { kind: "served" } as const;
     const name = other?.value ?? "all its names";
     return { kind: "not-served", message: `another one for ${name}`, remedy: "Look." } as const;
   }
 
-  async test(): Promise<void> {
-    this.tests += 1;
-    this.before("test");
-    for (const { lineage, version } of (await this.#read()).values()) {
+  async check(signal?: AbortSignal): Promise<void> {
+    this.checks += 1;
+    await this.before("check");
+    signal?.throwIfAborted();
+    for (const { lineage, version } of this.#read().values()) {
       if (this.refuses(lineage, version)) throw new ConfigurationRejectedError(this.name, `emerg: ${lineage}`);
     }
   }
 
-  async reload(): Promise<void> {
-    this.before("reload");
-    this.reloads += 1;
-    this.#serves = await this.#read();
+  async apply(behind: readonly ServedCertificate[], signal?: AbortSignal) {
+    await this.before("apply");
+    signal?.throwIfAborted();
+    if (behind.length > 0) {
+      this.reloads += 1;
+      this.restart();
+    }
+    return new Map();
   }
 
-  async #read(): Promise<Configuration> {
-    const list = await readFile(join(this.#root, "sidecar", "certificates"), "utf8").catch(() => "");
+  /** It takes what is there, as at its start. */
+  restart(): void {
+    this.#serves = this.#read();
+  }
+
+  // At once, so that the clock of a test that jumps knows when nothing else goes on.
+  #read(): Configuration {
+    const list = join(this.#root, "sidecar", "certificates");
     const serves = new Map<string, { lineage: string; fingerprint: string; version: number }>();
-    for (const line of list.split("\n").filter(Boolean)) {
+    for (const line of existsSync(list) ? readFileSync(list, "utf8").split("\n").filter(Boolean) : []) {
       const [lineage = "", ...names] = line.split(" ");
       const live = join(this.#root, "live", lineage);
-      const pem = await readFile(join(live, "fullchain.pem"), "utf8").catch(() => undefined);
-      if (pem === undefined) continue;
-      const version = Number(/(\d+)\.pem$/.exec(await readlink(join(live, "cert.pem")))?.[1]);
-      const { fingerprint256: fingerprint } = new X509Certificate(pem);
+      if (!existsSync(join(live, "fullchain.pem"))) continue;
+      const version = Number(/(\d+)\.pem$/.exec(readlinkSync(join(live, "cert.pem")))?.[1]);
+      const { fingerprint256: fingerprint } = new X509Certificate(readFileSync(join(live, "fullchain.pem")));
       for (const name of names) if (!serves.has(name)) serves.set(name, { lineage, fingerprint, version });
     }
     return serves;

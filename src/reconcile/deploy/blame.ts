@@ -1,29 +1,30 @@
 import { toFailure } from "../../certificate/index.ts";
-import type { DeployableVersion, DeployParts, DeployTask } from "./context.ts";
+import type { DeployContext, DeployParts } from "./context.ts";
+import type { Version } from "./target.ts";
 import { ConfigurationRejectedError } from "../errors.ts";
 import type { LineageVersion } from "../lineage-store.ts";
 
-type Suspect = { readonly version: DeployableVersion; readonly previous: LineageVersion };
+type Suspect = { readonly version: Version; readonly previous: LineageVersion };
 
 /**
  * Finds out which of our new versions make a target's configuration test fail, by the same test against the versions
- * before. Afterwards the guilty ones are put back to the version before, and all others are shown as they were; none is
+ * before. Call it while no other target reads the files. Afterwards the guilty ones are put back to the version before, and all others are shown as they were; none is
  * guilty when the test fails for a foreign reason. Dying in the middle leaves a valid pair shown, old or new.
  */
 export async function findGuilty(
   parts: DeployParts,
-  task: DeployTask,
-  behind: readonly DeployableVersion[],
-): Promise<readonly DeployableVersion[]> {
+  context: DeployContext,
+  behind: readonly Version[],
+): Promise<readonly Version[]> {
   const suspects: Suspect[] = [];
-  for (const version of behind) suspects.push(...(await toSuspect(parts, task, version)));
+  for (const version of behind) suspects.push(...(await toSuspect(parts, context, version)));
   try {
     for (const { version, previous } of suspects) await parts.store.show(version.lineage, previous.version);
-    const isOurs = suspects.length > 0 && (await passes(task));
-    const guilty: DeployableVersion[] = [];
+    const isOurs = suspects.length > 0 && (await passes(context));
+    const guilty: Version[] = [];
     for (const { version, previous } of suspects) {
       await parts.store.show(version.lineage, version.version);
-      if (!isOurs || (await passes(task))) continue;
+      if (!isOurs || (await passes(context))) continue;
       await parts.store.show(version.lineage, previous.version);
       guilty.push(version);
     }
@@ -37,19 +38,21 @@ export async function findGuilty(
 
 // A version that the target has served before can't be why it refuses its configuration now. Nor may one be put back of which
 // the disk gives nothing: it would be ordered again, and the others wait.
-async function toSuspect(parts: DeployParts, task: DeployTask, version: DeployableVersion): Promise<Suspect[]> {
+async function toSuspect(parts: DeployParts, context: DeployContext, version: Version): Promise<Suspect[]> {
   const { lineage, fingerprint } = version;
   try {
-    const state = await parts.store.loadState(lineage);
-    const { servedFingerprint } = state.deploy[task.target.name] ?? {};
-    const previous =
-      servedFingerprint === fingerprint ? undefined : await findBefore(parts, version, servedFingerprint);
-    if (!previous) return [];
-    // A death from here on may leave the one before shown: the next run shows this one again.
-    await parts.store.saveState(lineage, { ...state, issue: { ...state.issue, putBack: fingerprint } });
-    return [{ version, previous }];
+    return await context.round.remembering(lineage, async () => {
+      const state = await parts.store.loadState(lineage);
+      const { servedFingerprint } = state.deploy[context.target.name] ?? {};
+      if (servedFingerprint === fingerprint) return [];
+      const previous = await findBefore(parts, version, servedFingerprint);
+      if (!previous) return [];
+      // A death from here on may leave the one before shown: the next run shows this one again.
+      await parts.store.saveState(lineage, { ...state, issue: { ...state.issue, putBack: fingerprint } });
+      return [{ version, previous }];
+    });
   } catch (thrown) {
-    task.log.error("lineage.failed", { lineage, ...toFailure(thrown) });
+    context.log.error("lineage.failed", { lineage, ...toFailure(thrown) });
     return [];
   }
 }
@@ -57,7 +60,7 @@ async function toSuspect(parts: DeployParts, task: DeployTask, version: Deployab
 // The version just below may be one that was refused as well: the one that the target has served is sure to pass.
 async function findBefore(
   { store }: DeployParts,
-  { lineage, version }: DeployableVersion,
+  { lineage, version }: Version,
   servedFingerprint: string | undefined,
 ): Promise<LineageVersion | undefined> {
   const newest = await store.previousVersion(lineage, version);
@@ -67,9 +70,9 @@ async function findBefore(
   return newest;
 }
 
-async function passes({ target, signal }: DeployTask): Promise<boolean> {
+async function passes({ target, signal }: DeployContext): Promise<boolean> {
   try {
-    await target.test(signal);
+    await target.check(signal);
     return true;
   } catch (thrown) {
     if (thrown instanceof ConfigurationRejectedError) return false;

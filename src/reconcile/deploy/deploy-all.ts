@@ -1,10 +1,11 @@
-import { identifierKey, toFailure } from "../../certificate/index.ts";
+import { mapLimited, toFailure } from "../../certificate/index.ts";
 import type { Log } from "../../ports/index.ts";
 import { deployToTarget } from "./deploy.ts";
-import type { DeployableVersion } from "./context.ts";
-import type { DeployTarget, Found } from "./target.ts";
+import { DeployRound } from "./round.ts";
+import type { DeployContext } from "./context.ts";
+import type { Found, Version } from "./target.ts";
 import type { DesiredCertificate } from "../issue/desired.ts";
-import { assignNames } from "./owners.ts";
+import { versionsToServe } from "./owners.ts";
 import type { ReconcileParts, Run } from "../run.ts";
 import type { CertificateReport, DeployReport, RunReport } from "../run-report.ts";
 
@@ -27,44 +28,40 @@ export type Outcome = {
 export const NOTHING_TO_DEPLOY: Deployed = { deploys: [], targetsOff: [] };
 
 /**
- * Makes each target that can be found serve what is on disk, one target after the other. One target never stops the
- * others. Never throws, except the signal's reason.
+ * Makes each target that can be found serve what is on disk, all of them side by side. One target never stops the others.
+ * Never throws, except the signal's reason.
  */
 export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcome): Promise<Deployed> {
-  const versions = deployableVersions(outcome);
+  const reports = new Map(outcome.certificates.map((report) => [report.lineage, report]));
+  const isNew = (lineage: string) => isNewVersion(reports.get(lineage));
+  const versions = versionsToServe(parts.store, outcome.settled, isNew).filter(({ lineage }) => reports.has(lineage));
   if (versions.length === 0) return NOTHING_TO_DEPLOY;
-  const found = await parts.finder.find(run.signal);
+  const found = await parts.targets.find(run.signal);
   tellFound(found, versions, run.log);
-  const deploys: DeployReport[] = [];
-  for (const target of found.targets) {
-    // What one target has refused has been put back: the others have nothing new to serve.
-    const isPutBack = ({ lineage }: DeployableVersion) =>
-      deploys.some((one) => one.lineage === lineage && isRejection(one));
-    const shown = versions.filter((version) => !isPutBack(version));
-    deploys.push(...(await deployTo(parts, run, { target, versions: shown })));
-  }
-  return { deploys, missing: found.missing, targetsOff: found.off };
+  const round = new DeployRound();
+  const deploys = await mapLimited(found.targets, found.targets.length, (target) => {
+    const wanted = versions.filter(({ lineage }) => target.wants(lineage));
+    return deployTo(parts, run, { target, round, versions: wanted });
+  });
+  return { deploys: deploys.flat(), missing: found.missing, targetsOff: found.off };
 }
 
-function isRejection({ failure }: DeployReport): boolean {
-  return failure?.code === "TARGET_CERTIFICATE_REJECTED";
-}
-
-function tellFound(found: Found, versions: readonly DeployableVersion[], log: Log): void {
+function tellFound(found: Found, versions: readonly Version[], log: Log): void {
   const lineages = versions.map(({ lineage }) => lineage);
   for (const { failure } of found.missing) log.warn("deploy.postponed", { ...failure, lineages });
   for (const { name, reason } of found.off) log.debug("target.skipped", { target: name, reason });
 }
 
-type OneTarget = { readonly target: DeployTarget; readonly versions: readonly DeployableVersion[] };
+type OneTarget = Pick<DeployContext, "target" | "round" | "versions">;
 
-async function deployTo(parts: ReconcileParts, run: Run, { target, versions }: OneTarget): Promise<DeployReport[]> {
+async function deployTo(parts: ReconcileParts, run: Run, one: OneTarget): Promise<DeployReport[]> {
+  const { target, versions } = one;
   const { request, log, signal } = run;
   const isStarting = request.trigger === "target-started" || request.trigger === "start";
   const isEager = isStarting || request.trigger === "command" || request.trigger === "signal";
   const settleMs = isStarting ? STARTING_TARGET_MS : 0;
   try {
-    return await deployToTarget(parts, { target, versions, isEager, settleMs, log, signal });
+    return await deployToTarget(parts, { ...one, isEager, settleMs, log, signal });
   } catch (thrown) {
     signal.throwIfAborted();
     const failure = toFailure(thrown);
@@ -75,21 +72,6 @@ async function deployTo(parts: ReconcileParts, run: Run, { target, versions }: O
 }
 
 /** Whether a run has put this version on disk. */
-export function isNewVersion({ outcome }: CertificateReport): boolean {
-  return outcome === "issued" || outcome === "renewed";
-}
-
-// A target is asked for the names that are a lineage's own; one without any is kept for whoever else reads it.
-function deployableVersions({ settled, certificates }: Outcome): DeployableVersion[] {
-  const reports = new Map(certificates.map((report) => [report.lineage, report]));
-  const owned = new Map(assignNames(settled).map(({ lineage, identifiers }) => [lineage, identifiers]));
-  return settled.flatMap(({ lineage, current }): DeployableVersion[] => {
-    const report = reports.get(lineage);
-    if (!report || !current) return [];
-    const { fingerprint, validity, identifiers: covered } = current.leaf;
-    const names = new Set(owned.get(lineage)?.map(identifierKey));
-    const identifiers = covered.filter((identifier) => names.has(identifierKey(identifier)));
-    if (identifiers.length === 0) return [];
-    return [{ lineage, identifiers, version: current.version, fingerprint, validity, isNew: isNewVersion(report) }];
-  });
+export function isNewVersion(report: CertificateReport | undefined): boolean {
+  return report?.outcome === "issued" || report?.outcome === "renewed";
 }

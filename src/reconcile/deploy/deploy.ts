@@ -1,141 +1,180 @@
-import { toFailure } from "../../certificate/index.ts";
+import { mapLimited, toFailure } from "../../certificate/index.ts";
 import { findGuilty } from "./blame.ts";
-import { heldReport, recordDeployFailure, recordRejection, recordServed } from "./memory.ts";
-import type { DeployableVersion, DeployParts, DeployTask } from "./context.ts";
-import type { ServedFinding } from "./target.ts";
+import { findServed, recordDeployFailure, recordRejection, recordServed, waitingReport } from "./memory.ts";
+import type { DeployContext, DeployParts } from "./context.ts";
+import type { ServedFinding, Version } from "./target.ts";
 import { ConfigurationRejectedError, NotServedError } from "../errors.ts";
 import type { DeployReport } from "../run-report.ts";
 
-const SECOND_LOOK_MS = 50;
-const SECOND_LOOK_WITHIN_MS = 1000;
+const VERSIONS_AT_ONCE = 4;
+const SECOND_CHECK_MS = 50;
+const SECOND_CHECK_WITHIN_MS = 1000;
 
 /**
- * Makes one target serve the versions on disk: looks first; then tests, reloads once for all of them, and looks until each
- * is served. A version that makes the target's test fail is put back to the one before. Never throws, except the signal's reason.
+ * Makes one target serve the versions on disk: checks what it serves; then tests its configuration, applies once for all that
+ * are behind, and checks until each is served. A version that makes the test fail is put back to the one before. Never throws,
+ * except the signal's reason.
  */
-export async function deployToTarget(parts: DeployParts, task: DeployTask): Promise<DeployReport[]> {
-  const { versions } = task;
-  const behind: DeployableVersion[] = [];
-  const reports: DeployReport[] = [];
-  for (const version of versions) {
-    const finding = await observeUntil(parts, task, version, version.isNew ? 0 : task.settleMs);
-    const held = finding.kind === "served" ? undefined : await heldReport(parts, task, version);
-    if (finding.kind === "served") reports.push(await recordServed(parts, task, version, "served"));
-    else if (held) reports.push(held);
-    else behind.push(version);
-  }
-  if (behind.length === 0) return reports;
-  return [...reports, ...(await bringUpToDate(parts, task, behind))];
+export async function deployToTarget(parts: DeployParts, context: DeployContext): Promise<DeployReport[]> {
+  const { versions, settleMs } = context;
+  const settledAtMs = parts.clock.now().getTime() + settleMs;
+  const reports = await mapLimited(versions, VERSIONS_AT_ONCE, async (version) => {
+    const withinMs = version.isNew ? 0 : Math.min(settleMs, settledAtMs - parts.clock.now().getTime());
+    const finding = await checkUntilServed(parts, context, version, withinMs);
+    if (finding.kind === "served") return recordServed(parts, context, version, "served");
+    return waitingReport(parts, context, version);
+  });
+  const behind = versions.filter((_, index) => reports[index] === undefined);
+  return [...reports.filter((report) => report !== undefined), ...(await bringUpToDate(parts, context, behind))];
 }
 
+// What another target has refused meanwhile has been put back: there is nothing new to serve then.
 async function bringUpToDate(
   parts: DeployParts,
-  task: DeployTask,
-  behind: readonly DeployableVersion[],
+  context: DeployContext,
+  asked: readonly Version[],
 ): Promise<DeployReport[]> {
-  const { target, log, signal } = task;
+  const { round, signal } = context;
+  const behind = asked.filter((version) => !round.isRefused(version));
+  if (behind.length === 0) return [];
   try {
-    await target.test(signal);
-    log.debug("configuration.tested", { target: target.name });
+    const { isPassed, reports, left } = await round.judging(() => judge(parts, context, behind));
+    if (!isPassed) return [...reports, ...(await bringUpToDate(parts, context, left))];
+    await round.verdicts(parts.clock, signal);
   } catch (thrown) {
     signal.throwIfAborted();
-    if (thrown instanceof ConfigurationRejectedError)
-      return dealWithRejection(parts, task, { behind, rejection: thrown });
-    return recordFailures(parts, task, behind, thrown);
+    return recordFailures(parts, context, behind, thrown);
   }
-  return reloadAndVerify(parts, task, behind);
+  return applyAndCheck(parts, context, behind);
+}
+
+/** What a target says of its configuration: it is taken; or what that means for some, and which are left to be tried again. */
+type Verdict = {
+  readonly isPassed: boolean;
+  readonly reports: readonly DeployReport[];
+  readonly left: readonly Version[];
+};
+
+async function judge(parts: DeployParts, context: DeployContext, behind: readonly Version[]): Promise<Verdict> {
+  const { target, round, log, signal } = context;
+  try {
+    await round.reading(() => target.check(signal));
+    log.debug("configuration.tested", { target: target.name });
+    return { isPassed: true, reports: [], left: behind };
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigurationRejectedError)) throw thrown;
+    return round.moving(() => dealWithRejection(parts, context, behind, thrown));
+  }
+}
+
+async function dealWithRejection(
+  parts: DeployParts,
+  context: DeployContext,
+  behind: readonly Version[],
+  rejection: ConfigurationRejectedError,
+): Promise<Verdict> {
+  const { target, round, log } = context;
+  // Another target has had its say while this one waited for its turn: what it refused may be all that is wrong.
+  if (behind.some(round.isRefused)) return { isPassed: false, reports: [], left: behind };
+  const guilty = await findGuilty(parts, context, behind);
+  const lineages = guilty.map(({ lineage }) => lineage);
+  log.error("configuration.rejected", { target: target.name, ...toFailure(rejection), lineages });
+  if (guilty.length === 0)
+    return { isPassed: false, reports: await recordFailures(parts, context, behind, rejection), left: [] };
+  lineages.forEach((lineage) => round.refuse(lineage));
+  const reports: DeployReport[] = [];
+  for (const version of guilty) reports.push(await recordRejection(parts, context, version, rejection));
+  return { isPassed: false, reports, left: behind };
 }
 
 // A second time for what the server keeps an older text of: it goes on with what it had read when time and inode of a file
 // are the same, as after a copy over it.
-async function reloadAndVerify(parts: DeployParts, task: DeployTask, behind: readonly DeployableVersion[]) {
-  const { target, log, signal } = task;
-  const reports: DeployReport[] = [];
-  let left = behind;
+async function applyAndCheck(
+  parts: DeployParts,
+  context: DeployContext,
+  behind: readonly Version[],
+  isRepaired = false,
+): Promise<DeployReport[]> {
+  const { target, round, log, signal } = context;
+  let failures: Awaited<ReturnType<typeof target.apply>> | undefined;
   try {
-    for (const isRepaired of [false, true]) {
-      await target.reload(signal);
-      log.info("target.reloaded", { target: target.name, lineages: left.map(({ lineage }) => lineage) });
-      const kept: DeployableVersion[] = [];
-      const verified = left.map(async (version): Promise<DeployReport[]> => {
-        const finding = await verify(parts, task, version);
-        if (finding.kind === "served") return [await recordServed(parts, task, version, "deployed")];
-        if (!finding.isKept || isRepaired)
-          return recordFailures(parts, task, [version], new NotServedError(version.lineage, finding));
-        kept.push(version);
-        return [];
-      });
-      reports.push(...(await Promise.all(verified)).flat());
-      left = kept;
-      if (left.length === 0) break;
-      for (const version of left) await renewTimes(parts, task, version);
-    }
-    return reports;
+    failures = await round.reading(async () =>
+      behind.some(round.isRefused) ? undefined : target.apply(behind, signal),
+    );
   } catch (thrown) {
     signal.throwIfAborted();
-    return [...reports, ...(await recordFailures(parts, task, left, thrown))];
+    return recordFailures(parts, context, behind, thrown);
   }
+  if (!failures) return bringUpToDate(parts, context, behind);
+  log.info("target.reloaded", { target: target.name, lineages: behind.map(({ lineage }) => lineage) });
+  const kept: Version[] = [];
+  const checked = behind.map(async (version): Promise<DeployReport[]> => {
+    const failure = failures.get(version.lineage);
+    if (failure) return recordFailures(parts, context, [version], failure);
+    const finding = await checkTwice(parts, context, version);
+    if (finding.kind === "served") return [await recordServed(parts, context, version, "deployed")];
+    if (!finding.isKept || isRepaired)
+      return recordFailures(parts, context, [version], new NotServedError(version.lineage, finding));
+    kept.push(version);
+    return [];
+  });
+  const reports = (await Promise.all(checked)).flat();
+  return kept.length === 0 ? reports : [...reports, ...(await repair(parts, context, kept))];
 }
 
-async function renewTimes({ store, clock }: DeployParts, task: DeployTask, { lineage, version }: DeployableVersion) {
-  await store.touch(lineage, version, clock.now());
-  const did = `gave its files a new time, as ${task.target.name} went on with what had been in them before`;
-  task.log.warn("lineage.repaired", { lineage, did });
+async function repair(parts: DeployParts, context: DeployContext, kept: readonly Version[]): Promise<DeployReport[]> {
+  const { target, log, signal } = context;
+  try {
+    for (const { lineage, version } of kept) {
+      await parts.store.touch(lineage, version, parts.clock.now());
+      const did = `gave its files a new time, as ${target.name} went on with what had been in them before`;
+      log.warn("lineage.repaired", { lineage, did });
+    }
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return recordFailures(parts, context, kept, thrown);
+  }
+  return applyAndCheck(parts, context, kept, true);
 }
 
 // A graceful reload takes some milliseconds: new workers first, then the old ones stop accepting. In between both answer,
-// so a second look has the last word.
-async function verify(parts: DeployParts, task: DeployTask, version: DeployableVersion): Promise<ServedFinding> {
-  const first = await observeUntil(parts, task, version, parts.servedWithinMs);
-  if (first.kind === "served") await parts.clock.sleep(SECOND_LOOK_MS, task.signal);
-  return observeUntil(parts, task, version, SECOND_LOOK_WITHIN_MS);
+// so a second check has the last word.
+async function checkTwice(parts: DeployParts, context: DeployContext, version: Version): Promise<ServedFinding> {
+  const { target, signal } = context;
+  if (!target.tlsCheck) return { kind: "served" };
+  const first = await checkUntilServed(parts, context, version, parts.servedWithinMs);
+  if (first.kind === "served") await parts.clock.sleep(SECOND_CHECK_MS, signal);
+  return checkUntilServed(parts, context, version, SECOND_CHECK_WITHIN_MS);
 }
 
-/** Looks until the version is served or `withinMs` have passed; at least once. */
-async function observeUntil(
-  parts: DeployParts,
-  { target, signal }: DeployTask,
-  version: DeployableVersion,
+/** Checks until the version is served or `withinMs` have passed; at least once, and once where nobody can be asked. */
+async function checkUntilServed(
+  { store, clock }: DeployParts,
+  { target, signal }: DeployContext,
+  version: Version,
   withinMs: number,
 ): Promise<ServedFinding> {
-  const deadline = parts.clock.now().getTime() + withinMs;
+  const deadline = clock.now().getTime() + withinMs;
   let pauseMs = 20;
-  let leftMs = withinMs;
-  let finding = await target.observe(version, signal);
+  let leftMs = target.tlsCheck ? withinMs : 0;
+  let finding = await findServed(store, target, version, signal);
   // By the clock, and by what was slept: a clock that is set back must not keep us here for a day.
-  while (finding.kind === "not-served" && leftMs > 0 && parts.clock.now().getTime() < deadline) {
-    await parts.clock.sleep(pauseMs, signal);
+  while (finding.kind === "not-served" && leftMs > 0 && clock.now().getTime() < deadline) {
+    await clock.sleep(pauseMs, signal);
     leftMs -= pauseMs;
     pauseMs = Math.min(pauseMs * 2, 500);
-    finding = await target.observe(version, signal);
+    finding = await findServed(store, target, version, signal);
   }
   return finding;
 }
 
-type Rejection = { readonly behind: readonly DeployableVersion[]; readonly rejection: ConfigurationRejectedError };
-
-async function dealWithRejection(
-  parts: DeployParts,
-  task: DeployTask,
-  { behind, rejection }: Rejection,
-): Promise<DeployReport[]> {
-  const guilty = await findGuilty(parts, task, behind);
-  const names = guilty.map(({ lineage }) => lineage);
-  task.log.error("configuration.rejected", { target: task.target.name, ...toFailure(rejection), lineages: names });
-  if (guilty.length === 0) return recordFailures(parts, task, behind, rejection);
-  const reports: DeployReport[] = [];
-  for (const version of guilty) reports.push(await recordRejection(parts, task, version, rejection));
-  const innocent = behind.filter((version) => !guilty.includes(version));
-  return innocent.length === 0 ? reports : [...reports, ...(await bringUpToDate(parts, task, innocent))];
-}
-
 async function recordFailures(
   parts: DeployParts,
-  task: DeployTask,
-  versions: readonly DeployableVersion[],
+  context: DeployContext,
+  versions: readonly Version[],
   thrown: unknown,
-) {
+): Promise<DeployReport[]> {
   const reports: DeployReport[] = [];
-  for (const version of versions) reports.push(await recordDeployFailure(parts, task, version, thrown));
+  for (const version of versions) reports.push(await recordDeployFailure(parts, context, version, thrown));
   return reports;
 }

@@ -1,7 +1,10 @@
 import { planRetry, toFailure } from "../../certificate/index.ts";
-import type { DeployableVersion, DeployParts, DeployTask } from "./context.ts";
+import type { DeployContext, DeployParts } from "./context.ts";
+import type { Found, ServedFinding, Target, TargetSource, Version } from "./target.ts";
 import { CertificateRejectedError, type ConfigurationRejectedError } from "../errors.ts";
 import type { AttemptState, DeployState, LineageState } from "../lineage-state.ts";
+import type { DesiredCertificate } from "../issue/desired.ts";
+import type { LineageStore } from "../lineage-store.ts";
 import type { DeployReport } from "../run-report.ts";
 
 // A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
@@ -10,46 +13,87 @@ const SLOWEST_STEP = 2;
 // No try is put off for longer; what lies beyond was written by a clock that has been set back since.
 const LONGEST_WAIT_MS = 15 * 60_000;
 
-/**
- * What is remembered of a lineage; undefined when the disk doesn't give it: that must keep neither it nor the others from
- * being served. Never throws.
- */
-export function recall(parts: DeployParts, lineage: string): Promise<LineageState | undefined> {
-  return parts.store.loadState(lineage).catch(() => undefined);
+// What is remembered of a lineage; undefined when the disk doesn't give it: that must keep neither it nor the others from being
+// served.
+function recall({ store }: Pick<DeployParts, "store">, lineage: string): Promise<LineageState | undefined> {
+  return store.loadState(lineage).catch(() => undefined);
 }
 
+/**
+ * Finds out whether a target serves a version: by TLS, or else by what is remembered. What is on disk already isn't owed to a
+ * target of which nothing is remembered. Throws only the signal's reason.
+ */
+export async function findServed(
+  store: LineageStore,
+  target: Target,
+  version: Version,
+  signal: AbortSignal,
+): Promise<ServedFinding> {
+  if (target.tlsCheck) return target.tlsCheck(version, signal);
+  const known = (await recall({ store }, version.lineage))?.deploy[target.name];
+  if (known ? known.servedFingerprint === version.fingerprint : !version.isNew) return { kind: "served" };
+  const { message = "it has not been given this version yet", remedy = "Run update-cert." } = known?.lastFailure ?? {};
+  return { kind: "not-served", message, remedy };
+}
+
+/**
+ * What begins, before a version is put on disk, what is remembered of each target that can't be checked by TLS, with what is on
+ * disk until then: a death before such a target was given the new version doesn't make that the old one. The targets are
+ * searched for once, from the first call on; the function that it gives is for right before an install. Throws OperatorError.
+ */
+export function createOwing({ store, targets }: OweParts, signal: AbortSignal): Owing {
+  let finding: Promise<Found> | undefined;
+  return () => {
+    const found = (finding ??= targets.find(signal));
+    found.catch(() => undefined);
+    return async ({ lineage, current }) => {
+      const unchecked = (await found).targets.filter((target) => !target.tlsCheck && target.wants(lineage));
+      const state = unchecked.length === 0 ? undefined : await store.loadState(lineage);
+      const unknown = unchecked.filter(({ name }) => !state?.deploy[name]);
+      if (!state || unknown.length === 0) return;
+      const begun: DeployState = { servedFingerprint: current?.leaf.fingerprint, failures: 0 };
+      const deploy = { ...state.deploy, ...Object.fromEntries(unknown.map(({ name }) => [name, begun])) };
+      await store.saveState(lineage, { ...state, deploy });
+    };
+  };
+}
+
+export type Owing = () => (desired: DesiredCertificate) => Promise<void>;
+
+type OweParts = { readonly store: LineageStore; readonly targets: TargetSource };
+
 /** The report of a version whose last try failed and whose next one must wait; undefined when it may be tried now. */
-export async function heldReport(
+export async function waitingReport(
   parts: DeployParts,
-  task: DeployTask,
-  version: DeployableVersion,
+  context: DeployContext,
+  version: Version,
 ): Promise<DeployReport | undefined> {
-  const state = (await recall(parts, version.lineage))?.deploy[task.target.name];
-  if (task.isEager || !state?.nextAttemptAt || !state.lastFailure) return undefined;
+  const state = (await recall(parts, version.lineage))?.deploy[context.target.name];
+  if (context.isEager || !state?.nextAttemptAt || !state.lastFailure) return undefined;
   if (state.triedFingerprint !== version.fingerprint) return undefined;
   const nextAt = new Date(state.nextAttemptAt);
   const waitMs = nextAt.getTime() - parts.clock.now().getTime();
   if (waitMs <= 0 || waitMs > LONGEST_WAIT_MS) return undefined;
-  return { target: task.target.name, lineage: version.lineage, outcome: "held", failure: state.lastFailure, nextAt };
+  return { target: context.target.name, lineage: version.lineage, outcome: "held", failure: state.lastFailure, nextAt };
 }
 
 /** Writes down that a version was seen served, unless that is what is written already. */
 export async function recordServed(
   parts: DeployParts,
-  task: DeployTask,
-  version: DeployableVersion,
+  context: DeployContext,
+  version: Version,
   outcome: "served" | "deployed",
 ): Promise<DeployReport> {
   const { lineage, fingerprint } = version;
-  const target = task.target.name;
+  const target = context.target.name;
   const known = (await recall(parts, lineage))?.deploy[target];
   if (known?.servedFingerprint !== fingerprint || known.failures > 0) {
     const servedAt = parts.clock.now().toISOString();
-    await remember(parts, task, version, (state) => ({
+    await remember(parts, context, version, (state) => ({
       ...state,
       deploy: { ...state.deploy, [target]: { servedFingerprint: fingerprint, servedAt, failures: 0 } },
     }));
-    task.log.info("target.served", { target, lineage, fingerprint });
+    context.log.info("target.served", { target, lineage, fingerprint });
   }
   return { target, lineage, outcome };
 }
@@ -57,12 +101,12 @@ export async function recordServed(
 /** Writes down a try that has not led to the version being served, and when the next one may be. */
 export async function recordDeployFailure(
   parts: DeployParts,
-  task: DeployTask,
-  version: DeployableVersion,
+  context: DeployContext,
+  version: Version,
   thrown: unknown,
 ): Promise<DeployReport> {
   const { lineage, fingerprint, validity } = version;
-  const target = task.target.name;
+  const target = context.target.name;
   const failure = toFailure(thrown);
   const known = (await recall(parts, lineage))?.deploy[target];
   const failures = (known?.failures ?? 0) + 1;
@@ -75,8 +119,8 @@ export async function recordDeployFailure(
     lastFailure: failure,
     nextAttemptAt: nextAt.toISOString(),
   };
-  await remember(parts, task, version, (state) => ({ ...state, deploy: { ...state.deploy, [target]: tried } }));
-  task.log.error("deploy.failed", { target, lineage, ...failure, attempt: failures, nextAt });
+  await remember(parts, context, version, (state) => ({ ...state, deploy: { ...state.deploy, [target]: tried } }));
+  context.log.error("deploy.failed", { target, lineage, ...failure, attempt: failures, nextAt });
   return { target, lineage, outcome: "failed", failure, nextAt };
 }
 
@@ -86,12 +130,12 @@ export async function recordDeployFailure(
  */
 export async function recordRejection(
   parts: DeployParts,
-  task: DeployTask,
-  version: DeployableVersion,
+  context: DeployContext,
+  version: Version,
   rejection: ConfigurationRejectedError,
 ): Promise<DeployReport> {
   const { lineage, validity } = version;
-  const target = task.target.name;
+  const target = context.target.name;
   const failure = toFailure(new CertificateRejectedError(lineage, version.version, rejection));
   const failures = ((await recall(parts, lineage))?.issue.failures ?? 0) + 1;
   const failedAt = parts.clock.now();
@@ -103,21 +147,21 @@ export async function recordRejection(
     nextAttemptAt: nextAt.toISOString(),
     settingsDigest: parts.policy.settingsDigest,
   };
-  await remember(parts, task, version, (state) => ({ ...state, issue: { ...state.issue, ...refused } }));
-  task.log.warn("lineage.restored", { target, lineage, rejectedVersion: version.version, nextAt });
+  await remember(parts, context, version, (state) => ({ ...state, issue: { ...state.issue, ...refused } }));
+  context.log.warn("lineage.restored", { target, lineage, rejectedVersion: version.version, nextAt });
   return { target, lineage, outcome: "failed", failure, nextAt };
 }
 
 // What was seen at the target is true whether or not the disk takes it: a failed write must not turn it into a failure.
 async function remember(
-  parts: DeployParts,
-  task: DeployTask,
-  { lineage }: DeployableVersion,
+  { store }: DeployParts,
+  { round, log }: DeployContext,
+  { lineage }: Version,
   change: (state: LineageState) => LineageState,
 ): Promise<void> {
   try {
-    await parts.store.saveState(lineage, change(await parts.store.loadState(lineage)));
+    await round.remembering(lineage, async () => store.saveState(lineage, change(await store.loadState(lineage))));
   } catch (thrown) {
-    task.log.error("state.unsaved", { lineage, ...toFailure(thrown) });
+    log.error("state.unsaved", { lineage, ...toFailure(thrown) });
   }
 }

@@ -1,5 +1,7 @@
 import { identifierKey, type Identifier } from "../../certificate/index.ts";
 import type { DesiredCertificate } from "../issue/desired.ts";
+import type { LineageStore } from "../lineage-store.ts";
+import type { Version } from "./target.ts";
 
 /** A lineage and the names that servers are to serve with it. */
 export type NameOwner = { readonly lineage: string; readonly identifiers: readonly Identifier[] };
@@ -25,6 +27,28 @@ export function assignNames(desired: readonly DesiredCertificate[]): readonly Na
   return desired.flatMap(({ lineage }) => {
     const identifiers = names.get(lineage)?.map(({ identifier }) => identifier);
     return identifiers ? [{ lineage, identifiers }] : [];
+  });
+}
+
+/**
+ * The versions on disk that targets are to serve, each for the names that are its lineage's own: what a run deploys, and what
+ * `status` checks. One without any name of its own is kept for whoever else reads it.
+ */
+export function versionsToServe(
+  store: Pick<LineageStore, "pair">,
+  desired: readonly DesiredCertificate[],
+  isNew: (lineage: string) => boolean = () => false,
+): readonly Version[] {
+  const owned = new Map(assignNames(desired).map(({ lineage, identifiers }) => [lineage, keysOf(identifiers)]));
+  return desired.flatMap(({ lineage, current }): Version[] => {
+    if (!current) return [];
+    const { fingerprint, validity, identifiers: all } = current.leaf;
+    const { version } = current;
+    const identifiers = all.filter((identifier) => owned.get(lineage)?.has(identifierKey(identifier)));
+    const pair = () => store.pair(lineage, version);
+    return identifiers.length === 0
+      ? []
+      : [{ lineage, identifiers, version, fingerprint, validity, isNew: isNew(lineage), pair }];
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Failure, Identifier } from "../../certificate/index.ts";
+import type { Failure, Identifier, OperatorError, Validity } from "../../certificate/index.ts";
 
 /** A certificate that a target should serve. */
 export type ServedCertificate = {
@@ -7,7 +7,20 @@ export type ServedCertificate = {
   readonly fingerprint: string;
 };
 
-/** What one look at a target showed for one certificate; `message` and `remedy` are for people. */
+/** A version on disk that targets must serve. */
+export type Version = ServedCertificate & {
+  readonly version: number;
+  readonly validity: Validity;
+  /** Put on disk by this run, so that no target can serve it yet. */
+  readonly isNew: boolean;
+  /** Key and whole chain in PEM, read when asked for. Throws OperatorError. */
+  readonly pair: () => Promise<CertificatePair>;
+};
+
+/** What a target needs that doesn't read our files, both in PEM; the chain begins with the certificate itself. */
+export type CertificatePair = { readonly privateKeyPem: string; readonly chainPem: string };
+
+/** What one check of a target showed for one certificate; `message` and `remedy` are for people. */
 export type ServedFinding =
   | { readonly kind: "served" }
   /**
@@ -16,16 +29,24 @@ export type ServedFinding =
    */
   | { readonly kind: "not-served"; readonly message: string; readonly remedy: string; readonly isKept?: boolean };
 
-/** A running server that must use the certificates on disk. */
-export interface DeployTarget {
+/** What must use the certificates on disk: a running server, or a step that hands them on. */
+export interface Target {
   /** Unique and stable over restarts, for people and for state: `nginx-1`. */
   readonly name: string;
-  /** Looks, by a TLS handshake for each name, whether the certificate is presented. Bounded in time; throws only the signal's reason. */
-  observe(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
+  /** Whether a lineage is for it. */
+  wants(lineage: string): boolean;
+  /**
+   * Checks by a TLS handshake for each name whether the certificate is presented. Bounded in time; throws only the signal's
+   * reason. Left out where nobody can be asked: then what `apply` did, and we remember, is the truth.
+   */
+  tlsCheck?(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
   /** Takes the files on disk into the configuration and tests it. Throws ConfigurationRejectedError with the server's own words. */
-  test(signal: AbortSignal): Promise<void>;
-  /** Makes the server take over the tested configuration, without dropping a connection. Throws OperatorError. */
-  reload(signal: AbortSignal): Promise<void>;
+  check(signal: AbortSignal): Promise<void>;
+  /**
+   * Makes it take over these versions and the tested configuration, without dropping a connection. Gives the failures by
+   * lineage, and throws OperatorError for one of all. May run twice.
+   */
+  apply(behind: readonly Version[], signal: AbortSignal): Promise<ReadonlyMap<string, OperatorError>>;
 }
 
 /** A target that should be there and can't be deployed to now: down, no socket, no rights. The deploy waits for it. */
@@ -33,14 +54,19 @@ export type MissingTarget = { readonly name: string; readonly failure: Failure }
 
 /** What the search for targets gave. */
 export type Found = {
-  readonly targets: readonly DeployTarget[];
+  readonly targets: readonly Target[];
   readonly missing: readonly MissingTarget[];
   /** Targets that serve no HTTPS because an operator said so; nothing is deployed to them. */
   readonly off: readonly { readonly name: string; readonly reason: string }[];
 };
 
-/** Finds the servers to deploy to. */
-export interface TargetFinder {
-  /** Looks anew at each call. Throws only the signal's reason: what stands in the way is in the result. */
+/** Finds what to deploy to. */
+export interface TargetSource {
+  /** Searches anew at each call. Throws only the signal's reason: what stands in the way is in the result. */
   find(signal: AbortSignal): Promise<Found>;
+  /**
+   * Calls `onStart` with a target's name whenever one starts, until `signal` aborts; then resolves. Call it before the first
+   * `find`, so that no start falls between. `onStart` must not throw. Left out where nothing starts.
+   */
+  watch?(onStart: (target: string) => void, signal: AbortSignal): Promise<void>;
 }

@@ -20,7 +20,9 @@ export async function issueVersion(parts: StepParts, context: IssueContext): Pro
   const startedAt = parts.clock.now();
   try {
     if (!(await parts.mayAct())) throw new MayNotActError(`nothing was ordered for ${desired.lineage}`);
+    const owe = parts.owing();
     const issued = await getCertificate(parts, context, startedAt);
+    await owe(desired);
     const version = await install(parts, context, issued);
     await forgetOrder(parts, context);
     return await installed(parts, context, { version, startedAt });

@@ -123,13 +123,13 @@ test.each(["works", "fails"])("a dry run that %s changes nothing on disk, nor at
     if (word === "fails") throw new CaFailure(new Date(stage.now().getTime() + 7 * DAY));
   };
   const before = await stage.treeHash();
-  const { reloads, tests } = stage.nginx;
+  const { reloads, checks } = stage.nginx;
   const report = await stage.command({ isRehearsal: true });
   expect(report.certificates.map(({ outcome }) => outcome)).toEqual(
     word === "works" ? ["rehearsed", "rehearsed"] : ["failed", "failed"],
   );
   expect(await stage.treeHash()).toBe(before);
-  expect([stage.nginx.reloads, stage.nginx.tests]).toEqual([reloads, tests]);
+  expect([stage.nginx.reloads, stage.nginx.checks]).toEqual([reloads, checks]);
   const rehearsals = stage.ca.orders.slice(2);
   expect(rehearsals.map(({ directoryUrl, account }) => `${directoryUrl} ${account}`)).toEqual(
     Array.from({ length: 2 }, () => `${STAGING} throw-away`),

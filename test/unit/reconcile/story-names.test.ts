@@ -90,7 +90,7 @@ test("while the order of a split fails, no name loses its certificate; then the 
   await stage.live(DAY, { everyMs: HOUR });
   expect(await stage.list()).toEqual(["a.test a.test www.a.test"]);
   // A server that starts now finds the same.
-  await stage.nginx.reload();
+  stage.nginx.restart();
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "www.a.test=a.test/1"]);
   expect(stage.ca.orders.slice(1).every(({ lineage }) => lineage === "www.a.test")).toBe(true);
   stage.ca.answer = () => undefined;
@@ -120,7 +120,7 @@ test("while the order of a merge fails, both names keep theirs; then the new one
   expect(stage.ca.orders).toHaveLength(2 + 4);
   expect(last(reports).deploys.every(({ outcome }) => outcome === "served")).toBe(true);
   expect(await stage.list()).toEqual(["a.test a.test", "b.test b.test"]);
-  await stage.nginx.reload();
+  stage.nginx.restart();
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/1"]);
   stage.ca.answer = () => undefined;
   expect(isReached(last(await stage.live(2 * DAY, { everyMs: HOUR })))).toBe(true);

@@ -44,7 +44,7 @@ test("a version that the target rejects is put back and shown again ever more ra
   expect(triesOf(stage)).toEqual([10, 100, A_DAY, A_DAY, A_DAY, A_DAY, A_DAY, A_DAY, A_DAY]);
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1"]);
   // Put back on disk too: a server that starts now must come up.
-  await stage.nginx.test();
+  await stage.nginx.check();
   expect(reports.every((report) => !isReached(report))).toBe(true);
   expect(outcomes(last(reports))).toEqual(["a.test held TARGET_CERTIFICATE_REJECTED"]);
   stage.nginx.refuses = () => false;
@@ -57,11 +57,11 @@ test("update-cert shows a version that was put back at once, and changed setting
   const stage = await dueStage();
   stage.nginx.refuses = (_, version) => version > 1;
   await stage.live(3 * HOUR);
-  const before = stage.nginx.tests;
+  const before = stage.nginx.checks;
   expect(outcomes(await stage.command({ isRehearsal: true }))).toEqual(["a.test rehearsed"]);
   stage.ca.orders.length = 2;
   await stage.run();
-  expect(stage.nginx.tests).toBe(before);
+  expect(stage.nginx.checks).toBe(before);
   expect(deploys(await stage.command())).toEqual(["nginx-1 a.test failed"]);
   stage.policy = { ...stage.policy, settingsDigest: "other" };
   expect(deploys(await stage.run())).toEqual(["nginx-1 a.test failed"]);
@@ -200,7 +200,7 @@ test("a version that can't be put back stays whole, and is put back when the dis
   stage.pass(10 * MINUTE);
   await stage.run();
   expect(stage.nginx.served()).toEqual(["a.test=a.test/1", "b.test=b.test/2"]);
-  await stage.nginx.test();
+  await stage.nginx.check();
   expect(stage.ca.orders).toHaveLength(4);
 });
 
@@ -301,16 +301,16 @@ test("a version is not put back while that can't be written down: it would be or
   stage.nginx.refuses = (_, version) => version === 2;
   let isInstalled = false;
   stage.onDisk = (call) => {
-    isInstalled ||= stage.nginx.tests > 1;
+    isInstalled ||= stage.nginx.checks > 1;
     if (isInstalled && /^readFile \S+\/sidecar\/a\.test\.json/.test(call)) {
       throw Object.assign(new Error("EIO: simulated"), { code: "EIO" });
     }
   };
   expect(deploys(await stage.run())).toEqual(["nginx-1 a.test failed"]);
   expect(stage.told("lineage.restored")).toEqual([]);
-  await expect(stage.nginx.test()).rejects.toThrow("a.test");
+  await expect(stage.nginx.check()).rejects.toThrow("a.test");
   stage.onDisk = () => undefined;
   expect(deploys(await stage.command())).toEqual(["nginx-1 a.test failed"]);
   expect(stage.told("lineage.restored")).toHaveLength(1);
-  await stage.nginx.test();
+  await stage.nginx.check();
 });

@@ -74,8 +74,8 @@ test("a version that was just put on disk is deployed at once, though its target
   expect(stage.now().getTime() - startedAtMs).toBeLessThan(3000);
 });
 
-test.each(["test", "reload"] as const)(
-  "a target at which the %s can't be done is told, and tried again after 1 and 10 minutes, until it serves",
+test.each(["check", "apply"] as const)(
+  "a target whose %s can't be done is told, and tried again after 1 and 10 minutes, until it serves",
   async (broken) => {
     const stage = await dueStage();
     const { reloads } = stage.nginx;

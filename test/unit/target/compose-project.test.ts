@@ -22,7 +22,7 @@ describe("the compose project", () => {
       if (path === `/containers/${own}/json` && ownContainer) return answer(response, ownContainer);
       return answer(response, { message: "no such container" }, 404);
     });
-    const { finder } = createDeployment({
+    const { targets: source } = createDeployment({
       docker: fake.address,
       service: "nginx",
       clock: systemClock,
@@ -30,7 +30,7 @@ describe("the compose project", () => {
       random: Math.random,
       traces: { mountinfo: async () => mountinfo, hostname: () => "web" },
     });
-    return finder.find(NEVER);
+    return source.find(NEVER);
   }
 
   test("is unknown when the engine does not know our container", async () => {

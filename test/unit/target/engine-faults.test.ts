@@ -98,7 +98,7 @@ describe("an engine that can't be used", () => {
   });
 
   test("is what find tells, without throwing", async () => {
-    const { finder, front } = createDeployment({
+    const { targets: source, front } = createDeployment({
       docker: { kind: "socket", socketPath: "/nowhere/docker.sock" },
       service: "nginx",
       project: "shop",
@@ -107,13 +107,13 @@ describe("an engine that can't be used", () => {
       random: Math.random,
       traces: { mountinfo: async () => "", hostname: () => "0123456789ab" },
     });
-    expect(await finder.find(NEVER)).toMatchObject({
+    expect(await source.find(NEVER)).toMatchObject({
       targets: [],
       off: [],
       missing: [{ name: "nginx", failure: { code: "DOCKER_UNREACHABLE" } }],
     });
     expect(await front.httpUrl(NEVER)).toBeUndefined();
-    await expect(finder.find(AbortSignal.abort("stop"))).rejects.toBe("stop");
+    await expect(source.find(AbortSignal.abort("stop"))).rejects.toBe("stop");
     await expect(front.httpUrl(AbortSignal.abort("stop"))).rejects.toBe("stop");
   });
 });

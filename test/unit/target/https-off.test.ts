@@ -40,7 +40,7 @@ async function findAmong(all: readonly Nginx[], handshakeMs = 60_000) {
     return answer(response, listed);
   });
   cleanups.push(() => engine.close());
-  const { finder } = createDeployment({
+  const { targets: source } = createDeployment({
     docker: engine.address,
     service: "nginx",
     project: "shop",
@@ -54,7 +54,7 @@ async function findAmong(all: readonly Nginx[], handshakeMs = 60_000) {
     targets,
     off,
     missing: [missing],
-  } = await finder.find(NEVER);
+  } = await source.find(NEVER);
   return { targets: targets.map(({ name }) => name), off, missing: missing?.failure.code };
 }
 

@@ -6,8 +6,10 @@ import type { Engine } from "../../../src/target/docker/engine.ts";
 import type { ExecResult } from "../../../src/target/docker/exec.ts";
 import { createNginxFinder } from "../../../src/target/nginx-finder.ts";
 import { createNginxTarget } from "../../../src/target/nginx.ts";
+import { aVersion } from "../../support/a-version.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 import { instantClock } from "../../support/instant-clock.ts";
+import { makeTestCertificate } from "../../support/test-ca.ts";
 
 const NEVER = new AbortController().signal;
 const ENDPOINT = "/var/run/docker.sock";
@@ -73,7 +75,7 @@ async function codeOf(doing: Promise<unknown>): Promise<string> {
 describe("the test of a target's configuration", () => {
   test("takes in what the certificates need, then has nginx look", async () => {
     const { target, ran } = targetWith({});
-    expect(await codeOf(target.test(NEVER))).toBe("fine");
+    expect(await codeOf(target.check(NEVER))).toBe("fine");
     expect(ran).toEqual(["step", "-t"]);
   });
 
@@ -88,21 +90,21 @@ describe("the test of a target's configuration", () => {
     ["the container is paused", { "-t": failed("is paused", 409) }, "TARGET_NOT_RUNNING"],
     ["the engine fails", { "-t": failed("oops", 500) }, "DOCKER_REQUEST_FAILED"],
   ])("says so when %s: a certificate is blamed for a refusal alone", async (_, ends, code) => {
-    expect(await codeOf(targetWith({ ends }).target.test(NEVER))).toBe(code);
+    expect(await codeOf(targetWith({ ends }).target.check(NEVER))).toBe(code);
   });
 
   test("that fails while the container stops is no refusal", async () => {
     const containers = [inspectedContainer({ id: "a", status: "exited" })];
     const { target } = targetWith({ ends: { "-t": { exitCode: 1 } }, containers });
-    expect(await codeOf(target.test(NEVER))).toBe("TARGET_NOT_RUNNING");
+    expect(await codeOf(target.check(NEVER))).toBe("TARGET_NOT_RUNNING");
   });
 });
 
 test("a reload that nginx doesn't take is a failure", async () => {
-  expect(await codeOf(targetWith({}).target.reload(NEVER))).toBe("fine");
-  expect(await codeOf(targetWith({ ends: { reload: { exitCode: 1 } } }).target.reload(NEVER))).toBe(
-    "TARGET_RELOAD_FAILED",
-  );
+  const version = aVersion(await makeTestCertificate(["DNS:a.test"]));
+  expect(await codeOf(targetWith({}).target.apply([version], NEVER))).toBe("fine");
+  const { target } = targetWith({ ends: { reload: { exitCode: 1 } } });
+  expect(await codeOf(target.apply([version], NEVER))).toBe("TARGET_RELOAD_FAILED");
 });
 
 describe("of several nginx containers", () => {
@@ -114,7 +116,7 @@ describe("of several nginx containers", () => {
   /** Names of the targets that are found and of those that are off, and why none is left where that is so. */
   async function find(...containers: readonly ReturnType<typeof inspectedContainer>[]) {
     const mountinfo = `1 1 0:1 /docker/containers/${OWN}/hostname /etc/hostname rw - ext4 x rw`;
-    const finder = createNginxFinder({
+    const source = createNginxFinder({
       engine: engineWith({ containers: [own, ...containers] }).engine,
       traces: { mountinfo: async () => mountinfo, hostname: () => "web" },
       service: "nginx",
@@ -127,7 +129,7 @@ describe("of several nginx containers", () => {
       targets,
       off,
       missing: [missing],
-    } = await finder.find(NEVER);
+    } = await source.find(NEVER);
     const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
     return { targets: names(targets), off: names(off), missing: missing?.failure.code };
   }

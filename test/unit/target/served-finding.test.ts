@@ -77,7 +77,7 @@ describe("a look at what a target serves", () => {
   test("is content when every name presents our fingerprint, though nobody trusts its issuer", async () => {
     const asked: (string | undefined)[] = [];
     const port = await serve(() => true, asked);
-    expect(await targetAt(port).observe(certificateFor("a.test", "b.test"), NEVER)).toEqual({ kind: "served" });
+    expect(await targetAt(port).tlsCheck(certificateFor("a.test", "b.test"), NEVER)).toEqual({ kind: "served" });
     await poll("both names were asked for", () => asked.length === 2);
     expect(new Set(asked)).toEqual(new Set(["a.test", "b.test"]));
   });
@@ -86,8 +86,8 @@ describe("a look at what a target serves", () => {
     const asked: (string | undefined)[] = [];
     const port = await serve(() => true, asked);
     const target = targetAt(port);
-    await target.observe(certificateFor("*.a.test", "192.0.2.1"), NEVER);
-    await target.observe(certificateFor("*.a.test"), NEVER);
+    await target.tlsCheck(certificateFor("*.a.test", "192.0.2.1"), NEVER);
+    await target.tlsCheck(certificateFor("*.a.test"), NEVER);
     await poll("all were asked for", () => asked.length === 3);
     const names = asked.filter((name) => name !== undefined);
     expect(names).toHaveLength(2);
@@ -97,7 +97,7 @@ describe("a look at what a target serves", () => {
 
   test("names the first wrong name, how many there are, and the certificate that is there instead", async () => {
     const port = await serve((name) => name === "a.test");
-    const finding = await targetAt(port).observe(certificateFor("a.test", "b.test", "c.test"), NEVER);
+    const finding = await targetAt(port).tlsCheck(certificateFor("a.test", "b.test", "c.test"), NEVER);
     expect(finding).toMatchObject({ kind: "not-served" });
     expect(finding).toHaveProperty(
       "message",
@@ -111,7 +111,7 @@ describe("a look at what a target serves", () => {
   test("comes to every name, however many there are", async () => {
     const names = Array.from({ length: 9 }, (_, index) => `name-${index}.a.test`);
     const target = targetAt(await serve((name) => name !== names[8]));
-    const finding = await target.observe(certificateFor(...names), NEVER);
+    const finding = await target.tlsCheck(certificateFor(...names), NEVER);
     expect(finding).toMatchObject({
       kind: "not-served",
       message: expect.stringContaining("for name-8.a.test") as string,
@@ -122,7 +122,7 @@ describe("a look at what a target serves", () => {
     const port = await serve(() => true);
     await new Promise((resolve) => open.pop()?.close(resolve));
     const names = Array.from({ length: 50 }, (_, n) => `n${n}.test`);
-    const finding = await targetAt(port).observe(certificateFor(...names), NEVER);
+    const finding = await targetAt(port).tlsCheck(certificateFor(...names), NEVER);
     expect(finding).toMatchObject({ kind: "not-served", remedy: expect.stringContaining("NGINX_HTTPS_ENABLED") });
     expect(finding).toHaveProperty(
       "message",
@@ -132,18 +132,18 @@ describe("a look at what a target serves", () => {
 
   test("gives up a server that never answers after its time, and at once when aborted", async () => {
     const port = await listening(createPlainServer());
-    const finding = await targetAt(port, 100).observe(certificateFor("a.test"), NEVER);
+    const finding = await targetAt(port, 100).tlsCheck(certificateFor("a.test"), NEVER);
     expect(finding).toHaveProperty("message", expect.stringContaining("no answer within 0.1 s"));
     const controller = new AbortController();
     const reason = new Error("stop");
-    const look = targetAt(port, 60_000).observe(certificateFor("a.test"), controller.signal);
+    const look = targetAt(port, 60_000).tlsCheck(certificateFor("a.test"), controller.signal);
     controller.abort(reason);
     await expect(look).rejects.toBe(reason);
   });
 
   test("says that the port does not speak TLS", async () => {
     const port = await listening(createPlainServer((socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
-    const finding = await targetAt(port).observe(certificateFor("a.test"), NEVER);
+    const finding = await targetAt(port).tlsCheck(certificateFor("a.test"), NEVER);
     expect(finding).toHaveProperty("message", expect.stringMatching(/for a\.test failed: its answer is not TLS$/));
   });
 
@@ -154,7 +154,7 @@ describe("a look at what a target serves", () => {
       key: wrong.keyPem,
     });
     server.on("tlsClientError", () => {});
-    const finding = await targetAt(await listening(server)).observe(certificateFor("a.test"), NEVER);
+    const finding = await targetAt(await listening(server)).tlsCheck(certificateFor("a.test"), NEVER);
     expect(finding).toHaveProperty(
       "message",
       expect.stringMatching(/^the TLS handshake with nginx-1 .* for a\.test failed: \S/),
