@@ -120,7 +120,7 @@ async function serve(program: Program, { host, log, signal, mayAct, use }: Servi
   });
   const onHangUp = () => loop.request("signal");
   process.on("SIGHUP", onHangUp);
-  const watching = program.deployment.watchStarts(() => loop.request("target-started"), signal);
+  const watching = program.deployment.targets.watch(() => loop.request("target-started"), signal);
   loop.request("start");
   await loop.ended();
   process.off("SIGHUP", onHangUp);

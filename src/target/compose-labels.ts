@@ -27,11 +27,6 @@ export function projectFilter(project: string): string[] {
   return [`${COMPOSE_PROJECT}=${project}`];
 }
 
-/** Label filters, in the engine's form, for the replicas of one service. */
-export function serviceFilter(project: string, service: string): string[] {
-  return [...projectFilter(project), `${SERVICE}=${service}`];
-}
-
 // Compose 2 writes False; the label is compared without case because other implementations write false.
 function isTrue(value: string | undefined): boolean {
   return value?.toLowerCase() === "true";

@@ -2,15 +2,15 @@ import type { Clock, FrontDoor, Log } from "../ports/index.ts";
 import type { StorageProbe, TargetSource } from "../reconcile/index.ts";
 import type { EngineAddress } from "./docker/engine-address.ts";
 import { createEngine } from "./docker/engine.ts";
-import { createFrontDoor, createNginxFinder } from "./nginx-finder.ts";
+import { createFrontDoor, type SourceParts } from "./compose.ts";
 import { REAL_TRACES, type OwnTraces } from "./docker/own-container.ts";
-import { watchStarts } from "./start-watch.ts";
 import { createStorageProbe } from "./docker/storage-probe.ts";
+import { createTargetTools } from "./tools.ts";
 
 /** What a deployment is made of. */
 export type DeploymentOptions = {
   readonly docker: EngineAddress;
-  /** The compose service that is deployed to: `nginx`. */
+  /** The compose service that is deployed to without any label: `nginx`. */
   readonly service: string;
   /** Its compose project; unset: the one that our own container belongs to. */
   readonly project?: string | undefined;
@@ -39,15 +39,16 @@ export type DeploymentTimeouts = {
 
 /** The way to the servers that use the certificates. */
 export type Deployment = {
-  readonly targets: TargetSource;
+  readonly targets: Required<TargetSource>;
   readonly front: FrontDoor;
   /** Makes the probe that finds out how a folder of this container is stored. */
   readonly storageOf: (folder: string) => StorageProbe;
-  /**
-   * Calls `onStart` with a target's name whenever one starts, until `signal` aborts; then resolves. Call it before the first
-   * `find`, so that no start falls between. `onStart` must not throw.
-   */
-  readonly watchStarts: (onStart: (target: string) => void, signal: AbortSignal) => Promise<void>;
+};
+
+/** What can be chosen of, each in the list that its folder's door has. */
+export type Choices = {
+  readonly kinds: SourceParts["kinds"];
+  readonly sources: readonly ((parts: SourceParts) => TargetSource)[];
 };
 
 const DEFAULT_TIMEOUTS: DeploymentTimeouts = {
@@ -59,16 +60,34 @@ const DEFAULT_TIMEOUTS: DeploymentTimeouts = {
 };
 
 /** Builds the parts. Nothing is read, loaded or connected before the first use, so it can't fail. */
-export function createDeployment(options: DeploymentOptions): Deployment {
+export function buildDeployment(options: DeploymentOptions, { kinds, sources }: Choices): Deployment {
   const { docker, service, project, clock, log, random } = options;
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
+  const { handshakeMs } = timeouts;
   const engine = createEngine({ docker, clock, timeouts });
   const survey = { engine, service, project: project || undefined, traces: options.traces ?? REAL_TRACES };
   const reconnect = { firstMs: timeouts.reconnectFirstMs, longestMs: timeouts.reconnectLongestMs };
+  const tools = createTargetTools({ engine, clock, random, handshakeMs });
+  const parts = { ...survey, clock, log, random, reconnect, kinds, tools, handshakeMs };
   return {
-    targets: createNginxFinder({ ...survey, clock, random, handshakeMs: timeouts.handshakeMs }),
-    front: createFrontDoor(survey),
+    targets: joined(sources.map((create) => create(parts))),
+    front: createFrontDoor(parts),
     storageOf: (folder) => createStorageProbe({ ...survey, folder }),
-    watchStarts: (onStart, signal) => watchStarts({ ...survey, clock, log, random, reconnect }, onStart, signal),
+  };
+}
+
+function joined(sources: readonly TargetSource[]): Required<TargetSource> {
+  return {
+    find: async (signal) => {
+      const found = await Promise.all(sources.map((source) => source.find(signal)));
+      return {
+        targets: found.flatMap(({ targets }) => targets),
+        missing: found.flatMap(({ missing }) => missing),
+        off: found.flatMap(({ off }) => off),
+      };
+    },
+    watch: async (onStart, signal) => {
+      await Promise.all(sources.map(async (source) => source.watch?.(onStart, signal)));
+    },
   };
 }

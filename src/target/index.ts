@@ -1,2 +1,16 @@
-export { createDeployment } from "./deployment.ts";
-export type { Deployment, DeploymentOptions } from "./deployment.ts";
+import { createComposeSource } from "./compose.ts";
+import { buildDeployment, type Choices, type Deployment, type DeploymentOptions } from "./deployment.ts";
+import { nginx } from "./nginx.ts";
+
+// What a container can be told to be by its label; the first is what our service is without one.
+const TARGET_KINDS: Choices["kinds"] = [nginx];
+
+// Where targets are searched for.
+const SOURCES: Choices["sources"] = [createComposeSource];
+
+export type { Deployment, DeploymentOptions };
+
+/** Builds the way to all targets; it can't fail. */
+export function createDeployment(options: DeploymentOptions): Deployment {
+  return buildDeployment(options, { kinds: TARGET_KINDS, sources: SOURCES });
+}

@@ -1,38 +1,19 @@
-import { isWildcard, mapLimited, readLeaf, type Identifier } from "../certificate/index.ts";
-import type { Clock } from "../ports/index.ts";
-import {
-  ConfigurationRejectedError,
-  type Target,
-  type ServedCertificate,
-  type ServedFinding,
-} from "../reconcile/index.ts";
-import { urlHost } from "./docker/container-address.ts";
-import { DockerRequestError } from "./docker/engine-errors.ts";
-import type { Engine } from "./docker/engine.ts";
+import { ConfigurationRejectedError, type ServedCertificate, type Target } from "../reconcile/index.ts";
 import type { ExecResult } from "./docker/exec.ts";
-import { explainNotServed, isServed, type ConfiguredFile, type Look } from "./tls/served-finding.ts";
-import type { Replica } from "./service-survey.ts";
-import {
-  CertificateStepError,
-  ReloadFailedError,
-  TargetCommandKilledError,
-  TargetCommandMissingError,
-  TargetNotRunningError,
-} from "./errors.ts";
-import { shakeHands } from "./tls/handshake.ts";
+import { CertificateStepError, ReloadFailedError, TargetCommandMissingError } from "./errors.ts";
+import type { Place, TargetKind, TargetTools } from "./kind.ts";
+import { explainByFiles, FILES_COMMAND, readFiles, type ConfiguredFile } from "./nginx-files.ts";
+import { nginxPorts, whyHttpsMayBeOff } from "./nginx-settings.ts";
+import type { ServerWords } from "./tls/served-finding.ts";
 
-/** An nginx in a running container, and how to reach it. */
-export type NginxTargetParts = {
-  readonly engine: Engine;
-  readonly replica: Replica;
-  readonly service: string;
-  readonly address: string;
-  readonly tlsPort: number;
-  readonly clock: Clock;
-  readonly random: () => number;
-  /** Time limit of one handshake, in milliseconds. */
-  readonly handshakeMs: number;
-};
+/** nginx in a container: our own or any other, told by `nginx -t` and `nginx -s reload`. */
+export const nginx = {
+  name: "nginx",
+  tlsPort: (container) => nginxPorts(container).tls,
+  httpPort: (container) => nginxPorts(container).http,
+  whyOff: whyHttpsMayBeOff,
+  make: makeNginx,
+} satisfies TargetKind;
 
 // Our own nginx folder has this script; a foreign nginx has none and reads the files at the paths it was given. A failure of
 // the script is always 1, so that 126 and 127 say that there is no shell and therefore no script.
@@ -40,38 +21,42 @@ const STEP = "/opt/cert-sidecar/nginx/certificate-step.sh";
 const STEP_COMMAND = ["/bin/sh", "-c", `[ ! -f ${STEP} ] || /bin/sh ${STEP} || exit 1`];
 const TEST_COMMAND = ["nginx", "-t"];
 const RELOAD_COMMAND = ["nginx", "-s", "reload"];
-// Each certificate file that the configuration names, and the first certificate in it. A path may be one in nginx.conf's folder.
-const FILES_SCRIPT = String.raw`cd /etc/nginx; nginx -T 2>/dev/null |
-  sed -nE "s/^[[:space:]]*ssl_certificate[[:space:]]+[\"']?([^[:space:]\"';]+)[\"']?[[:space:]]*;.*/\1/p" | awk '!seen[$0]++' |
-  while read -r path; do echo "== $path"; sed "/END CERTIFICATE/q" "$path"; done`;
-const FILES_COMMAND = ["/bin/sh", "-c", FILES_SCRIPT];
-
-const HANDSHAKES_AT_ONCE = 4;
 
 // New workers take over within some milliseconds. What is still served after this long has another reason.
 const RELOAD_SETTLED_MS = 1000;
 
-/** Makes the target of one running nginx container; it is good for as long as that container runs. */
-export function createNginxTarget(parts: NginxTargetParts): Required<Target> {
-  const { replica, service, clock } = parts;
-  const { name } = replica;
+function makeNginx(place: Place, _argument: string, { clock, exec, tlsCheck }: TargetTools): Required<Target> {
+  const { name, service, wants } = place;
   let reloadedAt: Date | undefined;
-  let configured: readonly ConfiguredFile[] | undefined;
+  let files: readonly ConfiguredFile[] | undefined;
+
+  const check = (certificate: ServedCertificate, signal: AbortSignal) =>
+    tlsCheck(place, { certificate, words: nginxWords(place, files ?? []) }, signal);
+
+  // Only for the words of a finding, so a failure here must not hide the finding: nothing is known then.
+  const listFiles = async (signal: AbortSignal) => {
+    try {
+      return readFiles((await exec(place, FILES_COMMAND, signal)).stdout);
+    } catch {
+      signal.throwIfAborted();
+      return [];
+    }
+  };
 
   return {
     name,
-    wants: () => true,
+    wants,
     tlsCheck: async (certificate, signal) => {
-      const finding = await look(parts, certificate, { configured, signal });
+      const finding = await check(certificate, signal);
       const hasSettled = reloadedAt !== undefined && clock.now().getTime() - reloadedAt.getTime() >= RELOAD_SETTLED_MS;
-      if (finding.kind === "served" || !hasSettled || configured !== undefined) return finding;
-      configured = await readConfigured(parts, signal);
-      return look(parts, certificate, { configured, signal });
+      if (finding.kind === "served" || !hasSettled || files !== undefined) return finding;
+      files = await listFiles(signal);
+      return check(certificate, signal);
     },
     check: async (signal) => {
-      const step = await run(parts, STEP_COMMAND, signal);
+      const step = await exec(place, STEP_COMMAND, signal);
       if (step.exitCode !== 0 && !couldNotStart(step)) throw new CertificateStepError(name, service, outputOf(step));
-      const test = await run(parts, TEST_COMMAND, signal);
+      const test = await exec(place, TEST_COMMAND, signal);
       if (couldNotStart(test))
         throw new TargetCommandMissingError(name, service, { argv: TEST_COMMAND, output: outputOf(test) });
       if (test.exitCode !== 0) throw new ConfigurationRejectedError(name, outputOf(test));
@@ -79,98 +64,26 @@ export function createNginxTarget(parts: NginxTargetParts): Required<Target> {
     // An exit code of 0 says that the master was signalled, no more: whether it took the certificate is seen by a TLS check.
     apply: async (behind, signal) => {
       if (behind.length === 0) return new Map();
-      const reload = await run(parts, RELOAD_COMMAND, signal);
+      const reload = await exec(place, RELOAD_COMMAND, signal);
       if (reload.exitCode !== 0) throw new ReloadFailedError(name, service, outputOf(reload));
       reloadedAt = clock.now();
-      configured = undefined;
+      files = undefined;
       return new Map();
     },
   };
 }
 
-type LookOptions = { readonly configured: readonly ConfiguredFile[] | undefined; readonly signal: AbortSignal };
-
-async function look(
-  parts: NginxTargetParts,
-  certificate: ServedCertificate,
-  options: LookOptions,
-): Promise<ServedFinding> {
-  const looks = await lookAtEach(parts, certificate, options.signal);
-  const [first, ...others] = looks.filter((one) => !isServed(one, certificate));
-  if (first === undefined) return { kind: "served" };
-  return explainNotServed({
-    target: parts.replica.name,
-    service: parts.service,
-    where: `${urlHost(parts.address)}:${parts.tlsPort}`,
-    certificate,
-    bad: [first, ...others],
-    now: parts.clock.now(),
-    configured: options.configured,
-  });
-}
-
-async function lookAtEach(
-  parts: NginxTargetParts,
-  { identifiers }: ServedCertificate,
-  signal: AbortSignal,
-): Promise<Look[]> {
-  const { address, tlsPort: port, clock, handshakeMs: ms } = parts;
-  let isAnswered = true;
-  const looks = await mapLimited(identifiers, HANDSHAKES_AT_ONCE, async (identifier): Promise<Look[]> => {
-    // Nobody answers: it is the same for the other names, and each would cost a time limit.
-    if (!isAnswered) return [];
-    const serverName = serverNameFor(identifier, parts.random);
-    const handshake = await shakeHands({ address, port, serverName, clock, ms }, signal);
-    if (handshake.kind === "no-connection") isAnswered = false;
-    return [{ identifier, handshake }];
-  });
-  return looks.flat();
-}
-
-// For `*.x` a label that no server block of nginx names by itself; for an IP address no name at all (RFC 6066 §3).
-function serverNameFor(identifier: Identifier, random: () => number): string | undefined {
-  if (identifier.type === "ip") return undefined;
-  if (!isWildcard(identifier)) return identifier.value;
-  return identifier.value.replace("*", `look-${Math.floor(random() * 36 ** 8).toString(36)}`);
-}
-
-// A shell's way to say that a signal ended a command: 137 is SIGKILL.
-const KILLED_ABOVE = 128;
-
-// Throws TargetNotRunningError when the container is gone or has stopped, TargetCommandKilledError when it is about to.
-async function run(parts: NginxTargetParts, argv: readonly string[], signal: AbortSignal): Promise<ExecResult> {
-  const { engine, replica, service } = parts;
-  try {
-    const result = await engine.exec(replica.container, argv, signal);
-    const { exitCode } = result;
-    // A stop kills the command with the container, some time before the engine says that it has stopped.
-    if (exitCode !== undefined && exitCode > KILLED_ABOVE) {
-      throw new TargetCommandKilledError(replica.name, service, { argv, exitCode });
-    }
-    if (exitCode === 0 || (await isRunning(parts, signal))) return result;
-  } catch (thrown) {
-    const isGone = thrown instanceof DockerRequestError && (thrown.status === 404 || thrown.status === 409);
-    if (!isGone) throw thrown;
-    throw new TargetNotRunningError(service, [`${replica.name} is not running any more`], { cause: thrown });
-  }
-  throw new TargetNotRunningError(service, [`${replica.name} stopped while "${argv.join(" ")}" ran in it`]);
-}
-
-async function isRunning({ engine, replica }: NginxTargetParts, signal: AbortSignal): Promise<boolean> {
-  return (await engine.inspect(replica.container.id, signal))?.status === "running";
-}
-
-// Only for the words of a finding, so a failure here must not hide the finding: nothing is known then.
-async function readConfigured(parts: NginxTargetParts, signal: AbortSignal): Promise<readonly ConfiguredFile[]> {
-  try {
-    const { stdout } = await parts.engine.exec(parts.replica.container, FILES_COMMAND, signal);
-    return Array.from(stdout.matchAll(/^== (.+)\n?((?:(?!== ).*\n?)*)/gm), ([, path = "", text = ""]) => {
-      return { path, fingerprint: text.includes("END CERTIFICATE") ? readLeaf(text).fingerprint : undefined };
-    });
-  } catch {
-    signal.throwIfAborted();
-    return [];
-  }
+/** What nginx has to say where it serves something else; `files` are those that its configuration names, as far as they are known. */
+export function nginxWords(
+  { service, port }: Pick<Place, "service" | "port">,
+  files: readonly ConfiguredFile[],
+): ServerWords {
+  return {
+    nothingListens: `Leave NGINX_HTTPS_ENABLED empty or set it to true and run docker compose up -d ${service}; where TLS is on another port, set NGINX_SSL_PORT or the label cert-sidecar.port.`,
+    noCertificate: `Check in the configuration of ${service} that the port ${port} speaks TLS and that a server block has this name.`,
+    isDefault: `Put all IP addresses into one certificate, and let no other server of ${service} be the default_server of its TLS port.`,
+    explain: (certificate) => explainByFiles(files, service, certificate),
+  };
 }
 
 function couldNotStart({ exitCode }: ExecResult): boolean {

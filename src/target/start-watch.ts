@@ -1,8 +1,7 @@
 import { toFailure } from "../certificate/index.ts";
 import type { Clock, Log } from "../ports/index.ts";
-import { composeService, replicaName, serviceFilter } from "./compose-labels.ts";
-import { lookAround, surveyService, type SurveyParts } from "./service-survey.ts";
-import { TargetNotFoundError } from "./errors.ts";
+import { projectFilter, replicaName } from "./compose-labels.ts";
+import { lookAround, mayBeTarget, surveyProject, type SurveyParts } from "./compose-survey.ts";
 
 /** What the watch needs besides what the survey does. */
 export type WatchParts = SurveyParts & {
@@ -19,7 +18,7 @@ const START_ACTIONS = ["start", "unpause"];
 const JITTER = 0.2;
 
 /**
- * Calls `onStart` with a target's name whenever a container of the service starts, until `signal` aborts; then resolves. A
+ * Calls `onStart` with a target's name whenever a container that may be a target starts, until `signal` aborts; then resolves. A
  * lost connection is made anew for ever, with growing pauses; after each, `onStart` is called for all that run, since a start
  * may have been missed. `onStart` must not throw. That Docker is lost or there again is logged once for each change.
  */
@@ -57,13 +56,13 @@ type Follow = {
 async function follow(parts: WatchParts, { onStart, signal, isFirst, connected }: Follow): Promise<void> {
   const { engine, service } = parts;
   const { project } = await lookAround(parts, signal);
-  const stream = await engine.openEvents({ actions: START_ACTIONS, labels: serviceFilter(project, service) }, signal);
+  const stream = await engine.openEvents({ actions: START_ACTIONS, labels: projectFilter(project) }, signal);
   try {
     connected();
     // Listening before looking: a start in between is told twice rather than not at all.
     if (!isFirst) for (const target of await runningTargets(parts, signal)) onStart(target);
     for await (const { containerId, labels } of stream.events) {
-      if (composeService(labels) === service) onStart(replicaName(labels, labels["name"] ?? containerId.slice(0, 12)));
+      if (mayBeTarget(service, labels)) onStart(replicaName(labels, labels["name"] ?? containerId.slice(0, 12)));
     }
   } finally {
     stream.close();
@@ -71,13 +70,8 @@ async function follow(parts: WatchParts, { onStart, signal, isFirst, connected }
 }
 
 async function runningTargets(parts: WatchParts, signal: AbortSignal): Promise<string[]> {
-  try {
-    const { replicas } = await surveyService(parts, signal);
-    return replicas.filter(({ container }) => container.status === "running").map(({ name }) => name);
-  } catch (thrown) {
-    if (thrown instanceof TargetNotFoundError) return []; // its start will be heard
-    throw thrown;
-  }
+  const { replicas } = await surveyProject(parts, signal);
+  return replicas.filter(({ container }) => container.status === "running").map(({ name }) => name);
 }
 
 async function pause({ clock, random, reconnect }: WatchParts, failures: number, signal: AbortSignal): Promise<void> {

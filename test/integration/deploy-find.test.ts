@@ -217,3 +217,46 @@ describe("the label cert-sidecar.port", () => {
       }
     }));
 });
+
+describe("the label cert-sidecar.deploy", () => {
+  test("makes a container of any service a target, which is heard of when it starts; not when its image brings the label", () =>
+    withProject(async (project) => {
+      const base = await project.start({ service: "base", argv: SLEEP });
+      const image = `${project.name}-image`;
+      await docker("commit", "-c", 'LABEL cert-sidecar.deploy="nginx"', base, image);
+      try {
+        const log = collectLog();
+        const { targets: source } = deployment({ project: project.name, log });
+        const started: string[] = [];
+        const stop = new AbortController();
+        const ended = source.watch((name) => started.push(name), stop.signal);
+        await poll("the stream is open", () => log.lines.length > 0);
+        await project.start({ service: "foreign", image, argv: SLEEP });
+        expect((await source.find(NEVER)).missing).toMatchObject([{ failure: { code: "TARGET_NOT_FOUND" } }]);
+        const labels = { "cert-sidecar.deploy": "nginx", "cert-sidecar.certificates": "a.test,b.test" };
+        await project.start({ service: "web", labels });
+        await project.start({ service: "odd", labels: { "cert-sidecar.deploy": "caddy" }, argv: SLEEP });
+        const { targets, missing } = await source.find(NEVER);
+        expect(targets.map(({ name }) => name)).toEqual(["web-1"]);
+        expect(["a.test", "c.test"].map((lineage) => targets[0]?.wants(lineage))).toEqual([true, false]);
+        const message = 'odd-1 has the label cert-sidecar.deploy="caddy", which is not nginx';
+        expect(missing).toMatchObject([{ name: "odd-1", failure: { code: "TARGET_LABEL_INVALID", message } }]);
+        await poll("its start was heard", () => started.includes("web-1"));
+        const certificate = {
+          lineage: "a.test",
+          identifiers: [{ type: "dns", value: "a.test" }],
+          fingerprint: "none",
+        } as const;
+        const finding = await poll("it listens", async () => {
+          const seen = await targets[0]?.tlsCheck?.(certificate, NEVER);
+          return JSON.stringify(seen).includes("nothing listens") ? undefined : seen;
+        });
+        expect(finding).toMatchObject({ message: expect.stringMatching(/^web-1 presents another certificate/) });
+        stop.abort(new Error("stop"));
+        await ended;
+      } finally {
+        await project.remove();
+        await docker("rmi", "-f", image);
+      }
+    }));
+});

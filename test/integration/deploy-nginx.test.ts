@@ -13,6 +13,7 @@ import {
 import { docker } from "../support/docker-command.ts";
 import { poll } from "../support/poll.ts";
 import { collectLog } from "../support/collected-log.ts";
+import { targetContract } from "../support/target-contract.ts";
 import { makeTestCertificate, type TestCertificate } from "../support/test-ca.ts";
 
 const NEVER = new AbortController().signal;
@@ -62,6 +63,18 @@ async function onlyTarget(timeouts: { readonly execMs?: number } = {}): Promise<
 async function served(target: Target, certificate: TestCertificate): Promise<boolean> {
   return (await target.tlsCheck?.(aVersion(certificate), NEVER))?.kind === "served";
 }
+
+targetContract("a real nginx", async () => {
+  await project.start();
+  const target = await onlyTarget();
+  await poll("it listens", () => served(target, first));
+  const show = async () => {
+    const certificate = await makeTestCertificate(["DNS:a.test"]);
+    await project.write({ certificate });
+    return aVersion(certificate);
+  };
+  return { target, show, spoil: () => project.write({ conf: nginxConf("no_such_directive on;") }) };
+});
 
 describe("deploying to a real nginx", () => {
   test("a new certificate is served after test and reload, by the same process", async () => {
@@ -197,7 +210,7 @@ describe("watching for starts", () => {
       log,
       random: Math.random,
     });
-    const ended = watching.watchStarts((name) => started.push(name), controller.signal);
+    const ended = watching.targets.watch((name) => started.push(name), controller.signal);
     await poll("the stream is open", () => lines.some(({ event }) => event === "docker.connected"));
     await project.start({ service: "web", argv: SLEEP });
     await project.start({ number: 7, isOneOff: true, argv: SLEEP });

@@ -1,7 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Found, ServedCertificate, Target } from "../../src/reconcile/index.ts";
+import {
+  ConfigurationRejectedError,
+  type Found,
+  type ServedCertificate,
+  type Target,
+} from "../../src/reconcile/index.ts";
 
 /** A server in miniature: it serves what `live/` showed at its last reload. */
 export class SimulatedTarget implements Target {
@@ -16,18 +21,25 @@ export class SimulatedTarget implements Target {
 
   find = async (): Promise<Found> => ({ targets: [this], missing: [], off: [] });
 
-  async tlsCheck({ lineage, fingerprint }: ServedCertificate) {
+  async tlsCheck({ lineage, fingerprint }: ServedCertificate, signal: AbortSignal) {
+    signal.throwIfAborted();
     if (this.#served.get(lineage) === fingerprint) return { kind: "served" } as const;
     return { kind: "not-served", message: "another one", remedy: "Look." } as const;
   }
 
   wants = () => true;
 
-  async check(): Promise<void> {
-    this.#read();
+  async check(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    try {
+      this.#read();
+    } catch (thrown) {
+      throw new ConfigurationRejectedError(this.name, String(thrown));
+    }
   }
 
-  async apply(behind: readonly ServedCertificate[]) {
+  async apply(behind: readonly ServedCertificate[], signal: AbortSignal) {
+    signal.throwIfAborted();
     if (behind.length > 0) {
       this.reloads += 1;
       for (const [lineage, fingerprint] of this.#read()) this.#served.set(lineage, fingerprint);

@@ -32,7 +32,8 @@ export class TestTarget implements Target {
     return [...this.#serves].map(([name, { lineage, version }]) => `${name}=${lineage}/${version}`).sort();
   }
 
-  async tlsCheck({ identifiers, fingerprint }: ServedCertificate) {
+  async tlsCheck({ identifiers, fingerprint }: ServedCertificate, signal?: AbortSignal) {
+    signal?.throwIfAborted();
     const other = identifiers.find(({ value }) => this.#serves.get(value)?.fingerprint !== fingerprint);
     if (!this.hides() && !other) return { kind: "served" } as const;
     const name = other?.value ?? "all its names";
@@ -43,8 +44,16 @@ export class TestTarget implements Target {
     this.checks += 1;
     await this.before("check");
     signal?.throwIfAborted();
-    for (const { lineage, version } of this.#read().values()) {
+    for (const { lineage, version } of this.#readOrRefuse().values()) {
       if (this.refuses(lineage, version)) throw new ConfigurationRejectedError(this.name, `emerg: ${lineage}`);
+    }
+  }
+
+  #readOrRefuse(): Configuration {
+    try {
+      return this.#read();
+    } catch (thrown) {
+      throw new ConfigurationRejectedError(this.name, String(thrown));
     }
   }
 

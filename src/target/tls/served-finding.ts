@@ -3,10 +3,19 @@ import type { ServedCertificate, ServedFinding } from "../../reconcile/index.ts"
 import type { Handshake } from "./handshake.ts";
 
 /** One name of a certificate, and what the target showed for it. */
-export type Look = { readonly identifier: Identifier; readonly handshake: Handshake };
+export type NameFinding = { readonly identifier: Identifier; readonly handshake: Handshake };
 
-/** A certificate file that the server's configuration names, and what is in it; undefined where that can't be read. */
-export type ConfiguredFile = { readonly path: string; readonly fingerprint?: string | undefined };
+/** What a kind of server has to say of itself: what to do where it serves something else, by what is seen. */
+export type ServerWords = {
+  readonly nothingListens: string;
+  readonly noCertificate: string;
+  /** For an IP address, whose clients name no server, it presents another server's. */
+  readonly isDefault: string;
+  /** What more it knows of why it presents another one: the message's end and the remedy, or that it goes on with an older text. */
+  explain(
+    certificate: ServedCertificate,
+  ): { readonly because: string; readonly remedy: string } | { readonly isKept: true } | undefined;
+};
 
 /** What a finding is made of. */
 export type FindingFacts = {
@@ -16,15 +25,14 @@ export type FindingFacts = {
   readonly where: string;
   readonly certificate: ServedCertificate;
   /** Only names that the certificate was not presented for; at least one. */
-  readonly bad: readonly [Look, ...Look[]];
+  readonly bad: readonly [NameFinding, ...NameFinding[]];
   readonly now: Date;
-  /** Undefined or empty where it is not known. */
-  readonly configured: readonly ConfiguredFile[] | undefined;
+  readonly words: ServerWords;
 };
 
-/** Whether a look shows this very certificate. */
-export function isServed(look: Look, certificate: ServedCertificate): boolean {
-  return look.handshake.kind === "presented" && look.handshake.leaf.fingerprint === certificate.fingerprint;
+/** Whether this very certificate was presented. */
+export function isServed({ handshake }: NameFinding, certificate: ServedCertificate): boolean {
+  return handshake.kind === "presented" && handshake.leaf.fingerprint === certificate.fingerprint;
 }
 
 /** Says in words for people what is served instead, and what to do. */
@@ -37,7 +45,7 @@ export function explainNotServed(facts: FindingFacts): ServedFinding {
       return {
         kind: "not-served",
         message: `the TLS handshake with ${facts.target} (${facts.where}) for ${names(facts)} failed: ${handshake.words}`,
-        remedy: `Check in the configuration of ${facts.service} that the port ${facts.where.replace(/^.*:/, "")} speaks TLS and that a server block has this name.`,
+        remedy: facts.words.noCertificate,
       };
     case "presented":
       return { kind: "not-served", ...explainOther(facts, handshake) };
@@ -48,12 +56,15 @@ type Words = { readonly message: string; readonly remedy: string; readonly isKep
 type NoConnection = Extract<Handshake, { kind: "no-connection" }>;
 type Presented = Extract<Handshake, { kind: "presented" }>;
 
-function explainNoConnection({ target, service, where }: FindingFacts, { because, words }: NoConnection): Words {
+function explainNoConnection(
+  { target, service, where, words: own }: FindingFacts,
+  { because, words }: NoConnection,
+): Words {
   switch (because) {
     case "refused":
       return {
         message: `nothing listens on ${where} in ${target}: HTTPS is off there, or on another port`,
-        remedy: `Leave NGINX_HTTPS_ENABLED empty or set it to true and run docker compose up -d ${service}; where TLS is on another port, set NGINX_SSL_PORT or the label cert-sidecar.port.`,
+        remedy: own.nothingListens,
       };
     case "timeout":
       return {
@@ -71,32 +82,18 @@ function explainNoConnection({ target, service, where }: FindingFacts, { because
 function explainOther(facts: FindingFacts, presented: Presented): Words {
   const { target, service, certificate } = facts;
   const message = `${target} presents ${describeCertificate(presented, facts.now)} for ${names(facts)}`;
-  const liveFolder = `/live/${certificate.lineage}/`;
-  const files = facts.configured ?? [];
-  const isOurs = ({ path }: ConfiguredFile) => path.includes(liveFolder);
-  const holders = files.filter(({ fingerprint }) => fingerprint === certificate.fingerprint);
-  if (files.length > 0 && !files.some(isOurs)) {
-    const [kept] = holders;
-    if (kept)
-      return {
-        message: `${message}, though ${kept.path} holds the new one: nginx goes on with what it had read from a file of the same modification time and inode`,
-        remedy: `Run touch on ${kept.path} and its key where they are stored, then docker compose exec ${service} nginx -s reload; from now on write new files beside the old ones and rename them.`,
-      };
-    return {
-      message: `${message}: its configuration reads ${listOf(files.map(({ path }) => path))}, not /etc/letsencrypt${liveFolder}`,
-      remedy: `Run docker compose up -d --force-recreate ${service}, which makes it choose the path anew; if it stays, check that it mounts the same /etc/letsencrypt as this container.`,
-    };
-  }
+  const known = facts.words.explain(certificate);
+  if (known && "because" in known) return { message: `${message}${known.because}`, remedy: known.remedy };
   if (isDefaultServers(facts, presented)) {
     return {
       message: `${message}, whose clients name no server (RFC 6066 §3) and get its default one`,
-      remedy: `Put all IP addresses into one certificate, and let no other server of ${service} be the default_server of its TLS port.`,
+      remedy: facts.words.isDefault,
     };
   }
   return {
     message,
-    ...(holders.some(isOurs) && { isKept: true }),
-    remedy: `Wait for the next deploy or run update-cert; if it stays, check that ${service} mounts the same /etc/letsencrypt as this container and reads /etc/letsencrypt${liveFolder}.`,
+    ...known,
+    remedy: `Wait for the next deploy or run update-cert; if it stays, check that ${service} mounts the same /etc/letsencrypt as this container and reads /etc/letsencrypt/live/${certificate.lineage}/.`,
   };
 }
 
@@ -133,7 +130,8 @@ function names({ bad, certificate }: FindingFacts): string {
     : identifier.value;
 }
 
-function listOf(values: readonly string[]): string {
+/** Some of many, for people. */
+export function listOf(values: readonly string[]): string {
   const [first3, rest] = [values.slice(0, 3), values.length - 3];
   return first3.join(", ") + (rest > 0 ? ` and ${rest} more` : "");
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readContainer } from "../../../src/target/docker/container.ts";
-import { httpPort, tlsPort } from "../../../src/target/nginx-settings.ts";
+import { nginxPorts } from "../../../src/target/nginx-settings.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 
 const LIBRARY = fileURLToPath(new URL("../../../nginx/lib", import.meta.url));
@@ -119,7 +119,7 @@ test.each([
     inspectedContainer({ id: "a", env: Object.entries(env).map(([name, value]) => `${name}=${value}`) }),
   );
   const { value } = await settings("$NGINX_PORT $NGINX_SSL_PORT", env);
-  expect(`${httpPort(container)} ${tlsPort("nginx-1", container, {})}`).toBe(value);
+  expect(Object.values(nginxPorts(container)).join(" ")).toBe(value);
 });
 
 test("a carriage return at the end, from a file with CRLF, is not part of the value", async () => {

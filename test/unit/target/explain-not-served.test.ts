@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Leaf } from "../../../src/certificate/index.ts";
-import { explainNotServed, type FindingFacts, type Look } from "../../../src/target/tls/served-finding.ts";
+import type { ConfiguredFile } from "../../../src/target/nginx-files.ts";
+import { nginxWords } from "../../../src/target/nginx.ts";
+import { explainNotServed, type NameFinding } from "../../../src/target/tls/served-finding.ts";
 
 const NOW = new Date("2026-03-01T00:00:00Z");
 const NAME = { type: "dns", value: "a.test" } as const;
@@ -8,7 +10,7 @@ const NAME = { type: "dns", value: "a.test" } as const;
 function presented(
   leaf: Partial<Leaf>,
   more: { readonly isSelfSigned?: boolean; readonly subject?: string } = {},
-): Look {
+): NameFinding {
   const validity = { notBefore: new Date("2026-01-01T00:00:00Z"), notAfter: new Date("2026-04-01T00:00:00Z") };
   const full: Leaf = { fingerprint: "BB", serial: "02", validity, identifiers: [NAME], issuer: "E7", ...leaf };
   return {
@@ -17,7 +19,7 @@ function presented(
   };
 }
 
-function explain(look: Look, more: Partial<FindingFacts> = {}) {
+function explain(seen: NameFinding, files: readonly ConfiguredFile[] = []) {
   const certificate = { lineage: "a.test", identifiers: [NAME], fingerprint: "AA" };
   const where = "172.18.0.3:443";
   const facts = {
@@ -25,24 +27,24 @@ function explain(look: Look, more: Partial<FindingFacts> = {}) {
     service: "nginx",
     where,
     certificate,
-    bad: [look] as const,
+    bad: [seen] as const,
     now: NOW,
-    configured: undefined,
+    words: nginxWords({ service: "nginx", port: 443 }, files),
   };
-  const finding = explainNotServed({ ...facts, ...more });
+  const finding = explainNotServed(facts);
   if (finding.kind === "served") throw new Error("it is not served");
   return finding;
 }
 
 describe("what is served instead", () => {
   test("a placeholder is called so", () => {
-    const look = presented({}, { isSelfSigned: true, subject: "O=cert-sidecar\nCN=PLACEHOLDER for a.test" });
-    expect(explain(look).message).toBe("nginx-1 presents its self-signed placeholder for a.test");
+    const seen = presented({}, { isSelfSigned: true, subject: "O=cert-sidecar\nCN=PLACEHOLDER for a.test" });
+    expect(explain(seen).message).toBe("nginx-1 presents its self-signed placeholder for a.test");
   });
 
   test("a placeholder's name alone, signed by somebody else, is no placeholder", () => {
-    const look = presented({}, { subject: "CN=placeholder.test" });
-    expect(explain(look).message).toContain("another certificate (a.test, issued by E7");
+    const seen = presented({}, { subject: "CN=placeholder.test" });
+    expect(explain(seen).message).toContain("another certificate (a.test, issued by E7");
   });
 
   test("another certificate is told by names, issuer and end; a long list is cut", () => {
@@ -71,25 +73,26 @@ describe("what is served instead", () => {
   });
 
   test("a path that is not ours is named with the command that repairs it; ours is not", () => {
-    const frozen = explain(presented({}), { configured: [{ path: "/etc/ssl/fullchain.pem", fingerprint: "BB" }] });
+    const frozen = explain(presented({}), [{ path: "/etc/ssl/fullchain.pem", fingerprint: "BB" }]);
     expect(frozen.message).toMatch(
       /: its configuration reads \/etc\/ssl\/fullchain\.pem, not \/etc\/letsencrypt\/live\/a\.test\/$/,
     );
     expect(frozen.remedy).toContain("docker compose up -d --force-recreate nginx");
-    const ours = explain(presented({}), {
-      configured: [{ path: "/etc/ssl/x.pem" }, { path: "/etc/letsencrypt/live/a.test/fullchain.pem" }],
-    });
+    const ours = explain(presented({}), [
+      { path: "/etc/ssl/x.pem" },
+      { path: "/etc/letsencrypt/live/a.test/fullchain.pem" },
+    ]);
     expect(ours.message).not.toContain("reads");
-    expect(explain(presented({}), { configured: [] }).remedy).toContain("/etc/letsencrypt/live/a.test/");
+    expect(explain(presented({})).remedy).toContain("/etc/letsencrypt/live/a.test/");
   });
 
   test("a path that is not ours and holds the new one is named, with why and what repairs it; ours is for us to repair", () => {
-    const named = explain(presented({}), { configured: [{ path: "/etc/ssl/x.pem", fingerprint: "AA" }] });
+    const named = explain(presented({}), [{ path: "/etc/ssl/x.pem", fingerprint: "AA" }]);
     expect(named.message).toMatch(/, though \/etc\/ssl\/x\.pem holds the new one: .*same modification time and inode$/);
     expect(named.remedy).toMatch(/^Run touch on \/etc\/ssl\/x\.pem .* docker compose exec nginx nginx -s reload/);
     const path = "/etc/letsencrypt/live/a.test/fullchain.pem";
     expect(named).not.toHaveProperty("isKept");
-    expect(explain(presented({}), { configured: [{ path, fingerprint: "AA" }] }).isKept).toBe(true);
-    expect(explain(presented({}), { configured: [{ path, fingerprint: "BB" }] })).not.toHaveProperty("isKept");
+    expect(explain(presented({}), [{ path, fingerprint: "AA" }]).isKept).toBe(true);
+    expect(explain(presented({}), [{ path, fingerprint: "BB" }])).not.toHaveProperty("isKept");
   });
 });

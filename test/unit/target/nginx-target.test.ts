@@ -4,9 +4,12 @@ import { readContainer } from "../../../src/target/docker/container.ts";
 import { DockerRequestError } from "../../../src/target/docker/engine-errors.ts";
 import type { Engine } from "../../../src/target/docker/engine.ts";
 import type { ExecResult } from "../../../src/target/docker/exec.ts";
-import { createNginxFinder } from "../../../src/target/nginx-finder.ts";
-import { createNginxTarget } from "../../../src/target/nginx.ts";
+import { createComposeSource } from "../../../src/target/compose.ts";
+import type { TargetKind } from "../../../src/target/kind.ts";
+import { nginx } from "../../../src/target/nginx.ts";
+import { createTargetTools } from "../../../src/target/tools.ts";
 import { aVersion } from "../../support/a-version.ts";
+import { collectLog } from "../../support/collected-log.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 import { makeTestCertificate } from "../../support/test-ca.ts";
@@ -22,10 +25,14 @@ type Stage = {
   readonly ends?: Readonly<Record<string, Partial<ExecResult> | Error>>;
   /** The containers of the service, running unless it is said otherwise. */
   readonly containers?: readonly ReturnType<typeof inspectedContainer>[];
+  /** What their image gives them. */
+  readonly imageLabels?: Readonly<Record<string, string>>;
 };
 
+const COMMON = { clock: instantClock(), random: () => 0.5, handshakeMs: 1000 };
+
 /** An engine that runs commands as a test says. */
-function engineWith({ ends = {}, containers = [inspectedContainer({ id: "a" })] }: Stage) {
+function engineWith({ ends = {}, containers = [inspectedContainer({ id: "a" })], imageLabels = {} }: Stage) {
   const ran: string[] = [];
   const read = containers.map(readContainer);
   const unused = () => Promise.reject(new Error("not asked for here"));
@@ -33,7 +40,7 @@ function engineWith({ ends = {}, containers = [inspectedContainer({ id: "a" })] 
     endpoint: ENDPOINT,
     list: async () => read.map(({ id, name, labels }) => ({ id, name, labels })),
     inspect: async (id) => read.find((one) => one.id === id),
-    imageLabels: async () => ({}),
+    imageLabels: async () => imageLabels,
     exec: async (_, argv) => {
       const command = argv.join(" ");
       const word = command.startsWith("/bin/sh") ? "step" : (argv.at(-1) ?? "");
@@ -49,16 +56,8 @@ function engineWith({ ends = {}, containers = [inspectedContainer({ id: "a" })] 
 
 function targetWith(stage: Stage) {
   const { engine, ran, container } = engineWith(stage);
-  const target = createNginxTarget({
-    engine,
-    replica: { name: "nginx-1", container },
-    service: "nginx",
-    address: "127.0.0.1",
-    tlsPort: 443,
-    clock: instantClock(),
-    random: () => 0.5,
-    handshakeMs: 1000,
-  });
+  const place = { name: "nginx-1", service: "nginx", container, address: "127.0.0.1", port: 443, wants: () => true };
+  const target = nginx.make(place, "", createTargetTools({ engine, ...COMMON }));
   return { target, ran };
 }
 
@@ -110,52 +109,125 @@ test("a reload that nginx doesn't take is a failure", async () => {
 describe("of several nginx containers", () => {
   const OWN = "b".repeat(64);
   const own = inspectedContainer({ id: OWN, service: "certbot" });
-  const nginx = (number: string, more: Partial<Parameters<typeof inspectedContainer>[0]> = {}) =>
+  const replica = (number: string, more: Partial<Parameters<typeof inspectedContainer>[0]> = {}) =>
     inspectedContainer({ id: number, number, ...more });
 
-  /** Names of the targets that are found and of those that are off, and why none is left where that is so. */
-  async function find(...containers: readonly ReturnType<typeof inspectedContainer>[]) {
+  /** A kind that takes an argument, as a second line in the list. */
+  const told: TargetKind = {
+    name: "signal",
+    argument: "HUP",
+    tlsPort: () => 993,
+    make: ({ name, port, wants }, argument) => ({
+      name: `${name}:${port} ${argument}`,
+      wants,
+      check: async () => undefined,
+      apply: async () => new Map(),
+    }),
+  };
+
+  function sourceOf(containers: readonly ReturnType<typeof inspectedContainer>[], imageLabels = {}) {
     const mountinfo = `1 1 0:1 /docker/containers/${OWN}/hostname /etc/hostname rw - ext4 x rw`;
-    const source = createNginxFinder({
-      engine: engineWith({ containers: [own, ...containers] }).engine,
+    const { engine } = engineWith({ containers, imageLabels });
+    return createComposeSource({
+      engine,
       traces: { mountinfo: async () => mountinfo, hostname: () => "web" },
       service: "nginx",
       project: undefined,
-      clock: instantClock(),
-      random: () => 0.5,
-      handshakeMs: 1000,
+      ...COMMON,
+      log: collectLog(),
+      reconnect: { firstMs: 1, longestMs: 1 },
+      kinds: [nginx, told],
+      tools: createTargetTools({ engine, ...COMMON }),
     });
-    const {
-      targets,
-      off,
-      missing: [missing],
-    } = await source.find(NEVER);
+  }
+
+  /** Names of the targets that are found and of those that are off, and why the first that is missing is so. */
+  async function find(...containers: readonly ReturnType<typeof inspectedContainer>[]) {
+    const { targets, off, missing: all } = await sourceOf([own, ...containers]).find(NEVER);
+    const [missing] = all;
     const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
     return { targets: names(targets), off: names(off), missing: missing?.failure.code };
   }
 
   test("those that run are deployed to, and nothing waits for one that is down", async () => {
-    const found = await find(nginx("1"), nginx("2", { status: "exited" }), nginx("3"));
+    const found = await find(replica("1"), replica("2", { status: "exited" }), replica("3"));
     expect(found).toEqual({ targets: ["nginx-1", "nginx-3"], off: [], missing: undefined });
   });
 
   test("none that runs is why the deploy waits", async () => {
-    const found = await find(nginx("1", { status: "exited" }), nginx("2", { status: "restarting" }));
+    const found = await find(replica("1", { status: "exited" }), replica("2", { status: "restarting" }));
     expect(found).toEqual({ targets: [], off: [], missing: "TARGET_NOT_RUNNING" });
   });
 
   test("one that can't be reached, or has a wrong label, is told, and keeps none of the others", async () => {
-    const elsewhere = nginx("1", { networks: { other: { NetworkID: "n2", IPAddress: "10.9.0.2" } } });
-    expect(await find(elsewhere, nginx("2"))).toEqual({
+    const elsewhere = replica("1", { networks: { other: { NetworkID: "n2", IPAddress: "10.9.0.2" } } });
+    expect(await find(elsewhere, replica("2"))).toEqual({
       targets: ["nginx-2"],
       off: [],
       missing: "TARGET_UNREACHABLE",
     });
     const labels = { "cert-sidecar.port": "https" };
-    expect(await find(nginx("1", { labels }), nginx("2"))).toEqual({
+    expect(await find(replica("1", { labels }), replica("2"))).toEqual({
       targets: ["nginx-2"],
       off: [],
       missing: "TARGET_LABEL_INVALID",
     });
+  });
+
+  const labelled = (service: string, labels: Readonly<Record<string, string>>, more = {}) =>
+    inspectedContainer({ id: service, service, labels, ...more });
+
+  test("one of another service is a target of the kind that its label names, beside the service's own", async () => {
+    const dovecot = labelled("dovecot", { "cert-sidecar.deploy": "signal:HUP" });
+    const web = labelled("web", { "cert-sidecar.deploy": "nginx" });
+    const plain = labelled("db", {});
+    expect((await find(dovecot, web, plain, replica("1"))).targets).toEqual(["dovecot-1:993 HUP", "nginx-1", "web-1"]);
+    expect(await find(dovecot, plain)).toEqual({ targets: ["dovecot-1:993 HUP"], off: [], missing: undefined });
+    expect((await find(labelled("nginx", { "cert-sidecar.deploy": "signal:USR1" }))).targets).toEqual([
+      "nginx-1:993 USR1",
+    ]);
+  });
+
+  test("one whose image brings the label is none: a third-party image must not be able to ask for keys", async () => {
+    const labels = { "cert-sidecar.deploy": "nginx", "cert-sidecar.certificates": "a.test" };
+    const containers = [own, labelled("web", labels), labelled("nginx", labels)];
+    const { targets, missing } = await sourceOf(containers, labels).find(NEVER);
+    expect([targets.map(({ name }) => name), missing]).toEqual([["nginx-1"], []]);
+    expect(targets[0]?.wants("other.test")).toBe(true);
+    expect((await sourceOf([own, labelled("web", labels)], labels).find(NEVER)).missing).toMatchObject([
+      { name: "nginx", failure: { code: "TARGET_NOT_FOUND" } },
+    ]);
+  });
+
+  test.each(["haproxy", "signal", "signal:", "nginx:x", "", "Nginx"])(
+    "the label %j is told with the kinds there are, and keeps none of the others",
+    async (value) => {
+      const web = labelled("web", { "cert-sidecar.deploy": value });
+      const { targets, missing } = await sourceOf([own, web, replica("1")]).find(NEVER);
+      expect(targets.map(({ name }) => name)).toEqual(["nginx-1"]);
+      const failure = { code: "TARGET_LABEL_INVALID", message: expect.stringContaining("not nginx or signal:HUP") };
+      expect(missing).toMatchObject([{ name: "web-1", failure }]);
+    },
+  );
+
+  test("one is given the certificates that its label names; all without one, and with *", async () => {
+    const wanted = async (value: string | undefined) => {
+      const labels = value === undefined ? {} : { "cert-sidecar.certificates": value };
+      const [target] = (await sourceOf([own, replica("1", { labels })]).find(NEVER)).targets;
+      return target && ["a.test", "b.test", "c.test"].filter((lineage) => target.wants(lineage)).join(" ");
+    };
+    expect(await wanted(undefined)).toBe("a.test b.test c.test");
+    expect(await wanted("*")).toBe("a.test b.test c.test");
+    expect(await wanted(" a.test , c.test,")).toBe("a.test c.test");
+    expect(await wanted(" ,")).toBeUndefined();
+  });
+
+  test("a deploy waits for a service that is down, though another one is up", async () => {
+    const web = labelled("web", { "cert-sidecar.deploy": "nginx" }, { status: "exited" });
+    const { targets, missing } = await sourceOf([own, web, replica("1"), replica("2", { status: "exited" })]).find(
+      NEVER,
+    );
+    expect(targets.map(({ name }) => name)).toEqual(["nginx-1"]);
+    expect(missing).toMatchObject([{ name: "web", failure: { code: "TARGET_NOT_RUNNING" } }]);
   });
 });

@@ -3,8 +3,9 @@ import { createServer as createPlainServer, type AddressInfo, type Server, type 
 import { createSecureContext, createServer } from "node:tls";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseIdentifier, readLeaf } from "../../../src/certificate/index.ts";
-import { createNginxTarget } from "../../../src/target/nginx.ts";
+import { nginx } from "../../../src/target/nginx.ts";
 import { createEngine } from "../../../src/target/docker/engine.ts";
+import { createTargetTools } from "../../../src/target/tools.ts";
 import { readContainer } from "../../../src/target/docker/container.ts";
 import type { ServedCertificate } from "../../../src/reconcile/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
@@ -60,12 +61,12 @@ async function serve(accepts: (name: string) => boolean, asked: (string | undefi
   return listening(server);
 }
 
-function targetAt(tlsPort: number, handshakeMs = 5000) {
+function targetAt(port: number, handshakeMs = 5000) {
   const docker = { kind: "socket", socketPath: "/nowhere/docker.sock" } as const;
   const engine = createEngine({ docker, clock: systemClock, timeouts: { callMs: 1000, execMs: 1000 } });
-  const replica = { name: "nginx-1", container: readContainer(inspectedContainer({ id: "a" })) };
-  const parts = { engine, replica, service: "nginx", address: "127.0.0.1", clock: systemClock, random: Math.random };
-  return createNginxTarget({ ...parts, tlsPort, handshakeMs });
+  const container = readContainer(inspectedContainer({ id: "a" }));
+  const place = { name: "nginx-1", service: "nginx", container, address: "127.0.0.1", port, wants: () => true };
+  return nginx.make(place, "", createTargetTools({ engine, clock: systemClock, random: Math.random, handshakeMs }));
 }
 
 function certificateFor(...names: readonly string[]): ServedCertificate {

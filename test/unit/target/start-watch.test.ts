@@ -54,7 +54,7 @@ describe("the watch for starts", () => {
       random: () => 0.5,
       timeouts: { callMs: 2000, reconnectFirstMs: 10, reconnectLongestMs: 40 },
     });
-    const ended = deployment.watchStarts((name) => started.push(name), controller.signal);
+    const ended = deployment.targets.watch((name) => started.push(name), controller.signal);
     return { started, lines, ended, stop: () => controller.abort(new Error("stop")) };
   }
 
@@ -122,7 +122,7 @@ describe("the watch for starts", () => {
       random: () => 0.5,
       timeouts: { reconnectFirstMs: 60_000 },
     });
-    const ended = deployment.watchStarts(() => {}, controller.signal);
+    const ended = deployment.targets.watch(() => {}, controller.signal);
     await poll("the loss was told", () => lines.length === 1);
     controller.abort(new Error("stop"));
     await ended;

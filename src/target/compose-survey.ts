@@ -1,15 +1,16 @@
 import { composeProject, composeService, projectFilter, replicaName } from "./compose-labels.ts";
 import type { Vantage } from "./docker/container-address.ts";
-import type { Container } from "./docker/container.ts";
+import type { Container, Labels } from "./docker/container.ts";
 import type { Engine } from "./docker/engine.ts";
 import { findOwnContainer, type OwnContainer, type OwnTraces } from "./docker/own-container.ts";
-import { ComposeProjectUnknownError, TargetNotFoundError } from "./errors.ts";
+import { ComposeProjectUnknownError } from "./errors.ts";
+import { DEPLOY } from "./labels.ts";
 
 /** What to look for, and with what. */
 export type SurveyParts = {
   readonly engine: Engine;
   readonly traces: OwnTraces;
-  /** The compose service that is deployed to. */
+  /** The compose service that is deployed to without any label. */
   readonly service: string;
   /** The compose project; unset: the one that our own container belongs to. */
   readonly project: string | undefined;
@@ -18,8 +19,11 @@ export type SurveyParts = {
 /** Where we are. */
 export type Surroundings = { readonly project: string; readonly vantage: Vantage };
 
-/** One container of the service, running or not. */
-export type Replica = { readonly name: string; readonly container: Container };
+/** One container that may be a target, running or not. */
+export type Replica = { readonly name: string; readonly service: string; readonly container: Container };
+
+/** What there is in our project: what may be a target, and the names of all services. */
+export type Survey = Surroundings & { readonly replicas: readonly Replica[]; readonly services: readonly string[] };
 
 /** Finds out our compose project and the networks we look from. Throws ComposeProjectUnknownError, or what the engine throws. */
 export async function lookAround(parts: SurveyParts, signal: AbortSignal): Promise<Surroundings> {
@@ -31,24 +35,25 @@ export async function lookAround(parts: SurveyParts, signal: AbortSignal): Promi
   };
 }
 
-/**
- * All containers of the service in our project, by name; those of `docker compose run` are none. Throws TargetNotFoundError
- * when there is none, ComposeProjectUnknownError, or what the engine throws.
- */
-export async function surveyService(
-  parts: SurveyParts,
-  signal: AbortSignal,
-): Promise<Surroundings & { readonly replicas: readonly Replica[] }> {
+/** Whether a container may be a target: it is one of the service's, or has our label. Those of `docker compose run` serve nobody. */
+export function mayBeTarget(service: string, labels: Labels): boolean {
+  const own = composeService(labels);
+  return own !== undefined && (own === service || labels[DEPLOY] !== undefined);
+}
+
+/** All containers of our project that may be targets, by name. Throws ComposeProjectUnknownError, or what the engine throws. */
+export async function surveyProject(parts: SurveyParts, signal: AbortSignal): Promise<Survey> {
   const { engine, service } = parts;
   const surroundings = await lookAround(parts, signal);
   const listed = await engine.list(projectFilter(surroundings.project), signal);
-  const ids = listed.filter(({ labels }) => composeService(labels) === service).map(({ id }) => id);
-  const inspected = await Promise.all(ids.map((id) => inspectReplica(engine, id, signal)));
-  const replicas = onePerName(inspected.filter((replica) => replica !== undefined));
-  if (replicas.length > 0) return { ...surroundings, replicas };
+  const asked = listed.filter(({ labels }) => mayBeTarget(service, labels));
+  const inspected = await Promise.all(asked.map(({ id }) => inspectReplica(engine, id, signal)));
   const services = new Set(listed.flatMap(({ labels }) => composeService(labels) ?? []));
-  services.delete(service);
-  throw new TargetNotFoundError(surroundings.project, service, [...services].sort());
+  return {
+    ...surroundings,
+    replicas: onePerName(inspected.filter((replica) => replica !== undefined)),
+    services: [...services].sort(),
+  };
 }
 
 function projectOf(own: OwnContainer, endpoint: string): string {
@@ -75,12 +80,13 @@ function projectOf(own: OwnContainer, endpoint: string): string {
   }
 }
 
-// A container may go between the list and this look at it.
+// A container may go between the list and this.
 async function inspectReplica(engine: Engine, id: string, signal: AbortSignal): Promise<Replica | undefined> {
   const container = await engine.inspect(id, signal);
   if (container === undefined) return undefined;
   return {
     name: replicaName(container.labels, container.name),
+    service: composeService(container.labels) ?? "",
     container: await withNetworks(engine, container, signal),
   };
 }

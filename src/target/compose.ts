@@ -1,0 +1,157 @@
+import { toFailure, type Failure } from "../certificate/index.ts";
+import type { FrontDoor } from "../ports/index.ts";
+import type { Found, Target, TargetSource } from "../reconcile/index.ts";
+import { surveyProject, type Replica, type Survey } from "./compose-survey.ts";
+import { chooseAddress, urlHost, type Vantage } from "./docker/container-address.ts";
+import type { Container, Labels } from "./docker/container.ts";
+import { TargetNotFoundError, TargetNotRunningError, TargetUnreachableError } from "./errors.ts";
+import type { Place, TargetKind, TargetTools } from "./kind.ts";
+import { DEPLOY, operatorsLabels, readDeploy, readPort, readWants } from "./labels.ts";
+import { watchStarts, type WatchParts } from "./start-watch.ts";
+import { shakeHands } from "./tls/handshake.ts";
+
+/** What a source needs besides what the watch does. */
+export type SourceParts = WatchParts & {
+  /** What a target can be; the first is what the service is without a label. */
+  readonly kinds: readonly [TargetKind, ...TargetKind[]];
+  readonly tools: TargetTools;
+  /** Time limit of one TLS handshake, in milliseconds. */
+  readonly handshakeMs: number;
+};
+
+/**
+ * Finds the targets among the containers of our own compose project, never another one's, by name: all replicas of the service,
+ * and those that an operator has labelled.
+ */
+export function createComposeSource(parts: SourceParts): TargetSource {
+  return {
+    find: async (signal) => {
+      try {
+        return await findTargets(parts, await surveyProject(parts, signal), signal);
+      } catch (thrown) {
+        signal.throwIfAborted();
+        return { targets: [], off: [], missing: [{ name: parts.service, failure: toFailure(thrown) }] };
+      }
+    },
+    watch: (onStart, signal) => watchStarts(parts, onStart, signal),
+  };
+}
+
+/** The way to port 80 of what shows the CA our challenges, HTTPS on or off. */
+export function createFrontDoor(parts: SourceParts): FrontDoor {
+  return {
+    httpUrl: async (signal) => {
+      try {
+        const { replicas, vantage } = await surveyProject(parts, signal);
+        for (const replica of replicas.filter(isRunning)) {
+          const known = await identify(parts, replica, signal).catch(() => undefined);
+          const port = known?.kind.httpPort?.(replica.container);
+          const reach = chooseAddress(vantage, replica.container);
+          if (reach.kind === "address" && port !== undefined) return `http://${urlHost(reach.address)}:${port}`;
+        }
+        signal.throwIfAborted();
+      } catch {
+        signal.throwIfAborted(); // whatever else it is: no door is known, and the source says why
+      }
+      return undefined;
+    },
+  };
+}
+
+type Sorted =
+  | { readonly kind: "target"; readonly target: Target }
+  | { readonly kind: "off"; readonly reason: string }
+  | { readonly kind: "missing"; readonly failure: Failure }
+  /** It doesn't run, or it is none of ours: only its image has our label. */
+  | { readonly kind: "down" | "none" };
+
+async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSignal): Promise<Found> {
+  const all = survey.replicas.map(async (replica) => ({ replica, sorted: await sort(parts, survey, replica, signal) }));
+  const known = (await Promise.all(all)).filter(({ sorted }) => sorted.kind !== "none");
+  const { project, services } = survey;
+  const { service } = parts;
+  if (known.length === 0)
+    throw new TargetNotFoundError(
+      project,
+      service,
+      services.filter((one) => one !== service),
+    );
+  const targets = known.flatMap(({ sorted }) => (sorted.kind === "target" ? [sorted.target] : []));
+  const off = known.flatMap(({ replica: { name }, sorted }) =>
+    sorted.kind === "off" ? [{ name, reason: sorted.reason }] : [],
+  );
+  const missing = known.flatMap(({ replica: { name }, sorted }) =>
+    sorted.kind === "missing" ? [{ name, failure: sorted.failure }] : [],
+  );
+  // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
+  for (const [name, group] of Map.groupBy(known, ({ replica }) => replica.service)) {
+    const down = group.filter(({ sorted }) => sorted.kind === "down").map(({ replica }) => replica);
+    const isServed = group.some(({ sorted }) => sorted.kind === "target" || sorted.kind === "missing");
+    if (!isServed && down.length > 0) missing.push({ name, failure: toFailure(notRunning(name, down)) });
+  }
+  return { targets, off, missing };
+}
+
+async function sort(parts: SourceParts, { vantage }: Survey, replica: Replica, signal: AbortSignal): Promise<Sorted> {
+  const { container } = replica;
+  try {
+    const known = await identify(parts, replica, signal);
+    if (!known) return { kind: "none" };
+    const { kind, argument, labels } = known;
+    const reason = kind.whyOff?.(container);
+    const place = isRunning(replica) ? findPlace(replica, { vantage, kind, labels }) : undefined;
+    const isOff = reason !== undefined && (place === undefined || (await isRefused(parts, place, signal)));
+    if (isOff) return { kind: "off", reason };
+    return place ? { kind: "target", target: kind.make(place, argument, parts.tools) } : { kind: "down" };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return { kind: "missing", failure: toFailure(thrown) };
+  }
+}
+
+// Without a label the service's containers are targets all the same.
+async function identify({ engine, service, kinds }: SourceParts, replica: Replica, signal: AbortSignal) {
+  const labels = await operatorsLabels(engine, replica.container, signal);
+  const deploy = labels[DEPLOY] ?? (replica.service === service ? kinds[0].name : undefined);
+  return deploy === undefined ? undefined : { ...readDeploy(replica.name, deploy, kinds), labels };
+}
+
+type Reading = { readonly vantage: Vantage; readonly kind: TargetKind; readonly labels: Labels };
+
+function findPlace({ name, service, container }: Replica, { vantage, kind, labels }: Reading): Place {
+  const reach = chooseAddress(vantage, container);
+  if (reach.kind === "no-common-network") throw new TargetUnreachableError(name, service, reach);
+  const port = readPort(name, labels) ?? kind.tlsPort(container);
+  return { name, service, container, address: reach.address, port, wants: readWants(name, labels) };
+}
+
+// The words alone turn nothing off: to nginx's own step "False" is a slip, and a server of the operator's reads no words.
+async function isRefused({ clock, handshakeMs: ms }: SourceParts, place: Place, signal: AbortSignal): Promise<boolean> {
+  const { address, port } = place;
+  const handshake = await shakeHands({ address, port, serverName: undefined, clock, ms }, signal);
+  return handshake.kind === "no-connection" && handshake.because === "refused";
+}
+
+function isRunning({ container }: Replica): boolean {
+  return container.status === "running";
+}
+
+function notRunning(service: string, replicas: readonly Replica[]): TargetNotRunningError {
+  const states = replicas.map(({ container }) => container.status);
+  const stuck = (["restarting", "paused"] as const).find((state) => states.includes(state));
+  const words = replicas.map(({ name, container }) => `${name} is ${describeState(container)}`);
+  return new TargetNotRunningError(service, words, { stuck });
+}
+
+function describeState({ status, exitCode }: Container): string {
+  switch (status) {
+    case "exited":
+      return `stopped (exit code ${exitCode})`;
+    case "restarting":
+      return `restarting (exit code ${exitCode})`;
+    case "created":
+      return "created, but has never started";
+    default:
+      return status;
+  }
+}

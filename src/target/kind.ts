@@ -1,0 +1,50 @@
+import type { Clock } from "../ports/index.ts";
+import type { ServedCertificate, ServedFinding, Target } from "../reconcile/index.ts";
+import type { Container } from "./docker/container.ts";
+import type { ExecResult } from "./docker/exec.ts";
+import type { ServerWords } from "./tls/served-finding.ts";
+
+/** A running container that was found, and how to reach it. */
+export type Place = {
+  /** Unique and stable over restarts: `nginx-1`. */
+  readonly name: string;
+  /** Its compose service, for people. */
+  readonly service: string;
+  readonly container: Container;
+  readonly address: string;
+  /** Where it speaks TLS. */
+  readonly port: number;
+  /** Whether a lineage is for it. */
+  readonly wants: (lineage: string) => boolean;
+};
+
+/** A way to make a server use our certificates: one file, one line in `TARGET_KINDS`, one word of the label. */
+export interface TargetKind {
+  /** The word of the label `cert-sidecar.deploy`. */
+  readonly name: string;
+  /** What must stand behind it and a colon, for people, like `HUP`; left out where nothing may. */
+  readonly argument?: string;
+  /** Where it speaks TLS when no label says so. */
+  tlsPort(container: Container): number;
+  /** Where it answers HTTP; left out where it can't show the CA our challenges. */
+  httpPort?(container: Container): number;
+  /** Why HTTPS may be off in it; undefined where no word says so. Whether it is shows only a handshake. */
+  whyOff?(container: Container): string | undefined;
+  /** Makes the target; it is good for as long as the container runs. */
+  make(place: Place, argument: string, tools: TargetTools): Target;
+}
+
+/** What a kind may use. */
+export type TargetTools = {
+  readonly clock: Clock;
+  /**
+   * Runs a command in the container to its end. Throws TargetNotRunningError when the container is gone or has stopped,
+   * TargetCommandKilledError when it is about to, and what the engine throws.
+   */
+  readonly exec: (place: Place, argv: readonly string[], signal: AbortSignal) => Promise<ExecResult>;
+  /** Checks by a handshake for each name what it presents; `words` say what to do there. Throws only the signal's reason. */
+  readonly tlsCheck: (place: Place, asked: TlsQuestion, signal: AbortSignal) => Promise<ServedFinding>;
+};
+
+/** What a TLS check is to find out. */
+export type TlsQuestion = { readonly certificate: ServedCertificate; readonly words: ServerWords };

@@ -1,0 +1,49 @@
+import type { Container, Labels } from "./docker/container.ts";
+import type { Engine } from "./docker/engine.ts";
+import { TargetLabelError } from "./errors.ts";
+import type { TargetKind } from "./kind.ts";
+
+const PREFIX = "cert-sidecar.";
+const PORT = `${PREFIX}port`;
+const CERTIFICATES = `${PREFIX}certificates`;
+
+/** The label by which an operator makes a container a target, and says of which kind. */
+export const DEPLOY = `${PREFIX}deploy`;
+
+/** Our labels of a container, without those that its image brings: no operator has written these. Throws what the engine throws. */
+export async function operatorsLabels(engine: Engine, container: Container, signal: AbortSignal): Promise<Labels> {
+  const ours = Object.entries(container.labels).filter(([name]) => name.startsWith(PREFIX));
+  const imageLabels = ours.length === 0 ? {} : await engine.imageLabels(container.imageId, signal);
+  return Object.fromEntries(ours.filter(([name, value]) => imageLabels[name] !== value));
+}
+
+/** Of which kind a target is, and the kind's argument. Throws TargetLabelError, which names the kinds there are. */
+export function readDeploy(target: string, value: string, kinds: readonly TargetKind[]) {
+  const [word = "", ...rest] = value.trim().split(":");
+  const argument = rest.join(":");
+  const kind = kinds.find(({ name }) => name === word);
+  if (kind && (argument !== "") === (kind.argument !== undefined)) return { kind, argument };
+  const allowed = kinds.map((one) => (one.argument === undefined ? one.name : `${one.name}:${one.argument}`));
+  throw new TargetLabelError(target, { name: DEPLOY, value, allowed: allowed.join(" or ") });
+}
+
+/** Which lineages are for a target: those that its label names; all without one. Throws TargetLabelError. */
+export function readWants(target: string, { [CERTIFICATES]: value = "*" }: Labels): (lineage: string) => boolean {
+  const names = new Set(value.split(",").map((name) => name.trim()));
+  names.delete("");
+  if (names.size > 0) return (lineage) => names.has("*") || names.has(lineage);
+  const allowed = "names of certificates, separated by commas, or *";
+  throw new TargetLabelError(target, { name: CERTIFICATES, value, allowed });
+}
+
+/** The port on which a target speaks TLS inside its container, where its label says so. Throws TargetLabelError. */
+export function readPort(target: string, { [PORT]: value }: Labels): number | undefined {
+  const port = value === undefined ? undefined : parsePort(value.trim());
+  if (value === undefined || port !== undefined) return port;
+  throw new TargetLabelError(target, { name: PORT, value, allowed: "a port from 1 to 65535" });
+}
+
+/** A port as it is written; undefined when it is none. */
+export function parsePort(text = ""): number | undefined {
+  return /^[1-9]\d{0,4}\r?$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined;
+}

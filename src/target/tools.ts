@@ -1,0 +1,41 @@
+import type { Clock } from "../ports/index.ts";
+import { DockerRequestError } from "./docker/engine-errors.ts";
+import type { Engine } from "./docker/engine.ts";
+import { TargetCommandKilledError, TargetNotRunningError } from "./errors.ts";
+import type { TargetTools } from "./kind.ts";
+import { checkByTls } from "./tls/tls-check.ts";
+
+/** What the tools are made of. */
+export type ToolParts = {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Time limit of one TLS handshake, in milliseconds. */
+  readonly handshakeMs: number;
+};
+
+// A shell's way to say that a signal ended a command: 137 is SIGKILL.
+const KILLED_ABOVE = 128;
+
+/** Makes the tools of all kinds of target. */
+export function createTargetTools({ engine, ...tls }: ToolParts): TargetTools {
+  return {
+    clock: tls.clock,
+    exec: async ({ name, service, container }, argv, signal) => {
+      try {
+        const result = await engine.exec(container, argv, signal);
+        const { exitCode } = result;
+        // A stop kills the command with the container, some time before the engine says that it has stopped.
+        if (exitCode !== undefined && exitCode > KILLED_ABOVE)
+          throw new TargetCommandKilledError(name, service, { argv, exitCode });
+        if (exitCode === 0 || (await engine.inspect(container.id, signal))?.status === "running") return result;
+      } catch (thrown) {
+        const isGone = thrown instanceof DockerRequestError && (thrown.status === 404 || thrown.status === 409);
+        if (!isGone) throw thrown;
+        throw new TargetNotRunningError(service, [`${name} is not running any more`], { cause: thrown });
+      }
+      throw new TargetNotRunningError(service, [`${name} stopped while "${argv.join(" ")}" ran in it`]);
+    },
+    tlsCheck: (place, asked, signal) => checkByTls(tls, { place, ...asked }, signal),
+  };
+}

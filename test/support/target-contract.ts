@@ -1,0 +1,73 @@
+import { describe, expect, test } from "vitest";
+import { ConfigurationRejectedError, type Target, type Version } from "../../src/reconcile/index.ts";
+import { poll } from "./poll.ts";
+
+/** A target that serves nothing of ours yet, and the files that it reads. */
+export type TargetUnderTest = {
+  readonly target: Target;
+  /** Shows another version of `a.test` in these files, and gives it. */
+  readonly show: () => Promise<Version>;
+  /** Makes what it reads something that it must refuse. */
+  readonly spoil: () => Promise<void>;
+};
+
+const NEVER = new AbortController().signal;
+
+/** What every target that can be checked by TLS must do: a double passes it as the real one does. */
+export function targetContract(name: string, make: () => Promise<TargetUnderTest>): void {
+  const isServed = async (target: Target, version: Version) =>
+    (await target.tlsCheck?.(version, NEVER))?.kind === "served";
+  const apply = async (target: Target, version: Version) => {
+    await target.check(NEVER);
+    expect([...(await target.apply([version], NEVER))]).toEqual([]);
+    await poll("it is served", () => isServed(target, version));
+  };
+
+  describe(`${name}, as every target,`, () => {
+    test("serves what was shown when it was applied last, not what is shown since", async () => {
+      const { target, show } = await make();
+      const first = await show();
+      await apply(target, first);
+      const second = await show();
+      await target.check(NEVER);
+      expect([await isServed(target, first), await isServed(target, second)]).toEqual([true, false]);
+      await apply(target, second);
+      await poll("the first one is served no longer", async () => !(await isServed(target, first)));
+    });
+
+    test("refuses a bad configuration, and goes on with what it serves", async () => {
+      const { target, show, spoil } = await make();
+      const first = await show();
+      await apply(target, first);
+      await spoil();
+      await expect(target.check(NEVER)).rejects.toBeInstanceOf(ConfigurationRejectedError);
+      expect(await isServed(target, first)).toBe(true);
+    });
+
+    test("does nothing when there is nothing to apply", async () => {
+      const { target, show } = await make();
+      const first = await show();
+      await apply(target, first);
+      const second = await show();
+      expect([...(await target.apply([], NEVER))]).toEqual([]);
+      expect([await isServed(target, first), await isServed(target, second)]).toEqual([true, false]);
+    });
+
+    test("may be applied twice", async () => {
+      const { target, show } = await make();
+      const version = await show();
+      await apply(target, version);
+      await apply(target, version);
+      expect(await isServed(target, version)).toBe(true);
+    });
+
+    test("gives up with the signal's reason", async () => {
+      const { target, show } = await make();
+      const version = await show();
+      const signal = AbortSignal.abort(new Error("stopping"));
+      for (const doing of [target.check(signal), target.apply([version], signal), target.tlsCheck?.(version, signal)])
+        await expect(doing).rejects.toThrow("stopping");
+      expect(await isServed(target, version)).toBe(false);
+    });
+  });
+}
