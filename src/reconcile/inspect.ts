@@ -1,6 +1,6 @@
 import { asOperatorError, mapLimited } from "../certificate/index.ts";
 import { findServed } from "./deploy/memory.ts";
-import type { Found, ServedFinding, Target } from "./deploy/target.ts";
+import type { Found, ServedFinding } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
 import { gatherFacts } from "./issue/gather-facts.ts";
@@ -57,12 +57,13 @@ export async function inspect(
     const known = await remembered({ ...parts, ledgers }, one, signal);
     const version = versions.get(one.lineage);
     if (!version || !found) return { desired: one, ...known, targets: [] };
-    const check = async (target: Target) => ({
-      name: target.name,
-      finding: await findServed(parts.store, target, version, signal),
-    });
-    const asked = found.targets.filter((target) => target.wants(one.lineage));
-    return { desired: one, ...known, targets: await Promise.all(asked.map(check)) };
+    const asked = found.targets
+      .filter((target) => target.wants(one.lineage))
+      .map(async (target) => {
+        const { name } = target;
+        return { name, finding: await findServed({ store: parts.store, target, signal }, version) };
+      });
+    return { desired: one, ...known, targets: await Promise.all(asked) };
   });
   const storage = await parts.storage.inspect(signal);
   const known = new Set(desired.map(({ lineage }) => lineage));

@@ -2,8 +2,8 @@ import type { Clock, Log } from "../ports/index.ts";
 import type { CaLedgers } from "./issue/ca/ledger.ts";
 import type { CaProbes } from "./issue/ca/probe.ts";
 import type { CertificateAuthority } from "./issue/certificate-authority.ts";
-import type { Owing } from "./deploy/memory.ts";
 import type { TargetSource } from "./deploy/target.ts";
+import type { DesiredCertificate } from "./issue/desired.ts";
 import type { LineageStore } from "./lineage-store.ts";
 import type { Policy, RunRequest } from "./policy.ts";
 import type { StorageProbe } from "./storage.ts";
@@ -28,7 +28,8 @@ export type ReconcileParts = {
 export type StepParts = ReconcileParts & {
   readonly ledgers: CaLedgers;
   readonly probes: CaProbes;
-  readonly owing: Owing;
+  /** Gives what is to be called right before a version is put on disk. Throws OperatorError. */
+  readonly owing: () => (desired: DesiredCertificate) => Promise<void>;
 };
 
 /** One run: where it tells what it does, and what stops it. */

@@ -1,6 +1,6 @@
-import { toFailure, type Failure } from "../certificate/index.ts";
+import { toFailure } from "../certificate/index.ts";
 import type { FrontDoor } from "../ports/index.ts";
-import type { Found, Target, TargetSource } from "../reconcile/index.ts";
+import type { Found, TargetSource } from "../reconcile/index.ts";
 import { surveyProject, type Replica, type Survey } from "./compose-survey.ts";
 import { chooseAddress, urlHost, type Vantage } from "./docker/container-address.ts";
 import type { Container, Labels } from "./docker/container.ts";
@@ -58,54 +58,44 @@ export function createFrontDoor(parts: SourceParts): FrontDoor {
   };
 }
 
-type Sorted =
-  | { readonly kind: "target"; readonly target: Target }
-  | { readonly kind: "off"; readonly reason: string }
-  | { readonly kind: "missing"; readonly failure: Failure }
-  /** It doesn't run, or it is none of ours: only its image has our label. */
-  | { readonly kind: "down" | "none" };
-
 async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSignal): Promise<Found> {
-  const all = survey.replicas.map(async (replica) => ({ replica, sorted: await sort(parts, survey, replica, signal) }));
-  const known = (await Promise.all(all)).filter(({ sorted }) => sorted.kind !== "none");
+  const asked = survey.replicas.map(async (replica) => ({ replica, ...(await sort(parts, survey, replica, signal)) }));
+  const all = (await Promise.all(asked)).filter(({ isForeign }) => !isForeign);
   const { project, services } = survey;
   const { service } = parts;
-  if (known.length === 0)
+  if (all.length === 0)
     throw new TargetNotFoundError(
       project,
       service,
       services.filter((one) => one !== service),
     );
-  const targets = known.flatMap(({ sorted }) => (sorted.kind === "target" ? [sorted.target] : []));
-  const off = known.flatMap(({ replica: { name }, sorted }) =>
-    sorted.kind === "off" ? [{ name, reason: sorted.reason }] : [],
-  );
-  const missing = known.flatMap(({ replica: { name }, sorted }) =>
-    sorted.kind === "missing" ? [{ name, failure: sorted.failure }] : [],
-  );
+  const missing = all.flatMap((one) => one.missing ?? []);
   // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
-  for (const [name, group] of Map.groupBy(known, ({ replica }) => replica.service)) {
-    const down = group.filter(({ sorted }) => sorted.kind === "down").map(({ replica }) => replica);
-    const isServed = group.some(({ sorted }) => sorted.kind === "target" || sorted.kind === "missing");
-    if (!isServed && down.length > 0) missing.push({ name, failure: toFailure(notRunning(name, down)) });
+  for (const [name, group] of Map.groupBy(all, ({ replica }) => replica.service)) {
+    const down = group.flatMap(({ isDown, replica }) => (isDown ? [replica] : []));
+    const isUp = group.some((one) => one.targets ?? one.missing);
+    if (!isUp && down.length > 0) missing.push({ name, failure: toFailure(notRunning(name, down)) });
   }
-  return { targets, off, missing };
+  return { targets: all.flatMap((one) => one.targets ?? []), off: all.flatMap((one) => one.off ?? []), missing };
 }
 
+/** What a replica is; foreign where only its image has our label. */
+type Sorted = Partial<Found> & { readonly isDown?: true; readonly isForeign?: true };
+
 async function sort(parts: SourceParts, { vantage }: Survey, replica: Replica, signal: AbortSignal): Promise<Sorted> {
-  const { container } = replica;
+  const { name, container } = replica;
   try {
     const known = await identify(parts, replica, signal);
-    if (!known) return { kind: "none" };
+    if (!known) return { isForeign: true };
     const { kind, argument, labels } = known;
     const reason = kind.whyOff?.(container);
     const place = isRunning(replica) ? findPlace(replica, { vantage, kind, labels }) : undefined;
     const isOff = reason !== undefined && (place === undefined || (await isRefused(parts, place, signal)));
-    if (isOff) return { kind: "off", reason };
-    return place ? { kind: "target", target: kind.make(place, argument, parts.tools) } : { kind: "down" };
+    if (isOff) return { off: [{ name, reason }] };
+    return place ? { targets: [kind.make(place, argument, parts.tools)] } : { isDown: true };
   } catch (thrown) {
     signal.throwIfAborted();
-    return { kind: "missing", failure: toFailure(thrown) };
+    return { missing: [{ name, failure: toFailure(thrown) }] };
   }
 }
 
@@ -144,14 +134,7 @@ function notRunning(service: string, replicas: readonly Replica[]): TargetNotRun
 }
 
 function describeState({ status, exitCode }: Container): string {
-  switch (status) {
-    case "exited":
-      return `stopped (exit code ${exitCode})`;
-    case "restarting":
-      return `restarting (exit code ${exitCode})`;
-    case "created":
-      return "created, but has never started";
-    default:
-      return status;
-  }
+  if (status === "created") return "created, but has never started";
+  if (status !== "exited" && status !== "restarting") return status;
+  return `${status === "exited" ? "stopped" : status} (exit code ${exitCode})`;
 }

@@ -82,7 +82,8 @@ async function deploy(): Promise<{ readonly reports: readonly DeployReport[]; re
   const versions = [{ lineage: "a.test", identifiers, fingerprint, validity, version, isNew: false, pair }];
   const round = new DeployRound();
   const parts = { ...common, store: tree.store, servedWithinMs: 3000, policy: { settingsDigest: "" } };
-  const reports = await deployToTarget(parts, {
+  const reports = await deployToTarget({
+    ...parts,
     target,
     versions,
     round,

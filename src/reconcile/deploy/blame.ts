@@ -1,5 +1,5 @@
 import { toFailure } from "../../certificate/index.ts";
-import type { DeployContext, DeployParts } from "./context.ts";
+import type { DeployContext } from "./context.ts";
 import type { Version } from "./target.ts";
 import { ConfigurationRejectedError } from "../errors.ts";
 import type { LineageVersion } from "../lineage-store.ts";
@@ -7,48 +7,45 @@ import type { LineageVersion } from "../lineage-store.ts";
 type Suspect = { readonly version: Version; readonly previous: LineageVersion };
 
 /**
- * Finds out which of our new versions make a target's configuration test fail, by the same test against the versions
- * before. Call it while no other target reads the files. Afterwards the guilty ones are put back to the version before, and all others are shown as they were; none is
- * guilty when the test fails for a foreign reason. Dying in the middle leaves a valid pair shown, old or new.
+ * Finds out which of our new versions make a target's configuration test fail, by the same test against the versions before.
+ * Call it while no other target reads the files. Afterwards the guilty ones are put back to the version before, and all others
+ * are shown as they were; none is guilty when the test fails for a foreign reason. Dying in the middle leaves a valid pair
+ * shown, old or new.
  */
-export async function findGuilty(
-  parts: DeployParts,
-  context: DeployContext,
-  behind: readonly Version[],
-): Promise<readonly Version[]> {
+export async function findGuilty(context: DeployContext, behind: readonly Version[]): Promise<readonly Version[]> {
   const suspects: Suspect[] = [];
-  for (const version of behind) suspects.push(...(await toSuspect(parts, context, version)));
+  for (const version of behind) suspects.push(...(await toSuspect(context, version)));
   try {
-    for (const { version, previous } of suspects) await parts.store.show(version.lineage, previous.version);
+    for (const { version, previous } of suspects) await context.store.show(version.lineage, previous.version);
     const isOurs = suspects.length > 0 && (await passes(context));
     const guilty: Version[] = [];
     for (const { version, previous } of suspects) {
-      await parts.store.show(version.lineage, version.version);
+      await context.store.show(version.lineage, version.version);
       if (!isOurs || (await passes(context))) continue;
-      await parts.store.show(version.lineage, previous.version);
+      await context.store.show(version.lineage, previous.version);
       guilty.push(version);
     }
     return guilty;
   } catch (thrown) {
     // The test itself couldn't be run: nothing is known, so nothing is to stay put back.
-    await Promise.allSettled(suspects.map(({ version }) => parts.store.show(version.lineage, version.version)));
+    await Promise.allSettled(suspects.map(({ version }) => context.store.show(version.lineage, version.version)));
     throw thrown;
   }
 }
 
 // A version that the target has served before can't be why it refuses its configuration now. Nor may one be put back of which
 // the disk gives nothing: it would be ordered again, and the others wait.
-async function toSuspect(parts: DeployParts, context: DeployContext, version: Version): Promise<Suspect[]> {
+async function toSuspect(context: DeployContext, version: Version): Promise<Suspect[]> {
   const { lineage, fingerprint } = version;
   try {
     return await context.round.remembering(lineage, async () => {
-      const state = await parts.store.loadState(lineage);
+      const state = await context.store.loadState(lineage);
       const { servedFingerprint } = state.deploy[context.target.name] ?? {};
       if (servedFingerprint === fingerprint) return [];
-      const previous = await findBefore(parts, version, servedFingerprint);
+      const previous = await findBefore(context, version, servedFingerprint);
       if (!previous) return [];
       // A death from here on may leave the one before shown: the next run shows this one again.
-      await parts.store.saveState(lineage, { ...state, issue: { ...state.issue, putBack: fingerprint } });
+      await context.store.saveState(lineage, { ...state, issue: { ...state.issue, putBack: fingerprint } });
       return [{ version, previous }];
     });
   } catch (thrown) {
@@ -59,7 +56,7 @@ async function toSuspect(parts: DeployParts, context: DeployContext, version: Ve
 
 // The version just below may be one that was refused as well: the one that the target has served is sure to pass.
 async function findBefore(
-  { store }: DeployParts,
+  { store }: DeployContext,
   { lineage, version }: Version,
   servedFingerprint: string | undefined,
 ): Promise<LineageVersion | undefined> {

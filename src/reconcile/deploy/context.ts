@@ -15,7 +15,7 @@ export type DeployParts = {
 };
 
 /** One target and the versions it must serve. */
-export type DeployContext = {
+export type DeployContext = DeployParts & {
   readonly target: Target;
   readonly versions: readonly Version[];
   readonly round: DeployRound;

@@ -61,7 +61,7 @@ async function deployTo(parts: ReconcileParts, run: Run, one: OneTarget): Promis
   const isEager = isStarting || request.trigger === "command" || request.trigger === "signal";
   const settleMs = isStarting ? STARTING_TARGET_MS : 0;
   try {
-    return await deployToTarget(parts, { ...one, isEager, settleMs, log, signal });
+    return await deployToTarget({ ...parts, ...one, isEager, settleMs, log, signal });
   } catch (thrown) {
     signal.throwIfAborted();
     const failure = toFailure(thrown);

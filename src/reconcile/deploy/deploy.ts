@@ -1,7 +1,7 @@
 import { mapLimited, toFailure } from "../../certificate/index.ts";
 import { findGuilty } from "./blame.ts";
 import { findServed, recordDeployFailure, recordRejection, recordServed, waitingReport } from "./memory.ts";
-import type { DeployContext, DeployParts } from "./context.ts";
+import type { DeployContext } from "./context.ts";
 import type { ServedFinding, Version } from "./target.ts";
 import { ConfigurationRejectedError, NotServedError } from "../errors.ts";
 import type { DeployReport } from "../run-report.ts";
@@ -15,37 +15,33 @@ const SECOND_CHECK_WITHIN_MS = 1000;
  * are behind, and checks until each is served. A version that makes the test fail is put back to the one before. Never throws,
  * except the signal's reason.
  */
-export async function deployToTarget(parts: DeployParts, context: DeployContext): Promise<DeployReport[]> {
+export async function deployToTarget(context: DeployContext): Promise<DeployReport[]> {
   const { versions, settleMs } = context;
-  const settledAtMs = parts.clock.now().getTime() + settleMs;
+  const settledAtMs = context.clock.now().getTime() + settleMs;
   const reports = await mapLimited(versions, VERSIONS_AT_ONCE, async (version) => {
-    const withinMs = version.isNew ? 0 : Math.min(settleMs, settledAtMs - parts.clock.now().getTime());
-    const finding = await checkUntilServed(parts, context, version, withinMs);
-    if (finding.kind === "served") return recordServed(parts, context, version, "served");
-    return waitingReport(parts, context, version);
+    const withinMs = version.isNew ? 0 : Math.min(settleMs, settledAtMs - context.clock.now().getTime());
+    const finding = await checkUntilServed(context, version, withinMs);
+    if (finding.kind === "served") return recordServed(context, version, "served");
+    return waitingReport(context, version);
   });
   const behind = versions.filter((_, index) => reports[index] === undefined);
-  return [...reports.filter((report) => report !== undefined), ...(await bringUpToDate(parts, context, behind))];
+  return [...reports.filter((report) => report !== undefined), ...(await bringUpToDate(context, behind))];
 }
 
 // What another target has refused meanwhile has been put back: there is nothing new to serve then.
-async function bringUpToDate(
-  parts: DeployParts,
-  context: DeployContext,
-  asked: readonly Version[],
-): Promise<DeployReport[]> {
+async function bringUpToDate(context: DeployContext, asked: readonly Version[]): Promise<DeployReport[]> {
   const { round, signal } = context;
   const behind = asked.filter((version) => !round.isRefused(version));
   if (behind.length === 0) return [];
   try {
-    const { isPassed, reports, left } = await round.judging(() => judge(parts, context, behind));
-    if (!isPassed) return [...reports, ...(await bringUpToDate(parts, context, left))];
-    await round.verdicts(parts.clock, signal);
+    const { isPassed, reports, left } = await round.judging(() => judge(context, behind));
+    if (!isPassed) return [...reports, ...(await bringUpToDate(context, left))];
+    await round.verdicts(context.clock, signal);
   } catch (thrown) {
     signal.throwIfAborted();
-    return recordFailures(parts, context, behind, thrown);
+    return recordFailures(context, behind, thrown);
   }
-  return applyAndCheck(parts, context, behind);
+  return applyAndCheck(context, behind);
 }
 
 /** What a target says of its configuration: it is taken; or what that means for some, and which are left to be tried again. */
@@ -55,7 +51,7 @@ type Verdict = {
   readonly left: readonly Version[];
 };
 
-async function judge(parts: DeployParts, context: DeployContext, behind: readonly Version[]): Promise<Verdict> {
+async function judge(context: DeployContext, behind: readonly Version[]): Promise<Verdict> {
   const { target, round, log, signal } = context;
   try {
     await round.reading(() => target.check(signal));
@@ -63,12 +59,11 @@ async function judge(parts: DeployParts, context: DeployContext, behind: readonl
     return { isPassed: true, reports: [], left: behind };
   } catch (thrown) {
     if (!(thrown instanceof ConfigurationRejectedError)) throw thrown;
-    return round.moving(() => dealWithRejection(parts, context, behind, thrown));
+    return round.moving(() => dealWithRejection(context, behind, thrown));
   }
 }
 
 async function dealWithRejection(
-  parts: DeployParts,
   context: DeployContext,
   behind: readonly Version[],
   rejection: ConfigurationRejectedError,
@@ -76,21 +71,20 @@ async function dealWithRejection(
   const { target, round, log } = context;
   // Another target has had its say while this one waited for its turn: what it refused may be all that is wrong.
   if (behind.some(round.isRefused)) return { isPassed: false, reports: [], left: behind };
-  const guilty = await findGuilty(parts, context, behind);
+  const guilty = await findGuilty(context, behind);
   const lineages = guilty.map(({ lineage }) => lineage);
   log.error("configuration.rejected", { target: target.name, ...toFailure(rejection), lineages });
   if (guilty.length === 0)
-    return { isPassed: false, reports: await recordFailures(parts, context, behind, rejection), left: [] };
+    return { isPassed: false, reports: await recordFailures(context, behind, rejection), left: [] };
   lineages.forEach((lineage) => round.refuse(lineage));
   const reports: DeployReport[] = [];
-  for (const version of guilty) reports.push(await recordRejection(parts, context, version, rejection));
+  for (const version of guilty) reports.push(await recordRejection(context, version, rejection));
   return { isPassed: false, reports, left: behind };
 }
 
 // A second time for what the server keeps an older text of: it goes on with what it had read when time and inode of a file
 // are the same, as after a copy over it.
 async function applyAndCheck(
-  parts: DeployParts,
   context: DeployContext,
   behind: readonly Version[],
   isRepaired = false,
@@ -103,78 +97,73 @@ async function applyAndCheck(
     );
   } catch (thrown) {
     signal.throwIfAborted();
-    return recordFailures(parts, context, behind, thrown);
+    return recordFailures(context, behind, thrown);
   }
-  if (!failures) return bringUpToDate(parts, context, behind);
+  if (!failures) return bringUpToDate(context, behind);
   log.info("target.reloaded", { target: target.name, lineages: behind.map(({ lineage }) => lineage) });
   const kept: Version[] = [];
   const checked = behind.map(async (version): Promise<DeployReport[]> => {
     const failure = failures.get(version.lineage);
-    if (failure) return recordFailures(parts, context, [version], failure);
-    const finding = await checkTwice(parts, context, version);
-    if (finding.kind === "served") return [await recordServed(parts, context, version, "deployed")];
+    if (failure) return recordFailures(context, [version], failure);
+    const finding = await checkTwice(context, version);
+    if (finding.kind === "served") return [await recordServed(context, version, "deployed")];
     if (!finding.isKept || isRepaired)
-      return recordFailures(parts, context, [version], new NotServedError(version.lineage, finding));
+      return recordFailures(context, [version], new NotServedError(version.lineage, finding));
     kept.push(version);
     return [];
   });
   const reports = (await Promise.all(checked)).flat();
-  return kept.length === 0 ? reports : [...reports, ...(await repair(parts, context, kept))];
+  return kept.length === 0 ? reports : [...reports, ...(await repair(context, kept))];
 }
 
-async function repair(parts: DeployParts, context: DeployContext, kept: readonly Version[]): Promise<DeployReport[]> {
+async function repair(context: DeployContext, kept: readonly Version[]): Promise<DeployReport[]> {
   const { target, log, signal } = context;
   try {
     for (const { lineage, version } of kept) {
-      await parts.store.touch(lineage, version, parts.clock.now());
+      await context.store.touch(lineage, version, context.clock.now());
       const did = `gave its files a new time, as ${target.name} went on with what had been in them before`;
       log.warn("lineage.repaired", { lineage, did });
     }
   } catch (thrown) {
     signal.throwIfAborted();
-    return recordFailures(parts, context, kept, thrown);
+    return recordFailures(context, kept, thrown);
   }
-  return applyAndCheck(parts, context, kept, true);
+  return applyAndCheck(context, kept, true);
 }
 
 // A graceful reload takes some milliseconds: new workers first, then the old ones stop accepting. In between both answer,
 // so a second check has the last word.
-async function checkTwice(parts: DeployParts, context: DeployContext, version: Version): Promise<ServedFinding> {
+async function checkTwice(context: DeployContext, version: Version): Promise<ServedFinding> {
   const { target, signal } = context;
   if (!target.tlsCheck) return { kind: "served" };
-  const first = await checkUntilServed(parts, context, version, parts.servedWithinMs);
-  if (first.kind === "served") await parts.clock.sleep(SECOND_CHECK_MS, signal);
-  return checkUntilServed(parts, context, version, SECOND_CHECK_WITHIN_MS);
+  const first = await checkUntilServed(context, version, context.servedWithinMs);
+  if (first.kind === "served") await context.clock.sleep(SECOND_CHECK_MS, signal);
+  return checkUntilServed(context, version, SECOND_CHECK_WITHIN_MS);
 }
 
 /** Checks until the version is served or `withinMs` have passed; at least once, and once where nobody can be asked. */
-async function checkUntilServed(
-  { store, clock }: DeployParts,
-  { target, signal }: DeployContext,
-  version: Version,
-  withinMs: number,
-): Promise<ServedFinding> {
+async function checkUntilServed(context: DeployContext, version: Version, withinMs: number): Promise<ServedFinding> {
+  const { target, clock, signal } = context;
   const deadline = clock.now().getTime() + withinMs;
   let pauseMs = 20;
   let leftMs = target.tlsCheck ? withinMs : 0;
-  let finding = await findServed(store, target, version, signal);
+  let finding = await findServed(context, version);
   // By the clock, and by what was slept: a clock that is set back must not keep us here for a day.
   while (finding.kind === "not-served" && leftMs > 0 && clock.now().getTime() < deadline) {
     await clock.sleep(pauseMs, signal);
     leftMs -= pauseMs;
     pauseMs = Math.min(pauseMs * 2, 500);
-    finding = await findServed(store, target, version, signal);
+    finding = await findServed(context, version);
   }
   return finding;
 }
 
 async function recordFailures(
-  parts: DeployParts,
   context: DeployContext,
   versions: readonly Version[],
   thrown: unknown,
 ): Promise<DeployReport[]> {
   const reports: DeployReport[] = [];
-  for (const version of versions) reports.push(await recordDeployFailure(parts, context, version, thrown));
+  for (const version of versions) reports.push(await recordDeployFailure(context, version, thrown));
   return reports;
 }

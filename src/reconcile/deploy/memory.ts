@@ -1,11 +1,11 @@
 import { planRetry, toFailure } from "../../certificate/index.ts";
-import type { DeployContext, DeployParts } from "./context.ts";
-import type { Found, ServedFinding, Target, TargetSource, Version } from "./target.ts";
+import type { DeployContext } from "./context.ts";
+import type { Found, ServedFinding, Version } from "./target.ts";
 import { CertificateRejectedError, type ConfigurationRejectedError } from "../errors.ts";
 import type { AttemptState, DeployState, LineageState } from "../lineage-state.ts";
-import type { DesiredCertificate } from "../issue/desired.ts";
 import type { LineageStore } from "../lineage-store.ts";
 import type { DeployReport } from "../run-report.ts";
+import type { ReconcileParts, StepParts } from "../run.ts";
 
 // A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
 const SLOWEST_STEP = 2;
@@ -15,22 +15,24 @@ const LONGEST_WAIT_MS = 15 * 60_000;
 
 // What is remembered of a lineage; undefined when the disk doesn't give it: that must keep neither it nor the others from being
 // served.
-function recall({ store }: Pick<DeployParts, "store">, lineage: string): Promise<LineageState | undefined> {
+function recall(store: LineageStore, { lineage }: Pick<Version, "lineage">): Promise<LineageState | undefined> {
   return store.loadState(lineage).catch(() => undefined);
 }
+
+async function recallDeploy({ store, target }: DeployContext, version: Version): Promise<DeployState | undefined> {
+  return (await recall(store, version))?.deploy[target.name];
+}
+
+/** What {@link findServed} works with. */
+export type ServedQuestion = Pick<DeployContext, "store" | "target" | "signal">;
 
 /**
  * Finds out whether a target serves a version: by TLS, or else by what is remembered. What is on disk already isn't owed to a
  * target of which nothing is remembered. Throws only the signal's reason.
  */
-export async function findServed(
-  store: LineageStore,
-  target: Target,
-  version: Version,
-  signal: AbortSignal,
-): Promise<ServedFinding> {
+export async function findServed({ store, target, signal }: ServedQuestion, version: Version): Promise<ServedFinding> {
   if (target.tlsCheck) return target.tlsCheck(version, signal);
-  const known = (await recall({ store }, version.lineage))?.deploy[target.name];
+  const known = (await recall(store, version))?.deploy[target.name];
   if (known ? known.servedFingerprint === version.fingerprint : !version.isNew) return { kind: "served" };
   const { message = "it has not been given this version yet", remedy = "Run update-cert." } = known?.lastFailure ?? {};
   return { kind: "not-served", message, remedy };
@@ -39,9 +41,12 @@ export async function findServed(
 /**
  * What begins, before a version is put on disk, what is remembered of each target that can't be checked by TLS, with what is on
  * disk until then: a death before such a target was given the new version doesn't make that the old one. The targets are
- * searched for once, from the first call on; the function that it gives is for right before an install. Throws OperatorError.
+ * searched for once, from the first call on, while the CA works.
  */
-export function createOwing({ store, targets }: OweParts, signal: AbortSignal): Owing {
+export function createOwing(
+  { store, targets }: Pick<ReconcileParts, "store" | "targets">,
+  signal: AbortSignal,
+): StepParts["owing"] {
   let finding: Promise<Found> | undefined;
   return () => {
     const found = (finding ??= targets.find(signal));
@@ -58,41 +63,28 @@ export function createOwing({ store, targets }: OweParts, signal: AbortSignal): 
   };
 }
 
-export type Owing = () => (desired: DesiredCertificate) => Promise<void>;
-
-type OweParts = { readonly store: LineageStore; readonly targets: TargetSource };
-
 /** The report of a version whose last try failed and whose next one must wait; undefined when it may be tried now. */
-export async function waitingReport(
-  parts: DeployParts,
-  context: DeployContext,
-  version: Version,
-): Promise<DeployReport | undefined> {
-  const state = (await recall(parts, version.lineage))?.deploy[context.target.name];
-  if (context.isEager || !state?.nextAttemptAt || !state.lastFailure) return undefined;
-  if (state.triedFingerprint !== version.fingerprint) return undefined;
-  const nextAt = new Date(state.nextAttemptAt);
-  const waitMs = nextAt.getTime() - parts.clock.now().getTime();
+export async function waitingReport(context: DeployContext, version: Version): Promise<DeployReport | undefined> {
+  const { nextAttemptAt, lastFailure, triedFingerprint } = (await recallDeploy(context, version)) ?? {};
+  if (context.isEager || !nextAttemptAt || !lastFailure || triedFingerprint !== version.fingerprint) return undefined;
+  const nextAt = new Date(nextAttemptAt);
+  const waitMs = nextAt.getTime() - context.clock.now().getTime();
   if (waitMs <= 0 || waitMs > LONGEST_WAIT_MS) return undefined;
-  return { target: context.target.name, lineage: version.lineage, outcome: "held", failure: state.lastFailure, nextAt };
+  return { target: context.target.name, lineage: version.lineage, outcome: "held", failure: lastFailure, nextAt };
 }
 
 /** Writes down that a version was seen served, unless that is what is written already. */
 export async function recordServed(
-  parts: DeployParts,
   context: DeployContext,
   version: Version,
   outcome: "served" | "deployed",
 ): Promise<DeployReport> {
   const { lineage, fingerprint } = version;
   const target = context.target.name;
-  const known = (await recall(parts, lineage))?.deploy[target];
+  const known = await recallDeploy(context, version);
   if (known?.servedFingerprint !== fingerprint || known.failures > 0) {
-    const servedAt = parts.clock.now().toISOString();
-    await remember(parts, context, version, (state) => ({
-      ...state,
-      deploy: { ...state.deploy, [target]: { servedFingerprint: fingerprint, servedAt, failures: 0 } },
-    }));
+    const servedAt = context.clock.now().toISOString();
+    await rememberDeploy(context, version, { servedFingerprint: fingerprint, servedAt, failures: 0 });
     context.log.info("target.served", { target, lineage, fingerprint });
   }
   return { target, lineage, outcome };
@@ -100,28 +92,21 @@ export async function recordServed(
 
 /** Writes down a try that has not led to the version being served, and when the next one may be. */
 export async function recordDeployFailure(
-  parts: DeployParts,
   context: DeployContext,
   version: Version,
   thrown: unknown,
 ): Promise<DeployReport> {
-  const { lineage, fingerprint, validity } = version;
+  const { lineage, fingerprint: triedFingerprint, validity } = version;
   const target = context.target.name;
-  const failure = toFailure(thrown);
-  const known = (await recall(parts, lineage))?.deploy[target];
+  const lastFailure = toFailure(thrown);
+  const known = await recallDeploy(context, version);
   const failures = (known?.failures ?? 0) + 1;
-  const failedAt = parts.clock.now();
-  const nextAt = planRetry({ failures: Math.min(failures, SLOWEST_STEP), failedAt, validity }, parts.random);
-  const tried: DeployState = {
-    ...known,
-    failures,
-    triedFingerprint: fingerprint,
-    lastFailure: failure,
-    nextAttemptAt: nextAt.toISOString(),
-  };
-  await remember(parts, context, version, (state) => ({ ...state, deploy: { ...state.deploy, [target]: tried } }));
-  context.log.error("deploy.failed", { target, lineage, ...failure, attempt: failures, nextAt });
-  return { target, lineage, outcome: "failed", failure, nextAt };
+  const failedAt = context.clock.now();
+  const nextAt = planRetry({ failures: Math.min(failures, SLOWEST_STEP), failedAt, validity }, context.random);
+  const tried = { ...known, failures, triedFingerprint, lastFailure, nextAttemptAt: nextAt.toISOString() };
+  await rememberDeploy(context, version, tried);
+  context.log.error("deploy.failed", { target, lineage, ...lastFailure, attempt: failures, nextAt });
+  return { target, lineage, outcome: "failed", failure: lastFailure, nextAt };
 }
 
 /**
@@ -129,36 +114,32 @@ export async function recordDeployFailure(
  * failed try, so that the next one waits as after any failure, and longer each time.
  */
 export async function recordRejection(
-  parts: DeployParts,
   context: DeployContext,
   version: Version,
   rejection: ConfigurationRejectedError,
 ): Promise<DeployReport> {
   const { lineage, validity } = version;
   const target = context.target.name;
-  const failure = toFailure(new CertificateRejectedError(lineage, version.version, rejection));
-  const failures = ((await recall(parts, lineage))?.issue.failures ?? 0) + 1;
-  const failedAt = parts.clock.now();
-  const nextAt = planRetry({ failures, failedAt, validity }, parts.random);
-  const refused: AttemptState = {
-    failures,
-    lastFailure: failure,
-    lastFailedAt: failedAt.toISOString(),
-    nextAttemptAt: nextAt.toISOString(),
-    settingsDigest: parts.policy.settingsDigest,
-  };
-  await remember(parts, context, version, (state) => ({ ...state, issue: { ...state.issue, ...refused } }));
+  const lastFailure = toFailure(new CertificateRejectedError(lineage, version.version, rejection));
+  const failures = ((await recall(context.store, version))?.issue.failures ?? 0) + 1;
+  const failedAt = context.clock.now();
+  const nextAt = planRetry({ failures, failedAt, validity }, context.random);
+  const [lastFailedAt, nextAttemptAt] = [failedAt.toISOString(), nextAt.toISOString()];
+  const { settingsDigest } = context.policy;
+  const refused: AttemptState = { failures, lastFailure, lastFailedAt, nextAttemptAt, settingsDigest };
+  await remember(context, version, (state) => ({ ...state, issue: { ...state.issue, ...refused } }));
   context.log.warn("lineage.restored", { target, lineage, rejectedVersion: version.version, nextAt });
-  return { target, lineage, outcome: "failed", failure, nextAt };
+  return { target, lineage, outcome: "failed", failure: lastFailure, nextAt };
 }
 
+function rememberDeploy(context: DeployContext, version: Version, is: DeployState): Promise<void> {
+  return remember(context, version, (state) => ({ ...state, deploy: { ...state.deploy, [context.target.name]: is } }));
+}
+
+type Change = (state: LineageState) => LineageState;
+
 // What was seen at the target is true whether or not the disk takes it: a failed write must not turn it into a failure.
-async function remember(
-  { store }: DeployParts,
-  { round, log }: DeployContext,
-  { lineage }: Version,
-  change: (state: LineageState) => LineageState,
-): Promise<void> {
+async function remember({ store, round, log }: DeployContext, { lineage }: Version, change: Change): Promise<void> {
   try {
     await round.remembering(lineage, async () => store.saveState(lineage, change(await store.loadState(lineage))));
   } catch (thrown) {
