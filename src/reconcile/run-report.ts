@@ -75,5 +75,6 @@ export function mergeReports(whole: RunReport, part: RunReport): RunReport {
     certificates: [...whole.certificates.filter(isOther), ...part.certificates],
     deploys: [...whole.deploys.filter(isOther), ...part.deploys],
     missing: part.missing ?? whole.missing,
+    clockAheadMs: part.clockAheadMs,
   };
 }

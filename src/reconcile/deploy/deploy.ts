@@ -34,8 +34,8 @@ async function bringUpToDate(context: DeployContext, asked: readonly Version[]):
   const behind = asked.filter((version) => !round.isRefused(version));
   if (behind.length === 0) return [];
   try {
-    const { isPassed, reports, left } = await round.judging(() => judge(context, behind));
-    if (!isPassed) return [...reports, ...(await bringUpToDate(context, left))];
+    const refusal = await round.judging(() => judge(context, behind));
+    if (refusal) return [...refusal.reports, ...(await bringUpToDate(context, refusal.left))];
     await round.verdicts(context.clock, signal);
   } catch (thrown) {
     signal.throwIfAborted();
@@ -44,19 +44,15 @@ async function bringUpToDate(context: DeployContext, asked: readonly Version[]):
   return applyAndCheck(context, behind);
 }
 
-/** What a target says of its configuration: it is taken; or what that means for some, and which are left to be tried again. */
-type Verdict = {
-  readonly isPassed: boolean;
-  readonly reports: readonly DeployReport[];
-  readonly left: readonly Version[];
-};
+/** What it means that a target doesn't take its configuration: for some, and which are left to be tried again. */
+type Refusal = { readonly reports: readonly DeployReport[]; readonly left: readonly Version[] };
 
-async function judge(context: DeployContext, behind: readonly Version[]): Promise<Verdict> {
+async function judge(context: DeployContext, behind: readonly Version[]): Promise<Refusal | undefined> {
   const { target, round, log, signal } = context;
   try {
     await round.reading(() => target.check(signal));
     log.debug("configuration.tested", { target: target.name });
-    return { isPassed: true, reports: [], left: behind };
+    return undefined;
   } catch (thrown) {
     if (!(thrown instanceof ConfigurationRejectedError)) throw thrown;
     return round.moving(() => dealWithRejection(context, behind, thrown));
@@ -67,19 +63,18 @@ async function dealWithRejection(
   context: DeployContext,
   behind: readonly Version[],
   rejection: ConfigurationRejectedError,
-): Promise<Verdict> {
+): Promise<Refusal> {
   const { target, round, log } = context;
   // Another target has had its say while this one waited for its turn: what it refused may be all that is wrong.
-  if (behind.some(round.isRefused)) return { isPassed: false, reports: [], left: behind };
+  if (behind.some(round.isRefused)) return { reports: [], left: behind };
   const guilty = await findGuilty(context, behind);
   const lineages = guilty.map(({ lineage }) => lineage);
   log.error("configuration.rejected", { target: target.name, ...toFailure(rejection), lineages });
-  if (guilty.length === 0)
-    return { isPassed: false, reports: await recordFailures(context, behind, rejection), left: [] };
+  if (guilty.length === 0) return { reports: await recordFailures(context, behind, rejection), left: [] };
   lineages.forEach((lineage) => round.refuse(lineage));
   const reports: DeployReport[] = [];
   for (const version of guilty) reports.push(await recordRejection(context, version, rejection));
-  return { isPassed: false, reports, left: behind };
+  return { reports, left: behind };
 }
 
 // A second time for what the server keeps an older text of: it goes on with what it had read when time and inode of a file

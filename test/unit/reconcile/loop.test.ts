@@ -146,6 +146,17 @@ test("what a run for one certificate found of the targets takes the place of wha
   expect(known).toEqual([missing, []]);
 });
 
+test("a clock that was wrong is set right also for what is known after a run for one certificate", async () => {
+  const { loop, finish } = stage();
+  loop.request("start");
+  await settle();
+  await finish({ clockAheadMs: 3600_000 });
+  void loop.command({ ...command, certName: "a.test" }, collectLog(), PRESENT);
+  await settle();
+  await finish();
+  expect(loop.facts().lastReport?.clockAheadMs).toBeUndefined();
+});
+
 test("a command whose client has gone before its turn is dropped; one that has begun goes on", async () => {
   const { loop, runs, finish } = stage();
   loop.request("start");
