@@ -151,7 +151,7 @@ test("a clock that was wrong is set right also for what is known after a run for
   loop.request("start");
   await settle();
   await finish({ clockAheadMs: 3600_000 });
-  void loop.command({ ...command, certName: "a.test" }, collectLog(), PRESENT);
+  void loop.command({ ...command, only: { lineage: "a.test" } }, collectLog(), PRESENT);
   await settle();
   await finish();
   expect(loop.facts().lastReport?.clockAheadMs).toBeUndefined();
