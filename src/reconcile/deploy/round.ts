@@ -1,3 +1,4 @@
+import { createQueues } from "../../certificate/index.ts";
 import type { Clock } from "../../ports/index.ts";
 
 // A configuration test takes some tens of milliseconds; one that waits for a name server takes half a minute.
@@ -11,7 +12,6 @@ export class DeployRound {
   readonly #refused = new Set<string>();
   readonly #judging = new Set<Promise<unknown>>();
   readonly #reading = new Set<Promise<unknown>>();
-  readonly #turns = new Map<string, Promise<unknown>>();
   #moved: Promise<unknown> = Promise.resolve();
 
   /** Says that a version of the lineage has been put back: it is given to no target any more. */
@@ -50,14 +50,7 @@ export class DeployRound {
   }
 
   /** Does what reads and then writes what is remembered of a lineage: one at a time. */
-  remembering<Result>(lineage: string, work: () => Promise<Result>): Promise<Result> {
-    const turn = (this.#turns.get(lineage) ?? Promise.resolve()).then(work);
-    this.#turns.set(
-      lineage,
-      turn.catch(() => undefined),
-    );
-    return turn;
-  }
+  readonly remembering = createQueues();
 }
 
 function during<Result>(under: Set<Promise<unknown>>, work: Promise<Result>): Promise<Result> {
