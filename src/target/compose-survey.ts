@@ -1,15 +1,15 @@
 import { composeProject, composeService, projectFilter, replicaName } from "./compose-labels.ts";
-import type { Vantage } from "./docker/container-address.ts";
+import type { OwnPlace } from "./docker/container-address.ts";
 import type { Container, Labels } from "./docker/container.ts";
 import type { Engine } from "./docker/engine.ts";
-import { findOwnContainer, type OwnContainer, type OwnTraces } from "./docker/own-container.ts";
+import { findOwnContainer, type OwnContainer, type OwnContainerHints } from "./docker/own-container.ts";
 import { ComposeProjectUnknownError } from "./errors.ts";
 import { DEPLOY } from "./labels.ts";
 
-/** What to look for, and with what. */
+/** What to search for, and with what. */
 export type SurveyParts = {
   readonly engine: Engine;
-  readonly traces: OwnTraces;
+  readonly ownHints: OwnContainerHints;
   /** The compose service that is deployed to without any label. */
   readonly service: string;
   /** The compose project; unset: the one that our own container belongs to. */
@@ -17,7 +17,7 @@ export type SurveyParts = {
 };
 
 /** Where we are. */
-export type Surroundings = { readonly project: string; readonly vantage: Vantage };
+export type Surroundings = { readonly project: string; readonly ownPlace: OwnPlace };
 
 /** One container that may be a target, running or not. */
 export type Replica = { readonly name: string; readonly service: string; readonly container: Container };
@@ -25,13 +25,13 @@ export type Replica = { readonly name: string; readonly service: string; readonl
 /** What there is in our project: what may be a target, and the names of all services. */
 export type Survey = Surroundings & { readonly replicas: readonly Replica[]; readonly services: readonly string[] };
 
-/** Finds out our compose project and the networks we look from. Throws ComposeProjectUnknownError, or what the engine throws. */
-export async function lookAround(parts: SurveyParts, signal: AbortSignal): Promise<Surroundings> {
-  const own = await findOwnContainer(parts.engine, parts.traces, signal);
+/** Finds out our compose project and the networks that we are in. Throws ComposeProjectUnknownError, or what the engine throws. */
+export async function findSurroundings(parts: SurveyParts, signal: AbortSignal): Promise<Surroundings> {
+  const own = await findOwnContainer(parts.engine, parts.ownHints, signal);
   const project = parts.project ?? projectOf(own, parts.engine.endpoint);
   return {
     project,
-    vantage: own.kind === "found" ? await withNetworks(parts.engine, own.container, signal) : undefined,
+    ownPlace: own.kind === "found" ? await withNetworks(parts.engine, own.container, signal) : undefined,
   };
 }
 
@@ -44,7 +44,7 @@ export function mayBeTarget(service: string, labels: Labels): boolean {
 /** All containers of our project that may be targets, by name. Throws ComposeProjectUnknownError, or what the engine throws. */
 export async function surveyProject(parts: SurveyParts, signal: AbortSignal): Promise<Survey> {
   const { engine, service } = parts;
-  const surroundings = await lookAround(parts, signal);
+  const surroundings = await findSurroundings(parts, signal);
   const listed = await engine.list(projectFilter(surroundings.project), signal);
   const asked = listed.filter(({ labels }) => mayBeTarget(service, labels));
   const inspected = await Promise.all(asked.map(({ id }) => inspectReplica(engine, id, signal)));

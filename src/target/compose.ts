@@ -2,7 +2,7 @@ import { toFailure } from "../certificate/index.ts";
 import type { FrontDoor } from "../ports/index.ts";
 import type { Found, TargetSource } from "../reconcile/index.ts";
 import { surveyProject, type Replica, type Survey } from "./compose-survey.ts";
-import { chooseAddress, urlHost, type Vantage } from "./docker/container-address.ts";
+import { chooseAddress, urlHost, type OwnPlace } from "./docker/container-address.ts";
 import type { Container, Labels } from "./docker/container.ts";
 import { TargetNotFoundError, TargetNotRunningError, TargetUnreachableError } from "./errors.ts";
 import type { Place, TargetKind, TargetTools } from "./kind.ts";
@@ -42,11 +42,11 @@ export function createFrontDoor(parts: SourceParts): FrontDoor {
   return {
     httpUrl: async (signal) => {
       try {
-        const { replicas, vantage } = await surveyProject(parts, signal);
+        const { replicas, ownPlace } = await surveyProject(parts, signal);
         for (const replica of replicas.filter(isRunning)) {
           const known = await identify(parts, replica, signal).catch(() => undefined);
           const port = known?.kind.httpPort?.(replica.container);
-          const reach = chooseAddress(vantage, replica.container);
+          const reach = chooseAddress(ownPlace, replica.container);
           if (reach.kind === "address" && port !== undefined) return `http://${urlHost(reach.address)}:${port}`;
         }
         signal.throwIfAborted();
@@ -82,14 +82,14 @@ async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSign
 /** What a replica is; foreign where only its image has our label. */
 type Sorted = Partial<Found> & { readonly isDown?: true; readonly isForeign?: true };
 
-async function sort(parts: SourceParts, { vantage }: Survey, replica: Replica, signal: AbortSignal): Promise<Sorted> {
+async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, signal: AbortSignal): Promise<Sorted> {
   const { name, container } = replica;
   try {
     const known = await identify(parts, replica, signal);
     if (!known) return { isForeign: true };
     const { kind, argument, labels } = known;
     const reason = kind.whyOff?.(container);
-    const place = isRunning(replica) ? findPlace(replica, { vantage, kind, labels }) : undefined;
+    const place = isRunning(replica) ? findPlace(replica, { ownPlace, kind, labels }) : undefined;
     const isOff = reason !== undefined && (place === undefined || (await isRefused(parts, place, signal)));
     if (isOff) return { off: [{ name, reason }] };
     return place ? { targets: [kind.make(place, argument, parts.tools)] } : { isDown: true };
@@ -106,10 +106,10 @@ async function identify({ engine, service, kinds }: SourceParts, replica: Replic
   return deploy === undefined ? undefined : { ...readDeploy(replica.name, deploy, kinds), labels };
 }
 
-type Reading = { readonly vantage: Vantage; readonly kind: TargetKind; readonly labels: Labels };
+type Reading = { readonly ownPlace: OwnPlace; readonly kind: TargetKind; readonly labels: Labels };
 
-function findPlace({ name, service, container }: Replica, { vantage, kind, labels }: Reading): Place {
-  const reach = chooseAddress(vantage, container);
+function findPlace({ name, service, container }: Replica, { ownPlace, kind, labels }: Reading): Place {
+  const reach = chooseAddress(ownPlace, container);
   if (reach.kind === "no-common-network") throw new TargetUnreachableError(name, service, reach);
   const port = readPort(name, labels) ?? kind.tlsPort(container);
   return { name, service, container, address: reach.address, port, wants: readWants(name, labels) };

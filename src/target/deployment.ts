@@ -3,7 +3,7 @@ import type { StorageProbe, TargetSource } from "../reconcile/index.ts";
 import type { EngineAddress } from "./docker/engine-address.ts";
 import { createEngine } from "./docker/engine.ts";
 import { createFrontDoor, type SourceParts } from "./compose.ts";
-import { REAL_TRACES, type OwnTraces } from "./docker/own-container.ts";
+import { REAL_HINTS, type OwnContainerHints } from "./docker/own-container.ts";
 import { createStorageProbe } from "./docker/storage-probe.ts";
 import { createTargetTools } from "./tools.ts";
 
@@ -21,7 +21,7 @@ export type DeploymentOptions = {
   /** All in milliseconds. */
   readonly timeouts?: Partial<DeploymentTimeouts> | undefined;
   /** How this process finds its own container; only tests give another. */
-  readonly traces?: OwnTraces | undefined;
+  readonly ownHints?: OwnContainerHints | undefined;
 };
 
 /** Time limits, in milliseconds. */
@@ -65,7 +65,7 @@ export function buildDeployment(options: DeploymentOptions, { kinds, sources }: 
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const { handshakeMs } = timeouts;
   const engine = createEngine({ docker, clock, timeouts });
-  const survey = { engine, service, project: project || undefined, traces: options.traces ?? REAL_TRACES };
+  const survey = { engine, service, project: project || undefined, ownHints: options.ownHints ?? REAL_HINTS };
   const reconnect = { firstMs: timeouts.reconnectFirstMs, longestMs: timeouts.reconnectLongestMs };
   const tools = createTargetTools({ engine, clock, random, handshakeMs });
   const parts = { ...survey, clock, log, random, reconnect, kinds, tools, handshakeMs };

@@ -1,7 +1,7 @@
 import { toFailure } from "../certificate/index.ts";
 import type { Clock, Log } from "../ports/index.ts";
 import { projectFilter, replicaName } from "./compose-labels.ts";
-import { lookAround, mayBeTarget, surveyProject, type SurveyParts } from "./compose-survey.ts";
+import { findSurroundings, mayBeTarget, surveyProject, type SurveyParts } from "./compose-survey.ts";
 
 /** What the watch needs besides what the survey does. */
 export type WatchParts = SurveyParts & {
@@ -47,7 +47,7 @@ export async function watchStarts(
 type Follow = {
   readonly onStart: (target: string) => void;
   readonly signal: AbortSignal;
-  /** Whoever starts to watch looks by himself first. */
+  /** Whoever starts to watch searches by himself first. */
   readonly isFirst: boolean;
   readonly connected: () => void;
 };
@@ -55,11 +55,11 @@ type Follow = {
 // Ends or throws when the stream does.
 async function follow(parts: WatchParts, { onStart, signal, isFirst, connected }: Follow): Promise<void> {
   const { engine, service } = parts;
-  const { project } = await lookAround(parts, signal);
+  const { project } = await findSurroundings(parts, signal);
   const stream = await engine.openEvents({ actions: START_ACTIONS, labels: projectFilter(project) }, signal);
   try {
     connected();
-    // Listening before looking: a start in between is told twice rather than not at all.
+    // Listening before searching: a start in between is told twice rather than not at all.
     if (!isFirst) for (const target of await runningTargets(parts, signal)) onStart(target);
     for await (const { containerId, labels } of stream.events) {
       if (mayBeTarget(service, labels)) onStart(replicaName(labels, labels["name"] ?? containerId.slice(0, 12)));

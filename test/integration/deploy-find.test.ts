@@ -155,11 +155,11 @@ describe("our own container", () => {
       await project.start();
       const mountinfo = await docker("exec", own, "cat", "/proc/self/mountinfo");
       expect(containerIdFromMounts(mountinfo)).toBe(own);
-      const traces = { mountinfo: async () => mountinfo, hostname: () => "nginx" };
+      const ownHints = { mountinfo: async () => mountinfo, hostname: () => "nginx" };
       const {
         targets,
         missing: [missing],
-      } = await deployment({ traces }).targets.find(NEVER);
+      } = await deployment({ ownHints }).targets.find(NEVER);
       expect(missing).toBeUndefined();
       expect(targets.map(({ name }) => name)).toEqual(["nginx-1"]);
     }));
@@ -170,11 +170,11 @@ describe("our own container", () => {
       await docker("network", "create", "--label", `com.docker.compose.project=${project.name}`, back);
       const own = await project.start({ service: "certbot", argv: SLEEP, network: back });
       await project.start();
-      const traces = { mountinfo: async () => "", hostname: () => own.slice(0, 12) };
+      const ownHints = { mountinfo: async () => "", hostname: () => own.slice(0, 12) };
       const {
         targets,
         missing: [missing],
-      } = await deployment({ traces }).targets.find(NEVER);
+      } = await deployment({ ownHints }).targets.find(NEVER);
       expect(targets).toEqual([]);
       expect(missing?.failure).toMatchObject({ code: "TARGET_UNREACHABLE" });
       expect(missing?.failure.message).toContain(`is in ${back}, nginx-1 in ${project.network}`);
@@ -184,8 +184,8 @@ describe("our own container", () => {
     withProject(async (project) => {
       const nginx = await project.start();
       const own = await project.start({ service: "certbot", argv: SLEEP, network: `container:${nginx}` });
-      const traces = { mountinfo: async () => "", hostname: () => own.slice(0, 12) };
-      expect(await deployment({ traces }).front.httpUrl(NEVER)).toBe("http://127.0.0.1:80");
+      const ownHints = { mountinfo: async () => "", hostname: () => own.slice(0, 12) };
+      expect(await deployment({ ownHints }).front.httpUrl(NEVER)).toBe("http://127.0.0.1:80");
     }));
 });
 

@@ -23,10 +23,10 @@ afterAll(async () => {
 async function lookIn(...options: readonly string[]) {
   await docker("run", "-d", "--name", NAME, ...options, "--entrypoint", "sleep", IMAGES.node, "600");
   const mountinfo = await docker("exec", NAME, "cat", "/proc/self/mountinfo");
-  const traces = { mountinfo: async () => mountinfo, hostname: () => NAME };
+  const ownHints = { mountinfo: async () => mountinfo, hostname: () => NAME };
   const timeouts = { callMs: 10_000, execMs: 10_000 };
   const engine = createEngine({ docker: engineUnderTest(), clock: systemClock, timeouts });
-  return createStorageProbe({ engine, traces, folder: FOLDER }).inspect(NEVER);
+  return createStorageProbe({ engine, ownHints, folder: FOLDER }).inspect(NEVER);
 }
 
 test("a folder without a mount goes with the container", async () => {

@@ -9,7 +9,7 @@ import { versionsToServe } from "./owners.ts";
 import type { ReconcileParts, Run } from "../run.ts";
 import type { CertificateReport, DeployReport, RunReport } from "../run-report.ts";
 
-/** When to look again for targets that can't be reached: nothing else may tell us that they have come back. */
+/** When to search again for targets that can't be reached: nothing else may tell us that they have come back. */
 export const TARGET_RETRY_MS = 10 * 60_000;
 
 // From Docker's start event to nginx listening; acting sooner would only meet a server without a pid file.

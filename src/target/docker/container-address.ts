@@ -1,7 +1,7 @@
 import type { Container, NetworkEndpoint } from "./container.ts";
 
-/** Where we look from: a container, or (undefined) the Docker host itself, which reaches every network. */
-export type Vantage = Container | undefined;
+/** Where we are: a container, or (undefined) the Docker host itself, which reaches every network. */
+export type OwnPlace = Container | undefined;
 
 /** An address at which a container can be reached from where we are, or why there is none. */
 export type Reach =
@@ -14,17 +14,17 @@ const LOOPBACK = "127.0.0.1";
  * Chooses the address of `target`: of a network that we share with it, IPv4 before IPv6; the gateway of our own network for a
  * target on the host's network; the loopback address where both are in one network namespace.
  */
-export function chooseAddress(vantage: Vantage, target: Container): Reach {
-  const isOnHost = vantage === undefined || vantage.networkMode === "host";
-  if (vantage !== undefined && vantage.namespaceOf === target.namespaceOf)
+export function chooseAddress(ownPlace: OwnPlace, target: Container): Reach {
+  const isOnHost = ownPlace === undefined || ownPlace.networkMode === "host";
+  if (ownPlace !== undefined && ownPlace.namespaceOf === target.namespaceOf)
     return { kind: "address", address: LOOPBACK };
   if (target.networkMode === "host") {
-    const gateway = isOnHost ? LOOPBACK : gatewayOf(vantage.networks);
-    return gateway === undefined ? noCommonNetwork(vantage, target) : { kind: "address", address: gateway };
+    const gateway = isOnHost ? LOOPBACK : gatewayOf(ownPlace.networks);
+    return gateway === undefined ? noCommonNetwork(ownPlace, target) : { kind: "address", address: gateway };
   }
-  const ourNetworks = new Set(vantage?.networks.map(({ id }) => id));
+  const ourNetworks = new Set(ownPlace?.networks.map(({ id }) => id));
   const address = addressOf(target.networks.filter(({ id }) => isOnHost || ourNetworks.has(id)));
-  return address === undefined ? noCommonNetwork(vantage, target) : { kind: "address", address };
+  return address === undefined ? noCommonNetwork(ownPlace, target) : { kind: "address", address };
 }
 
 /** An address as it stands in a URL or before a port: IPv6 in brackets (RFC 3986 §3.2.2). */
@@ -40,11 +40,11 @@ function gatewayOf(networks: readonly NetworkEndpoint[]): string | undefined {
   return networks.find(({ gateway4 }) => gateway4)?.gateway4 ?? networks.find(({ gateway6 }) => gateway6)?.gateway6;
 }
 
-function noCommonNetwork(vantage: Vantage, target: Container): Reach {
-  return { kind: "no-common-network", ours: networkNames(vantage), theirs: networkNames(target) };
+function noCommonNetwork(ownPlace: OwnPlace, target: Container): Reach {
+  return { kind: "no-common-network", ours: networkNames(ownPlace), theirs: networkNames(target) };
 }
 
-function networkNames(container: Vantage): string[] {
+function networkNames(container: OwnPlace): string[] {
   if (container === undefined) return ["host"];
   return container.networks.length > 0 ? container.networks.map(({ name }) => name) : [container.networkMode || "none"];
 }

@@ -4,14 +4,14 @@ import type { Container } from "./container.ts";
 import type { Engine } from "./engine.ts";
 
 /** Where a process finds out which container it runs in. */
-export type OwnTraces = {
+export type OwnContainerHints = {
   /** The text of /proc/self/mountinfo. */
   mountinfo(): Promise<string>;
   hostname(): string;
 };
 
-/** The traces of this process. */
-export const REAL_TRACES: OwnTraces = {
+/** Where this process finds it out. */
+export const REAL_HINTS: OwnContainerHints = {
   mountinfo: async () => readFile("/proc/self/mountinfo", "utf8").catch(() => ""),
   hostname,
 };
@@ -25,10 +25,14 @@ export type OwnContainer =
   | { readonly kind: "none" };
 
 /** Finds the container that this process runs in. Throws what the engine throws. */
-export async function findOwnContainer(engine: Engine, traces: OwnTraces, signal: AbortSignal): Promise<OwnContainer> {
-  const mountedId = containerIdFromMounts(await traces.mountinfo());
+export async function findOwnContainer(
+  engine: Engine,
+  ownHints: OwnContainerHints,
+  signal: AbortSignal,
+): Promise<OwnContainer> {
+  const mountedId = containerIdFromMounts(await ownHints.mountinfo());
   // Only an id's short form counts: another hostname could be the name of some other container.
-  const shortId = /^[0-9a-f]{12}$/.exec(traces.hostname())?.[0];
+  const shortId = /^[0-9a-f]{12}$/.exec(ownHints.hostname())?.[0];
   for (const id of [mountedId, shortId]) {
     const container = id === undefined ? undefined : await engine.inspect(id, signal);
     if (id !== undefined && container?.id.startsWith(id)) return { kind: "found", container };
@@ -42,7 +46,7 @@ export const ENGINE_FILES: ReadonlySet<string> = new Set(["/etc/hostname", "/etc
 /**
  * The container's id from mountinfo (proc_pid_mountinfo(5)): engines mount a container's hostname, hosts and resolv.conf from
  * a folder named by its id. It works in every cgroup version, network mode and with any `hostname:`. Only these three mounts
- * are looked at: the Docker host itself, and a container that mounts /var/lib/docker, have other containers' folders mounted.
+ * count: the Docker host itself, and a container that mounts /var/lib/docker, have other containers' folders mounted.
  */
 export function containerIdFromMounts(mountinfo: string): string | undefined {
   for (const line of mountinfo.split("\n")) {

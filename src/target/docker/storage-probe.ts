@@ -3,19 +3,19 @@ import type { StorageFinding, StorageProbe } from "../../reconcile/index.ts";
 import type { ContainerMount } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { isWithin, mountOf, readMounts, type Mount } from "./mountinfo.ts";
-import { containerIdFromMounts, ENGINE_FILES, findOwnContainer, type OwnTraces } from "./own-container.ts";
+import { containerIdFromMounts, ENGINE_FILES, findOwnContainer, type OwnContainerHints } from "./own-container.ts";
 
 /** What the probe works with. */
 export type ProbeParts = {
   readonly engine: Engine;
-  readonly traces: OwnTraces;
+  readonly ownHints: OwnContainerHints;
   /** The folder whose storage matters: /etc/letsencrypt. */
   readonly folder: string;
 };
 
 /**
  * Makes the probe. What it finds with Docker's help it keeps: the mounts of a container are what they were at its start. While
- * Docker is silent it looks anew. In doubt it says lasting: a wrong "ephemeral" keeps a certificate from being renewed.
+ * Docker is silent it reads them anew. In doubt it says lasting: a wrong "ephemeral" keeps a certificate from being renewed.
  */
 export function createStorageProbe(parts: ProbeParts): StorageProbe {
   let known: StorageFinding | undefined;
@@ -30,8 +30,8 @@ export function createStorageProbe(parts: ProbeParts): StorageProbe {
   };
 }
 
-async function inspect({ folder, traces }: ProbeParts, told: readonly ContainerMount[]): Promise<StorageFinding> {
-  const mountinfo = await traces.mountinfo();
+async function inspect({ folder, ownHints }: ProbeParts, told: readonly ContainerMount[]): Promise<StorageFinding> {
+  const mountinfo = await ownHints.mountinfo();
   const path = await realpath(folder).catch(() => folder);
   const mounts = readMounts(mountinfo);
   const isContainer = isInContainer(mountinfo, mounts);
@@ -85,11 +85,11 @@ function lossOfVolume({ mountPoint }: Mount, told: readonly ContainerMount[]): L
 
 // Undefined where Docker is silent: that is no finding.
 async function mountsToldByDocker(
-  { engine, traces }: ProbeParts,
+  { engine, ownHints }: ProbeParts,
   signal: AbortSignal,
 ): Promise<readonly ContainerMount[] | undefined> {
   try {
-    const own = await findOwnContainer(engine, traces, signal);
+    const own = await findOwnContainer(engine, ownHints, signal);
     return own.kind === "found" ? own.container.mounts : [];
   } catch {
     signal.throwIfAborted();

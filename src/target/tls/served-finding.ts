@@ -21,7 +21,7 @@ export type ServerWords = {
 export type FindingFacts = {
   readonly target: string;
   readonly service: string;
-  /** Where it was looked for: `172.18.0.3:443`. */
+  /** Where it was asked for: `172.18.0.3:443`. */
   readonly where: string;
   readonly certificate: ServedCertificate;
   /** Only names that the certificate was not presented for; at least one. */

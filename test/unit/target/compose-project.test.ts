@@ -28,7 +28,7 @@ describe("the compose project", () => {
       clock: systemClock,
       log: collectLog(),
       random: Math.random,
-      traces: { mountinfo: async () => mountinfo, hostname: () => "web" },
+      ownHints: { mountinfo: async () => mountinfo, hostname: () => "web" },
     });
     return source.find(NEVER);
   }

@@ -105,7 +105,7 @@ describe("an engine that can't be used", () => {
       clock: systemClock,
       log: collectLog(),
       random: Math.random,
-      traces: { mountinfo: async () => "", hostname: () => "0123456789ab" },
+      ownHints: { mountinfo: async () => "", hostname: () => "0123456789ab" },
     });
     expect(await source.find(NEVER)).toMatchObject({
       targets: [],

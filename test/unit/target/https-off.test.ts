@@ -48,7 +48,7 @@ async function findAmong(all: readonly Nginx[], handshakeMs = 60_000) {
     log: collectLog(),
     random: Math.random,
     timeouts: { handshakeMs },
-    traces: { mountinfo: async () => "", hostname: () => "0123456789ab" },
+    ownHints: { mountinfo: async () => "", hostname: () => "0123456789ab" },
   });
   const {
     targets,

@@ -130,7 +130,7 @@ describe("of several nginx containers", () => {
     const { engine } = engineWith({ containers, imageLabels });
     return createComposeSource({
       engine,
-      traces: { mountinfo: async () => mountinfo, hostname: () => "web" },
+      ownHints: { mountinfo: async () => mountinfo, hostname: () => "web" },
       service: "nginx",
       project: undefined,
       ...COMMON,

@@ -45,8 +45,8 @@ async function probeIn({ lines, folder = FOLDER, mounts, binds }: Machine) {
     return path.includes(`/containers/${ID}/`) ? answer(response, ours) : answer(response, {}, 404);
   });
   const engine = createEngine({ docker: fake.address, clock: systemClock, timeouts: { callMs: 5000, execMs: 5000 } });
-  const traces = { mountinfo: async () => lines.join("\n"), hostname: () => "web" };
-  return createStorageProbe({ engine, traces, folder });
+  const ownHints = { mountinfo: async () => lines.join("\n"), hostname: () => "web" };
+  return createStorageProbe({ engine, ownHints, folder });
 }
 
 async function look(machine: Machine) {
