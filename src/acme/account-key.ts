@@ -1,8 +1,7 @@
 import { generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
-import { accountIdOf } from "../certificate/index.ts";
+import { accountIdOf, PlainError } from "../certificate/index.ts";
 import type { Account, AccountKey, ExternalAccount } from "../reconcile/index.ts";
-import { ExternalAccountKeyError } from "./failures/account-errors.ts";
 
 const generate = promisify(generateKeyPair);
 
@@ -19,14 +18,21 @@ export async function signKeyChange(url: string, account: Account, newKeyPem: st
   return (await signerOf(newKeyPem)).createSignedBody(url, { account: account.url, oldKey });
 }
 
-/** Binds an account's key to an account at the CA's website (RFC 8555 §7.3.4). Throws ExternalAccountKeyError. */
+/** Binds an account's key to an account at the CA's website (RFC 8555 §7.3.4). Throws OperatorError. */
 export async function signExternalAccount(
   url: string,
   privateKeyPem: string,
   { keyId, hmacKey }: ExternalAccount,
 ): Promise<object> {
   // CAs hand it out in base64url; some people's tools, and some CAs, turn it into plain base64.
-  if (!/^(?:[A-Za-z0-9_-]+|[A-Za-z0-9+/]+)={0,2}$/.test(hmacKey)) throw new ExternalAccountKeyError();
+  if (!/^(?:[A-Za-z0-9_-]+|[A-Za-z0-9+/]+)={0,2}$/.test(hmacKey)) {
+    throw new PlainError({
+      // `CERTBOT_EAB_HMAC_KEY` is no base64url text. Copy it as the CA shows it; it is never shown here.
+      code: "ACME_EXTERNAL_ACCOUNT_KEY",
+      message: "The HMAC key of the external account binding can't be used: it is not base64url text",
+      remedy: "Copy the HMAC key into CERTBOT_EAB_HMAC_KEY as the CA shows it; then run update-cert.",
+    });
+  }
   const signer = await signerOf(privateKeyPem);
   return signer.createSignedHmacBody(hmacKey, url, signer.getJwk(), { kid: keyId });
 }

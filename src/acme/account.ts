@@ -1,5 +1,5 @@
 import type { Account, AccountChoice, AccountKey, AccountStore, IssueRequest, KeyChange } from "../reconcile/index.ts";
-import { NoAccountError } from "./failures/account-errors.ts";
+import { createQueues, PlainError } from "../certificate/index.ts";
 import { newAccountKey } from "./account-key.ts";
 import type { Ca } from "./ca.ts";
 import type { Connection, ConnectionOptions } from "./connection.ts";
@@ -18,7 +18,7 @@ export type Replacement = { readonly account: Account; readonly isNew: boolean }
 export class AccountClient {
   readonly #ca: Ca;
   readonly #accounts: AccountStore;
-  readonly #inTurn = createTurns();
+  readonly #queue = createQueues();
   #throwAway: Account | undefined;
   // By the id it had: orders of a run that began before still ask for that one.
   readonly #successors = new Map<string, string>();
@@ -41,6 +41,10 @@ export class AccountClient {
   /** See CertificateAuthority.changeAccountKey. */
   changeKey(choice: AccountChoice, options: ConnectionOptions): Promise<KeyChange> {
     return this.#inTurn(() => this.#changeKey(choice, options));
+  }
+
+  #inTurn<Result>(act: () => Promise<Result>): Promise<Result> {
+    return this.#queue(this.#ca.directoryUrl, act);
   }
 
   async #open(request: AccountRequest, options: ConnectionOptions): Promise<Account> {
@@ -75,7 +79,15 @@ export class AccountClient {
   async #changeKey({ accountId, directoryUrl }: AccountChoice, options: ConnectionOptions): Promise<KeyChange> {
     const finished = await this.#settle(options);
     const account = await this.#find(accountId);
-    if (account === undefined) throw new NoAccountError(directoryUrl);
+    if (account === undefined) {
+      throw new PlainError({
+        // `rotate-account-key` found no account at the CA of the settings. `update-cert` registers one.
+        code: "ACME_NO_ACCOUNT",
+        message: `No key was changed: there is no account for ${directoryUrl} in accounts/`,
+        remedy:
+          "Correct CERTBOT_SERVER; or run update-cert --force-renewal, whose order registers an account with a new key.",
+      });
+    }
     // Who asks again after an answer that got lost means the change that has been made by now.
     const made = finished.find((change) => change.account.id === account.id);
     if (made !== undefined) return made;
@@ -133,14 +145,4 @@ export async function isAccountRefused(error: unknown, account: Account, connect
     if (refusal instanceof ProblemError) return isKeyRefusal(refusal);
     throw refusal;
   }
-}
-
-/** Gives a function that runs what it is given one after the other. */
-function createTurns() {
-  let last: Promise<unknown> = Promise.resolve();
-  return <T>(act: () => Promise<T>): Promise<T> => {
-    const mine = last.then(act, act);
-    last = mine;
-    return mine;
-  };
 }

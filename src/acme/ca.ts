@@ -1,7 +1,6 @@
-import { OperatorError } from "../certificate/index.ts";
+import { OperatorError, PlainError } from "../certificate/index.ts";
 import type { Clock, HttpReply } from "../ports/index.ts";
-import { NotAnAcmeDirectoryError, PlainHttpError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
-import { NoncePool } from "./nonce-pool.ts";
+import { plainHttp, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { type Directory, readDirectory } from "./objects.ts";
 import { parseJson, refusalOf } from "./failures/refusal.ts";
 import type { Transport } from "./transport.ts";
@@ -9,17 +8,24 @@ import type { Transport } from "./transport.ts";
 // A directory changes about once in years. Where it does, a request fails, and a failure forgets it at once.
 const DIRECTORY_AGE_MS = 24 * 3600 * 1000;
 
+// A CA remembers nonces for long, but not for ever. More than a burst of parallel requests needs is never used.
+const MOST_NONCES = 32;
+
 /** One CA as all its orders share it, for the life of the process: the directory it gave, the nonces it left us. */
 export type Ca = {
   readonly directoryUrl: string;
-  readonly nonces: NoncePool;
+  /**
+   * Handed out with the CA's replies and used by nobody yet, the youngest last (RFC 8555 §6.5). Age doesn't count: an old one costs
+   * one refused request, the same as asking newNonce for a fresh one, and mostly it costs nothing.
+   */
+  readonly nonces: string[];
   readonly transport: Transport;
   readonly clock: Clock;
   /**
-   * The directory, asked for once a day, or now when it is wanted anew. Throws OperatorError of origin `ca-unreachable` or the
-   * signal's reason. Parallel calls are safe.
+   * The directory, asked for once a day. Throws OperatorError of origin `ca-unreachable` or the signal's reason. Parallel calls are
+   * safe.
    */
-  directory(signal: AbortSignal, options?: { readonly isAnew: boolean }): Promise<Directory>;
+  directory(signal: AbortSignal): Promise<Directory>;
   /** Has the directory asked for anew next time. */
   forgetDirectory(): void;
 };
@@ -29,7 +35,7 @@ export function createCa(directoryUrl: string, transport: Transport, clock: Cloc
   let known: { readonly directory: Directory; readonly askedAt: number } | undefined;
   const ask = async (signal: AbortSignal): Promise<Directory> => {
     const askedAt = clock.now().getTime();
-    if (URL.parse(directoryUrl)?.protocol === "http:") throw new PlainHttpError(directoryUrl, "us");
+    if (URL.parse(directoryUrl)?.protocol === "http:") throw plainHttp(directoryUrl, "us");
     const reply = await transport({ url: directoryUrl, method: "GET", signal });
     const directory = directoryIn(directoryUrl, reply, clock.now());
     known = { directory, askedAt };
@@ -37,19 +43,25 @@ export function createCa(directoryUrl: string, transport: Transport, clock: Cloc
   };
   return {
     directoryUrl,
-    nonces: new NoncePool(),
+    nonces: [],
     transport,
     clock,
-    directory: async (signal, { isAnew } = { isAnew: false }) => {
+    directory: async (signal) => {
       // A clock that was set back must not make it young for ever.
-      const ageMs = known && Math.abs(clock.now().getTime() - known.askedAt);
-      if (known !== undefined && ageMs !== undefined && ageMs < DIRECTORY_AGE_MS && !isAnew) return known.directory;
+      const isYoung = known && Math.abs(clock.now().getTime() - known.askedAt) < DIRECTORY_AGE_MS;
+      if (known && isYoung) return known.directory;
       return askedByAnybody(() => ask(signal));
     },
     forgetDirectory: () => {
       known = undefined;
     },
   };
+}
+
+/** Keeps a nonce that is not going to be used at once. */
+export function keepNonce({ nonces }: Ca, nonce: string): void {
+  nonces.push(nonce);
+  if (nonces.length > MOST_NONCES) nonces.shift();
 }
 
 /** A nonce that nobody has used yet (RFC 8555 §7.2). Throws as {@link Ca.directory} does. */
@@ -82,5 +94,10 @@ function directoryIn(directoryUrl: string, reply: HttpReply, now: Date): Directo
   if (directory !== undefined) return directory;
   const kind = headers["content-type"] ?? "no content type";
   const target = headers["location"] === undefined ? "" : `, a redirect to ${headers["location"]}`;
-  throw new NotAnAcmeDirectoryError(directoryUrl, `${status} with ${kind}${target}`);
+  throw new PlainError({
+    code: "ACME_NOT_A_DIRECTORY", // `CERTBOT_SERVER` is not the URL of an ACME directory (RFC 8555 §7.1.1).
+    origin: "ca-unreachable",
+    message: `${directoryUrl} is not an ACME directory: it answered ${status} with ${kind}${target}`,
+    remedy: "Set CERTBOT_SERVER to the URL of the CA's ACME directory, as the CA's documentation gives it.",
+  });
 }

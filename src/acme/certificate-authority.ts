@@ -10,7 +10,7 @@ import type {
   OpenOrder,
 } from "../reconcile/index.ts";
 import { AccountClient, isAccountRefused, type Replacement } from "./account.ts";
-import { askNonce, type Ca, createCa } from "./ca.ts";
+import { askNonce, type Ca, createCa, keepNonce } from "./ca.ts";
 import { showCaa } from "./caa.ts";
 import { watchCaClock } from "./ca-clock.ts";
 import { connect } from "./connection.ts";
@@ -18,7 +18,7 @@ import { deactivateAuthorizations } from "./deactivate.ts";
 import { placeOrder } from "./new-order.ts";
 import { completeOrder, resumeOrder } from "./order.ts";
 import { chooseExtras, type OrderExtras } from "./order-extras.ts";
-import type { OrderContext, PlacedOrder } from "./order-context.ts";
+import type { OrderContext } from "./order-context.ts";
 import type { Deadline } from "./poll.ts";
 import { askRenewalInfo } from "./renewal-info.ts";
 import { readReusableKey } from "./signing-request.ts";
@@ -61,13 +61,11 @@ export function createCertificateAuthority(parts: CertificateAuthorityParts): Ce
     return session;
   };
   return {
-    issue: (request, log, signal) => {
-      const session = sessionAt(request.directoryUrl);
-      return explained(session, { request, log, signal }, (call) => issue(session, call));
-    },
+    issue: (request, log, signal) =>
+      explained({ session: sessionAt(request.directoryUrl), request, log, signal }, issue),
     collect: (open, request, log, signal) => {
-      const session = sessionAt(request.directoryUrl);
-      return explained(session, { request, log, signal }, (call) => collect(session, call, open));
+      const call = { session: sessionAt(request.directoryUrl), request, log, signal };
+      return explained(call, () => collect(call, open));
     },
     renewalInfo: (directoryUrl, certificateId, signal) =>
       askRenewalInfo(sessionAt(directoryUrl).ca, certificateId, signal),
@@ -88,30 +86,32 @@ export function createCertificateAuthority(parts: CertificateAuthorityParts): Ce
 
 /** One CA, our accounts there, and what its orders are made with. */
 type CaSession = { readonly ca: Ca; readonly accounts: AccountClient; readonly parts: CertificateAuthorityParts };
-type Call<Request = IssueRequest> = { readonly request: Request; readonly log: Log; readonly signal: AbortSignal };
+type Call<Request = IssueRequest> = {
+  readonly session: CaSession;
+  readonly request: Request;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+};
 type OrderCall = Call & { readonly extras: OrderExtras };
 
-async function explained<Request extends IssueRequest, Result>(
-  { ca, parts }: CaSession,
-  call: Call<Request>,
-  work: (call: Call<Request>) => Promise<Result>,
-): Promise<Result> {
+async function explained<Result>(call: Call, work: (call: Call) => Promise<Result>): Promise<Result> {
+  const { session, request, signal } = call;
   try {
     return await work(call);
   } catch (error) {
     // What went wrong may have been an address that is no longer right.
-    ca.forgetDirectory();
-    call.signal.throwIfAborted();
-    const { identifiers } = call.request;
-    throw await showCaa(asOperatorError(error), { identifiers, lookUp: parts.lookUpCaa, signal: call.signal });
+    session.ca.forgetDirectory();
+    signal.throwIfAborted();
+    const { identifiers } = request;
+    throw await showCaa(asOperatorError(error), { identifiers, lookUp: session.parts.lookUpCaa, signal });
   }
 }
 
 async function isAnswering(ca: Ca, signal: AbortSignal): Promise<boolean> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
   try {
-    await ca.directory(limited, { isAnew: true });
-    ca.nonces.put(await askNonce(ca, limited));
+    ca.forgetDirectory();
+    keepNonce(ca, await askNonce(ca, limited));
     return true;
   } catch {
     signal.throwIfAborted();
@@ -119,11 +119,11 @@ async function isAnswering(ca: Ca, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-async function issue(session: CaSession, call: Call): Promise<IssuedCertificate> {
+async function issue(call: Call): Promise<IssuedCertificate> {
   // What makes an order pointless is found out before there is one.
   const key = readReusableKey(call.request);
-  const extras = await chooseExtras(session.ca, call.request, call);
-  const { account, order, context } = await placeWithAccount(session, { ...call, extras });
+  const extras = await chooseExtras(call.session.ca, call.request, call);
+  const { account, order, context } = await placeWithAccount({ ...call, extras });
   try {
     return { ...(await completeOrder(context, order, key)), accountId: account.id };
   } finally {
@@ -132,44 +132,40 @@ async function issue(session: CaSession, call: Call): Promise<IssuedCertificate>
   }
 }
 
-async function collect(
-  session: CaSession,
-  call: Call<CollectRequest>,
-  open: OpenOrder,
-): Promise<IssuedCertificate | undefined> {
-  const account = await session.accounts.open(call.request, call);
-  const context = await contextOf(session, { ...call, extras: {}, deadline: deadlineOf(session, call) }, account);
+async function collect(call: Call<CollectRequest>, open: OpenOrder): Promise<IssuedCertificate | undefined> {
+  const account = await call.session.accounts.open(call.request, call);
+  const context = await contextOf({ ...call, extras: {}, deadline: deadlineOf(call) }, account);
   const collected = await resumeOrder(context, open, call.request);
   return collected && { ...collected, accountId: account.id };
 }
 
 /** Places the order, with another account when the CA no longer takes the one we have; a new one is the last. */
-async function placeWithAccount(session: CaSession, call: OrderCall) {
-  let { account, isNew }: Replacement = { account: await session.accounts.open(call.request, call), isNew: false };
+async function placeWithAccount(call: OrderCall) {
+  const { accounts } = call.session;
+  let { account, isNew }: Replacement = { account: await accounts.open(call.request, call), isNew: false };
   // One for the whole order, though it may take another account.
-  const deadline = deadlineOf(session, call);
+  const deadline = deadlineOf(call);
   for (;;) {
-    const context = await contextOf(session, { ...call, deadline }, account);
+    const context = await contextOf({ ...call, deadline }, account);
     try {
-      const order: PlacedOrder = await placeOrder(context);
-      return { account, context, order };
+      return { account, context, order: await placeOrder(context) };
     } catch (error) {
       if (isNew || !(await isAccountRefused(error, account, context.connection))) throw error;
     }
-    ({ account, isNew } = await session.accounts.replace(account, call.request, call));
+    ({ account, isNew } = await accounts.replace(account, call.request, call));
   }
 }
 
-function deadlineOf({ parts }: CaSession, { signal }: Call): Deadline {
-  const { clock, orderTimeoutMs: timeoutMs = ORDER_TIMEOUT_MS } = parts;
+function deadlineOf({ session, signal }: Call): Deadline {
+  const { clock, orderTimeoutMs: timeoutMs = ORDER_TIMEOUT_MS } = session.parts;
   return { clock, signal, deadlineAt: new Date(clock.now().getTime() + timeoutMs), timeoutMs };
 }
 
 async function contextOf(
-  { ca, parts }: CaSession,
-  { request, extras, deadline, log, signal }: OrderCall & { readonly deadline: Deadline },
+  { session, request, extras, deadline, log, signal }: OrderCall & { readonly deadline: Deadline },
   account: Account,
 ): Promise<OrderContext> {
+  const { ca, parts } = session;
   const options = { log, identifiers: request.identifiers };
   const reconnect = (signal: AbortSignal) => connect(ca, account, { ...options, signal });
   const connection = await connect(ca, account, { ...options, signal, deadline });

@@ -3,7 +3,8 @@ import { certificatesIn } from "../certificate/index.ts";
 import type { Answer, Connection } from "./connection.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
-import type { OrderContext, PlacedOrder } from "./order-context.ts";
+import type { Order } from "./objects.ts";
+import type { OrderContext } from "./order-context.ts";
 
 /** A certificate with one of the chains that a CA offers for it. */
 export type CertificateChain = {
@@ -20,7 +21,7 @@ const MOST_ALTERNATES = 10;
  * Fetches the certificate of a valid order (RFC 8555 §7.4.2), with the chain that the request prefers where the CA offers it, else
  * with the CA's default one. No trouble with another chain than the default one is a reason to fail.
  */
-export async function downloadCertificate(context: OrderContext, order: PlacedOrder): Promise<CertificateChain> {
+export async function downloadCertificate(context: OrderContext, order: Order): Promise<CertificateChain> {
   if (order.certificate === undefined) {
     throw new UnexpectedAnswerError(order.url, "a valid order without a certificate");
   }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Identifier } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
 import { signerOf } from "./account-key.ts";
-import { askNonce, type Ca } from "./ca.ts";
+import { askNonce, type Ca, keepNonce } from "./ca.ts";
 import type { Directory } from "./objects.ts";
 import { type Deadline, throwIfLate } from "./poll.ts";
 import { ACME_ERROR, readProblem } from "./failures/problem.ts";
@@ -49,7 +49,7 @@ export type Connection = {
 export type ConnectionOptions = {
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** No request is begun when its time is up; OrderTimedOutError is thrown instead. */
+  /** No request is begun when its time is up; OperatorError is thrown instead. */
   readonly deadline?: Deadline | undefined;
   /** What the order is for; left out outside of orders. */
   readonly identifiers?: readonly Identifier[] | undefined;
@@ -66,12 +66,20 @@ export async function connect(
   const ask = async (doing: string, resource: Resource, payload: object | null): Promise<Answer> => {
     if (deadline !== undefined) throwIfLate(deadline);
     const url = typeof resource === "string" ? resource : resource(await ca.directory(signal));
-    const nonce = ca.nonces.take() ?? (await askNonce(ca, signal));
+    const nonce = ca.nonces.pop() ?? (await askNonce(ca, signal));
     const body = JSON.stringify(signer.createSignedBody(url, payload, { nonce, kid }));
     const reply = await ca.transport({ url, method: "POST", body, signal });
-    const { location, link, "content-type": type = "", "retry-after": retryAfter } = reply.headers;
+    const {
+      location,
+      link,
+      "content-type": type = "",
+      "retry-after": retryAfter,
+      "replay-nonce": fresh,
+    } = reply.headers;
     const data = /\bjson\b/.test(type) ? parseJson(reply.text) : undefined;
-    keepNonce(ca, reply.headers["replay-nonce"], data);
+    // With one nonce refused, the others of that CA are probably worth nothing either; the refusal brings a good one.
+    if (readProblem(data)?.type === `${ACME_ERROR}badNonce`) ca.nonces.length = 0;
+    if (fresh !== undefined) keepNonce(ca, fresh);
     const now = ca.clock.now();
     if (reply.status < 200 || reply.status >= 300) throw refusalOf({ url, doing, identifiers }, reply, now);
     const made = location === undefined ? undefined : absoluteUrl(location, url);
@@ -87,10 +95,4 @@ export async function connect(
 // An absolute one stays as the CA wrote it: it is the account's name in all requests to come.
 function absoluteUrl(location: string, base: string): string | undefined {
   return URL.canParse(location) ? location : URL.parse(location, base)?.href;
-}
-
-// With one nonce refused, the others of that CA are probably worth nothing either; the refusal brings a good one.
-function keepNonce(ca: Ca, nonce: string | undefined, data: unknown): void {
-  if (readProblem(data)?.type === `${ACME_ERROR}badNonce`) ca.nonces.clear();
-  if (nonce !== undefined) ca.nonces.put(nonce);
 }

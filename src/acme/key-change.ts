@@ -1,5 +1,5 @@
 import type { Account, AccountStore, KeyChange } from "../reconcile/index.ts";
-import { KeyChangeNotOfferedError } from "./failures/account-errors.ts";
+import { PlainError } from "../certificate/index.ts";
 import { newAccountKey, signKeyChange } from "./account-key.ts";
 import type { Ca } from "./ca.ts";
 import { connect, type ConnectionOptions } from "./connection.ts";
@@ -34,7 +34,7 @@ export async function settleKeyChanges(place: AccountPlace, options: ConnectionO
 export async function changeKey(place: AccountPlace, account: Account, options: ConnectionOptions): Promise<KeyChange> {
   const { ca, accounts } = place;
   const { keyChange } = await showDirectory(ca, options);
-  if (keyChange === undefined) throw new KeyChangeNotOfferedError(ca.directoryUrl);
+  if (keyChange === undefined) throw keyChangeNotOffered(ca.directoryUrl);
   const change = await prepare(place, account);
   const connection = await connect(ca, account, options);
   const request = await signKeyChange(keyChange, account, change.account.privateKeyPem);
@@ -50,6 +50,17 @@ export async function changeKey(place: AccountPlace, account: Account, options: 
   }
   await finish(place, change, options);
   return change;
+}
+
+function keyChangeNotOffered(directoryUrl: string): PlainError {
+  return new PlainError({
+    // The CA's directory has no place to ask for a new account key (RFC 8555 §7.3.5). The old one stays in use.
+    code: "ACME_KEY_CHANGE_NOT_OFFERED",
+    origin: "ca-refused",
+    message: `No key was changed: the directory ${directoryUrl} has no keyChange`,
+    remedy:
+      "Keep the key; or move the account's folder out of /etc/letsencrypt/accounts and run update-cert, which registers another.",
+  });
 }
 
 // A key of which the CA may have heard is used again: while it is pending, it may become the account's at any moment.

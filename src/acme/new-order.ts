@@ -1,9 +1,9 @@
 import type { Identifier, OperatorError } from "../certificate/index.ts";
 import type { LogEvent, LogFields } from "../ports/index.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
-import { readOrder } from "./objects.ts";
+import { type Order, readOrder } from "./objects.ts";
 import type { OrderExtras } from "./order-extras.ts";
-import type { OrderContext, PlacedOrder } from "./order-context.ts";
+import type { OrderContext } from "./order-context.ts";
 import { problemName } from "./failures/problem.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
 
@@ -11,17 +11,13 @@ import { ProblemError } from "./failures/problem-errors.ts";
  * Asks for the order (RFC 8555 §7.4), and where the CA refuses it for what it asks beside its names, once more without that.
  * A CA may answer with an order that it still has for the same names.
  */
-export function placeOrder(context: OrderContext): Promise<PlacedOrder> {
-  return placeWith(context, context.extras);
-}
-
-async function placeWith(context: OrderContext, extras: OrderExtras): Promise<PlacedOrder> {
+export async function placeOrder(context: OrderContext, extras = context.extras): Promise<Order> {
   try {
     return await post(context, extras);
   } catch (error) {
     const concession = concede(context, extras, error);
     if (concession === undefined) throw error;
-    const order = await placeWith(context, concession.extras);
+    const order = await placeOrder(context, concession.extras);
     // Only now is it sure what the refusal was about.
     const { lineage } = context.request;
     const { event, fields, refusal } = concession;
@@ -30,14 +26,14 @@ async function placeWith(context: OrderContext, extras: OrderExtras): Promise<Pl
   }
 }
 
-async function post({ request, connection, log }: OrderContext, extras: OrderExtras): Promise<PlacedOrder> {
+async function post({ request, connection, log }: OrderContext, extras: OrderExtras): Promise<Order> {
   const { identifiers, lineage } = request;
   const answer = await connection.post(`place an order for ${describe(identifiers)}`, ({ newOrder }) => newOrder, {
     identifiers: identifiers.map(({ type, value }) => ({ type, value })),
     ...extras,
   });
   if (answer.location === undefined) throw new UnexpectedAnswerError(answer.url, "an order without its URL (Location)");
-  const order = { ...readOrder(answer.location, answer.data), url: answer.location };
+  const order = readOrder(answer.location, answer.data);
   refuseExcess(order, identifiers);
   const names = identifiers.map(({ value }) => value);
   log.info("order.created", { lineage, order: order.url, names, status: order.status, ...extras });
@@ -45,7 +41,7 @@ async function post({ request, connection, log }: OrderContext, extras: OrderExt
 }
 
 // RFC 8555 §7.1.3 lets a CA ask for fewer than one for each name; for more, each a file of ours and a request, there is no reason.
-function refuseExcess({ url, authorizations }: PlacedOrder, identifiers: readonly Identifier[]): void {
+function refuseExcess({ url, authorizations }: Order, identifiers: readonly Identifier[]): void {
   if (authorizations.length <= identifiers.length) return;
   const names = identifiers.length === 1 ? "one name" : `${identifiers.length} names`;
   throw new UnexpectedAnswerError(url, `an order with ${authorizations.length} authorizations for ${names}`);
@@ -76,17 +72,12 @@ function concede({ request }: OrderContext, extras: OrderExtras, refusal: unknow
     if (profile === undefined || request.profile?.isRequired !== false) return undefined;
     return { extras: { ...extras, profile: undefined }, event: "profile.not-offered", fields: { profile }, refusal };
   }
-  const isAboutReplaces =
-    extras.replaces !== undefined && (name === undefined ? isOwnFailure(refusal) : REPLACES_REFUSED.has(name));
-  if (!isAboutReplaces) return undefined;
+  // Some fail with 500 over a predecessor that they don't know. A newNonce that fails has nothing to do with it.
+  const isAboutReplaces = name === undefined ? refusal.origin === "ca-failing" : REPLACES_REFUSED.has(name);
+  if (extras.replaces === undefined || !isAboutReplaces) return undefined;
   return { extras: { ...extras, replaces: undefined }, event: "replacement.refused", refusal };
 }
 
 // RFC 9773 §5 has a type of its own for a predecessor that is replaced already. For one that is unknown, of another account or of
 // other names CAs have chosen these.
 const REPLACES_REFUSED = new Set(["alreadyReplaced", "conflict", "malformed", "unauthorized", "serverInternal"]);
-
-// Some fail with 500 over a predecessor that they don't know. A newNonce that fails has nothing to do with it.
-function isOwnFailure(refusal: OperatorError): boolean {
-  return refusal.origin === "ca-failing";
-}

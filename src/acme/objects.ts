@@ -18,8 +18,9 @@ export type Directory = {
   readonly profiles: readonly string[];
 };
 
-/** RFC 8555 §7.1.3. */
+/** RFC 8555 §7.1.3, with its own URL. */
 export type Order = {
+  readonly url: string;
   readonly status: "pending" | "ready" | "processing" | "valid" | "invalid";
   readonly authorizations: readonly string[];
   readonly finalize: string;
@@ -82,6 +83,7 @@ function textIn(data: Record<string, unknown>, field: string): string | undefine
 export function readOrder(url: string, data: unknown): Order {
   const read = reader(url, "an order", data);
   return {
+    url,
     status: read.oneOf("status", ORDER_STATUSES),
     authorizations: read.list("authorizations").map((entry) => {
       if (typeof entry !== "string") throw read.mistake("authorizations");

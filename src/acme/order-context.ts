@@ -2,7 +2,6 @@ import type { Identifier } from "../certificate/index.ts";
 import type { ChallengeSolver, Log } from "../ports/index.ts";
 import type { IssueRequest } from "../reconcile/index.ts";
 import type { Connection } from "./connection.ts";
-import type { Order } from "./objects.ts";
 import type { OrderExtras } from "./order-extras.ts";
 import type { Deadline } from "./poll.ts";
 
@@ -19,6 +18,3 @@ export type OrderContext = {
   readonly deadline: Deadline;
   readonly log: Log;
 };
-
-/** An order at the CA, with its URL. */
-export type PlacedOrder = Order & { readonly url: string };

@@ -2,7 +2,7 @@ import type { ProfileChoice } from "../certificate/index.ts";
 import type { IssueRequest } from "../reconcile/index.ts";
 import type { Ca } from "./ca.ts";
 import type { ConnectionOptions } from "./connection.ts";
-import { ProfileNotOfferedError } from "./failures/order-errors.ts";
+import { profileNotOffered } from "./failures/order-errors.ts";
 import { showDirectory } from "./repeat.ts";
 
 /** What an order asks for beside its names, each by its field in newOrder. */
@@ -14,8 +14,8 @@ export type OrderExtras = {
 };
 
 /**
- * Chooses of what is wished for what the CA's directory knows. Throws ProfileNotOfferedError for a required profile that it
- * doesn't offer, another OperatorError, or the signal's reason. Nothing is signed by then, and nothing counts.
+ * Chooses of what is wished for what the CA's directory knows. Throws OperatorError, also for a required profile that it
+ * doesn't offer, or the signal's reason. Nothing is signed by then, and nothing counts.
  */
 export async function chooseExtras(ca: Ca, request: IssueRequest, options: ConnectionOptions): Promise<OrderExtras> {
   const { replaces, profile: choice, lineage } = request;
@@ -33,8 +33,9 @@ async function offers(ca: Ca, { name, isRequired }: ProfileChoice, options: Conn
   const known = await showDirectory(ca, options);
   if (known.profiles.includes(name)) return true;
   // The CA may have begun to offer it since its directory was asked for.
-  const { profiles } = await showDirectory(ca, options, { isAnew: true });
+  ca.forgetDirectory();
+  const { profiles } = await showDirectory(ca, options);
   if (profiles.includes(name)) return true;
-  if (isRequired) throw new ProfileNotOfferedError(ca.directoryUrl, name, profiles);
+  if (isRequired) throw profileNotOffered(ca.directoryUrl, name, profiles);
   return false;
 }

@@ -1,12 +1,11 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
-import { asOperatorError, type OperatorError } from "../certificate/index.ts";
+import { asOperatorError, type OperatorError, PlainError } from "../certificate/index.ts";
 import type { CollectRequest, IssuedCertificate, OpenOrder } from "../reconcile/index.ts";
 import type { Answer } from "./connection.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { downloadCertificate } from "./certificate-chain.ts";
 import { type Order, readOrder } from "./objects.ts";
-import { OrderInvalidError } from "./failures/order-errors.ts";
-import type { OrderContext, PlacedOrder } from "./order-context.ts";
+import type { OrderContext } from "./order-context.ts";
 import { pollUntilDecided } from "./poll.ts";
 import { ACME_ERROR } from "./failures/problem.ts";
 import { ProblemError, RateLimitedError } from "./failures/problem-errors.ts";
@@ -20,7 +19,7 @@ import { createSigningRequest, type SigningRequest } from "./signing-request.ts"
  */
 export async function completeOrder(
   context: OrderContext,
-  order: PlacedOrder,
+  order: Order,
   key?: KeyObject,
 ): Promise<Omit<IssuedCertificate, "accountId">> {
   const { request, log } = context;
@@ -31,9 +30,7 @@ export async function completeOrder(
   // RFC 9773 §5: what the CA shows in its order counts, not what we have sent.
   const isReplacement = request.replaces !== undefined && order.replaces === request.replaces;
   await request.beforeFinalize?.({ url: order.url, privateKeyPem: signingRequest.privateKeyPem, isReplacement });
-  const finished = await finalize(context, order, signingRequest);
-  log.info("order.finalized", { lineage: request.lineage, order: order.url });
-  const chain = await downloadCertificate(context, finished);
+  const chain = await downloadCertificate(context, await finalize(context, order, signingRequest));
   return { privateKeyPem: signingRequest.privateKeyPem, ...chain, isReplacement };
 }
 
@@ -56,8 +53,11 @@ export async function resumeOrder(
     const isHopeful = status === "valid" || status === "ready" || (status === "processing" && mayWait);
     log.info(isHopeful ? "order.resumed" : "order.given-up", { ...about, status });
     if (!isHopeful) return undefined;
+    // "ready": the CA has not seen the CSR; a death came before the request, or an error in answer to it.
     const finished =
-      status === "ready" ? await finalizeAgain(context, order, open) : await decided(context, order, order);
+      status === "ready"
+        ? await finalize(context, order, await createSigningRequest(request, createPrivateKey(privateKeyPem)))
+        : await decided(context, order);
     return { privateKeyPem, ...(await downloadCertificate(context, finished)), isReplacement };
   } catch (error) {
     // A CA that shows the order but fails at what is next may well fail at a new one too, and that one would count.
@@ -75,61 +75,60 @@ function isHopeless(error: unknown, mayFail: boolean): boolean {
   return origin === "ca-refused" || (origin === "ca-failing" && !mayFail);
 }
 
-// The CA has not seen the CSR: a death came before the request, or an error in answer to it.
-async function finalizeAgain(context: OrderContext, order: PlacedOrder, open: OpenOrder): Promise<PlacedOrder> {
-  const { request, log } = context;
-  const key = createPrivateKey(open.privateKeyPem);
-  const finished = await finalize(context, order, await createSigningRequest(request, key));
-  log.info("order.finalized", { lineage: request.lineage, order: order.url });
+async function finalize(context: OrderContext, order: Order, signingRequest: SigningRequest): Promise<Order> {
+  const finished = await send(context, order, signingRequest);
+  context.log.info("order.finalized", { lineage: context.request.lineage, order: order.url });
   return finished;
 }
 
-async function finalize(context: OrderContext, order: PlacedOrder, { csr }: SigningRequest): Promise<PlacedOrder> {
-  const send = () => context.connection.post(`finalize the order ${order.url}`, order.finalize, { csr });
+async function send(context: OrderContext, { url, finalize }: Order, { csr }: SigningRequest): Promise<Order> {
+  const post = async () => {
+    const { data } = await context.connection.post(`finalize the order ${url}`, finalize, { csr });
+    return decided(context, readOrder(url, data));
+  };
   try {
-    const answer = await send();
-    return await decided(context, order, readOrder(order.url, answer.data));
+    return await post();
   } catch (error) {
     // Either the CA's right hand has not seen yet that all names are proven (not ready yet), or a first finalize got there and
     // only its answer was lost (no longer ready). The order itself tells.
     if (!(error instanceof ProblemError) || error.problem.type !== `${ACME_ERROR}orderNotReady`) throw error;
-    const current = await untilNot(context, order, ["pending"]);
-    if (current.status === "ready") return decided(context, order, readOrder(order.url, (await send()).data));
-    return decided(context, order, current);
+    const current = await untilNot(context, url, ["pending"]);
+    return current.status === "ready" ? post() : decided(context, current);
   }
 }
 
 /** The order once it is valid; throws when the CA gives it up. `answered` is what the CA said last. */
-async function decided(context: OrderContext, order: PlacedOrder, answered: Order): Promise<PlacedOrder> {
+async function decided(context: OrderContext, answered: Order): Promise<Order> {
   const isFinished = answered.status === "valid" || answered.status === "invalid";
   // "ready" is waited out too: some CAs answer so for an instant after they have taken the CSR.
-  const current = isFinished
-    ? { ...answered, url: order.url }
-    : await untilNot(context, order, ["processing", "ready"]);
+  const current = isFinished ? answered : await untilNot(context, answered.url, ["processing", "ready"]);
   if (current.status !== "valid") throw lost(current);
   return current;
 }
 
-function lost({ url, error }: PlacedOrder): OperatorError {
-  return error === undefined ? new OrderInvalidError(url) : new ProblemError(`complete the order ${url}`, error);
+function lost({ url, error }: Order): OperatorError {
+  if (error !== undefined) return new ProblemError(`complete the order ${url}`, error);
+  return new PlainError({
+    // The CA gave up the order and did not say why (RFC 8555 §7.1.6). A new one is placed by itself.
+    code: "ACME_ORDER_INVALID",
+    origin: "ca-refused",
+    message: `The CA made the order ${url} invalid and gave no reason`,
+    remedy: "Leave the daemon running, it places a new order by itself; ask whoever runs the CA if it lasts.",
+  });
 }
 
-function untilNot(
-  context: OrderContext,
-  order: PlacedOrder,
-  pending: readonly Order["status"][],
-): Promise<PlacedOrder> {
+function untilNot(context: OrderContext, url: string, pending: readonly Order["status"][]): Promise<Order> {
   return pollUntilDecided({
-    what: `the order ${order.url}`,
+    what: `the order ${url}`,
     deadline: context.deadline,
     poll: async () => {
-      const { retryAfter, ...current } = await showOrder(context, order.url);
+      const { retryAfter, ...current } = await showOrder(context, url);
       return { value: current, isPending: pending.includes(current.status), retryAfter };
     },
   });
 }
 
-async function showOrder({ connection }: OrderContext, url: string): Promise<PlacedOrder & Pick<Answer, "retryAfter">> {
+async function showOrder({ connection }: OrderContext, url: string): Promise<Order & Pick<Answer, "retryAfter">> {
   const { data, retryAfter } = await connection.post(`show the order ${url}`, url, null);
-  return { ...readOrder(url, data), url, retryAfter };
+  return { ...readOrder(url, data), retryAfter };
 }

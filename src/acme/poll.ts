@@ -1,5 +1,5 @@
 import type { Clock } from "../ports/index.ts";
-import { OrderTimedOutError } from "./failures/order-errors.ts";
+import { orderTimedOut } from "./failures/order-errors.ts";
 
 // Most proofs are checked in well under a second, so the first poll comes early; from then on the CA says how often. Where it says
 // nothing, what has taken long takes longer: the wait is a tenth of the time so far.
@@ -30,9 +30,9 @@ export type Deadline = {
   readonly timeoutMs: number;
 };
 
-/** Throws OrderTimedOutError when an order's time is up: a CA that is slow in each of many answers is not waited for. */
+/** Throws OperatorError when an order's time is up: a CA that is slow in each of many answers is not waited for. */
 export function throwIfLate({ clock, deadlineAt, timeoutMs }: Deadline): void {
-  if (clock.now() >= deadlineAt) throw new OrderTimedOutError("the order", timeoutMs);
+  if (clock.now() >= deadlineAt) throw orderTimedOut("the order", timeoutMs);
 }
 
 /** Does what the CA has no part in, and gives the order back the time that it takes: name servers may need many minutes. */
@@ -46,7 +46,7 @@ export async function offTheClock<T>(deadline: Deadline, work: () => Promise<T>)
   }
 }
 
-/** Polls until the CA has decided (RFC 8555 §7.5.1, §7.4). Throws OrderTimedOutError, what `poll` throws, or the signal's reason. */
+/** Polls until the CA has decided (RFC 8555 §7.5.1, §7.4). Throws OperatorError when the time is up, what `poll` throws, or the signal's reason. */
 export async function pollUntilDecided<T>({ what, poll, deadline }: PollOptions<T>): Promise<T> {
   const { clock, signal, deadlineAt, timeoutMs } = deadline;
   let delayMs = FIRST_MS;
@@ -54,7 +54,7 @@ export async function pollUntilDecided<T>({ what, poll, deadline }: PollOptions<
   for (;;) {
     const isLate = clock.now().getTime() + delayMs > deadlineAt.getTime();
     // What was slept counts too: a clock that is set back must not make an order wait for a day.
-    if (isLate || sleptMs + delayMs > timeoutMs) throw new OrderTimedOutError(what, timeoutMs);
+    if (isLate || sleptMs + delayMs > timeoutMs) throw orderTimedOut(what, timeoutMs);
     await clock.sleep(delayMs, signal);
     sleptMs += delayMs;
     const { value, isPending, retryAfter } = await poll();

@@ -1,11 +1,11 @@
-import { asOperatorError, mapLimited, type Identifier } from "../certificate/index.ts";
+import { asOperatorError, mapLimited, type Identifier, wordsOf } from "../certificate/index.ts";
 import type { ChallengeProof, ChallengeSolver } from "../ports/index.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { REQUESTS_AT_ONCE } from "./connection.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";
-import { type Authorization, type Challenge, readAuthorization } from "./objects.ts";
-import { ChallengeNotOfferedError } from "./failures/order-errors.ts";
-import type { OrderContext, PlacedOrder } from "./order-context.ts";
+import { type Authorization, type Challenge, type Order, readAuthorization } from "./objects.ts";
+import { challengeNotOffered } from "./failures/order-errors.ts";
+import type { OrderContext } from "./order-context.ts";
 import { offTheClock, pollUntilDecided } from "./poll.ts";
 import type { FailedProof } from "./failures/failed-proof.ts";
 import { ChallengeFailedError, ProblemError } from "./failures/problem-errors.ts";
@@ -23,7 +23,7 @@ type ChosenChallenge = {
  * proof is left to be seen; after a failure no authorization is left pending either, which CAs count. Throws
  * ChallengeFailedError that names each name that failed, another OperatorError, or the signal's reason.
  */
-export async function proveControl(context: OrderContext, order: PlacedOrder): Promise<void> {
+export async function proveControl(context: OrderContext, order: Order): Promise<void> {
   const decided = new Set<string>();
   const chosen: ChosenChallenge[] = [];
   try {
@@ -34,7 +34,9 @@ export async function proveControl(context: OrderContext, order: PlacedOrder): P
     for (const { url } of known) decided.add(url);
     refuseForeign(context, authorizations);
     throwFailures(known);
-    tellReused(context, known);
+    for (const { identifier } of known) {
+      context.log.info("authorization.reused", { lineage: context.request.lineage, name: identifier.value });
+    }
     const pending = authorizations.filter(({ status }) => status === "pending");
     chosen.push(...pending.map((authorization) => choose(context, authorization)));
     for (const step of [present, selfCheck]) {
@@ -73,7 +75,7 @@ function choose(context: OrderContext, authorization: Authorization): ChosenChal
   const challenge = challenges.find(({ type, token }) => type === solver.type && token !== undefined);
   if (challenge?.token === undefined) {
     const offered = challenges.map(({ type }) => type);
-    throw new ChallengeNotOfferedError(identifier, solver.type, offered);
+    throw challengeNotOffered(identifier, solver.type, offered);
   }
   const { token } = challenge;
   const keyAuthorization = context.connection.keyAuthorization(token);
@@ -174,17 +176,11 @@ function throwFailures(authorizations: readonly Authorization[]): void {
   if (failures.length > 0) throw new ChallengeFailedError(failures);
 }
 
-function tellReused({ log, request }: OrderContext, authorizations: readonly Authorization[]): void {
-  for (const { identifier } of authorizations) {
-    log.info("authorization.reused", { lineage: request.lineage, name: identifier.value });
-  }
-}
-
 async function cleanUp({ log, request }: OrderContext, { solver, proof }: ChosenChallenge): Promise<void> {
   try {
     await solver.cleanUp(proof);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    log.warn("challenge.cleanup-failed", { lineage: request.lineage, name: proof.identifier.value, reason });
+    const about = { lineage: request.lineage, name: proof.identifier.value };
+    log.warn("challenge.cleanup-failed", { ...about, reason: wordsOf(error) });
   }
 }

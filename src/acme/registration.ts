@@ -1,14 +1,11 @@
 import type { Account, AccountKey, ExternalAccount, IssueRequest } from "../reconcile/index.ts";
-import {
-  ExternalAccountRefusedError,
-  ExternalAccountRequiredError,
-  RehearsalAccountError,
-} from "./failures/account-errors.ts";
+import { PlainError, wordsOf } from "../certificate/index.ts";
 import { signExternalAccount } from "./account-key.ts";
 import type { Ca } from "./ca.ts";
 import { type Answer, connect, type Connection, type ConnectionOptions } from "./connection.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { problemName } from "./failures/problem.ts";
+import { EXTERNAL_ACCOUNT_REQUIRED } from "./failures/problem-meanings.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
 import { showDirectory } from "./repeat.ts";
 
@@ -42,9 +39,24 @@ export async function register(
 }
 
 function externalAccountFor({ account, externalAccount, directoryUrl }: RegistrationRequest): ExternalAccount {
-  if (account === "throw-away") throw new RehearsalAccountError(directoryUrl);
-  if (externalAccount === undefined) throw new ExternalAccountRequiredError(directoryUrl);
-  return externalAccount;
+  if (account === "throw-away") {
+    throw new PlainError({
+      // `--dry-run` would use up the external account binding at this CA: nothing was ordered. Run `update-cert` itself.
+      code: "ACME_REHEARSAL_NEEDS_ACCOUNT",
+      origin: "ca-refused",
+      message:
+        `Nothing was rehearsed at ${directoryUrl}: this CA registers a throw-away account only with an external account ` +
+        "binding, which would be used up",
+      remedy:
+        "Run update-cert without --dry-run, which keeps the account; or rehearse at a CA with staging, like Let's Encrypt.",
+    });
+  }
+  if (externalAccount !== undefined) return externalAccount;
+  throw new PlainError({
+    ...EXTERNAL_ACCOUNT_REQUIRED,
+    origin: "ca-refused",
+    message: `No account was registered at ${directoryUrl}: this CA requires an external account binding, and none is set`,
+  });
 }
 
 type Application = {
@@ -65,12 +77,25 @@ async function apply(application: Application, external: ExternalAccount | undef
     return await connection.post("register an account", newAccount, payload);
   } catch (refusal) {
     const type = refusal instanceof ProblemError ? problemName(refusal.problem) : "";
-    if (external !== undefined && BINDING_REFUSALS.includes(type)) throw new ExternalAccountRefusedError(refusal);
+    if (external !== undefined && BINDING_REFUSALS.includes(type)) throw bindingRefused(refusal);
     if (external !== undefined || type !== "externalAccountRequired") throw refusal;
     // The directory doesn't say so. Where nothing is set, the CA's own words say more than ours.
     if (request.account === "stored" && request.externalAccount === undefined) throw refusal;
     return apply(application, externalAccountFor(request));
   }
+}
+
+function bindingRefused(refusal: unknown): PlainError {
+  return new PlainError({
+    // The CA doesn't take the external account binding: wrong, unknown or used up. Get a fresh one from its website.
+    code: "ACME_EXTERNAL_ACCOUNT_REFUSED",
+    origin: "ca-refused",
+    message: `${wordsOf(refusal)} (with the external account binding that is set)`,
+    remedy:
+      "Get a fresh key id and HMAC key from the CA's website, and set CERTBOT_EAB_KID and CERTBOT_EAB_HMAC_KEY; then run " +
+      "update-cert.",
+    cause: refusal,
+  });
 }
 
 /** How CAs refuse a binding that is wrong, unknown or used up; RFC 8555 §7.3.4 names no type for it. */

@@ -53,12 +53,8 @@ export async function repeatedly<T>({ ca, doing, log, signal }: Repeatable, ask:
 }
 
 /** The CA's directory, as `ca.directory` gives it, asked for {@link repeatedly}. */
-export function showDirectory(
-  ca: Ca,
-  { log, signal }: Pick<Repeatable, "log" | "signal">,
-  options?: { readonly isAnew: boolean },
-): Promise<Directory> {
-  return repeatedly({ ca, doing: "give its directory", log, signal }, () => ca.directory(signal, options));
+export function showDirectory(ca: Ca, { log, signal }: Pick<Repeatable, "log" | "signal">): Promise<Directory> {
+  return repeatedly({ ca, doing: "give its directory", log, signal }, () => ca.directory(signal));
 }
 
 function whyRepeat(error: unknown): "failure" | "nonce" | undefined {

@@ -1,8 +1,7 @@
 import { createPrivateKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
-import type { KeyType } from "../certificate/index.ts";
+import { type KeyType, PlainError, wordsOf } from "../certificate/index.ts";
 import type { IssueRequest } from "../reconcile/index.ts";
-import { KeyNotReusableError } from "./failures/order-errors.ts";
 
 const generate = promisify(generateKeyPair);
 
@@ -29,18 +28,23 @@ export async function createSigningRequest(
   return { privateKeyPem, csr: Buffer.from(base64, "base64").toString("base64url") };
 }
 
-/** Reads the key that a lineage uses again. Throws KeyNotReusableError; so it is done before an order is spent. */
+/** Reads the key that a lineage uses again. Throws OperatorError; so it is done before an order is spent. */
 export function readReusableKey({ lineage, privateKeyPem }: IssueRequest): KeyObject | undefined {
   if (privateKeyPem === undefined) return undefined;
-  let key: KeyObject;
   try {
-    key = createPrivateKey(privateKeyPem);
+    const key = createPrivateKey(privateKeyPem);
+    const type = key.asymmetricKeyType;
+    if (type === "ec" || type === "rsa") return key;
+    throw new Error(`CAs sign no keys of the type ${type}`);
   } catch (cause) {
-    throw new KeyNotReusableError(lineage, cause instanceof Error ? cause.message : String(cause), cause);
+    throw new PlainError({
+      // The key that `--reuse-key` keeps can't be used for a new certificate. Leave the option out once.
+      code: "ACME_KEY_NOT_REUSABLE",
+      message: `The key of ${lineage} can't be used for a new certificate: ${wordsOf(cause)}`,
+      remedy: "Leave --reuse-key out of CERTBOT_OPTIONS, so that a new key is made; then run update-cert.",
+      cause,
+    });
   }
-  const type = key.asymmetricKeyType;
-  if (type === "ec" || type === "rsa") return key;
-  throw new KeyNotReusableError(lineage, `CAs sign no keys of the type ${type}`);
 }
 
 async function newKey(keyType: KeyType): Promise<KeyObject> {

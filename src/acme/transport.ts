@@ -1,5 +1,5 @@
 import type { HttpExchange, HttpReply } from "../ports/index.ts";
-import { connectionError, PlainHttpError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
+import { connectionError, plainHttp, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 
 /** One request to a CA. */
 export type CaRequest = {
@@ -19,7 +19,7 @@ export function createTransport(http: HttpExchange, timeoutMs: number): Transpor
     signal.throwIfAborted();
     const parsed = URL.parse(url);
     if (parsed === null) throw new UnexpectedAnswerError(url, "it is not a URL");
-    if (parsed.protocol !== "https:") throw new PlainHttpError(url, "the-ca");
+    if (parsed.protocol !== "https:") throw plainHttp(url, "the-ca");
     const type = body === undefined ? {} : { "Content-Type": "application/jose+json" };
     try {
       return await http({ url, method, headers: { "Accept-Language": "en", ...type }, body, timeoutMs }, signal);

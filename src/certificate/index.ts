@@ -18,7 +18,7 @@ export { PROBE_EVERY_MS, planProbe } from "./probe-plan.ts";
 export type { ProbeFacts } from "./probe-plan.ts";
 export { mapLimited } from "./map-limited.ts";
 export { createQueues } from "./one-at-a-time.ts";
-export { asOperatorError, OperatorError, toFailure } from "./operator-error.ts";
+export { asOperatorError, OperatorError, PlainError, toFailure, wordsOf } from "./operator-error.ts";
 export type { Failure, FailureOrigin, WaitScope, RetryRule } from "./operator-error.ts";
 export { certificatesIn } from "./pem.ts";
 export { challengeFor, DEFAULT_KEY_TYPE } from "./order-settings.ts";

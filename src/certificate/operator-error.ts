@@ -35,19 +35,38 @@ export abstract class OperatorError extends Error {
 /** What is kept of a failure on disk, in reports and in `--json` output. */
 export type Failure = { readonly code: string; readonly message: string; readonly remedy: string };
 
-/** A defect of ours, caught at a boundary. Please report it with the log lines around it. */
-export class UnexpectedError extends OperatorError {
-  readonly code = "UNEXPECTED";
-  readonly remedy = "Report this with the log lines around it; the next scheduled check tries again.";
+/** A failure that nothing branches on: all there is to it is what an operator is told, and where it came from. */
+export class PlainError extends OperatorError {
+  readonly code: string;
+  readonly remedy: string;
+  override readonly origin: FailureOrigin;
+  override readonly retry: RetryRule;
 
-  constructor(cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  constructor({ code, message, remedy, origin = "here", retry = "next-run", cause }: PlainFailure) {
+    super(message, { cause });
+    this.code = code;
+    this.remedy = remedy;
+    this.origin = origin;
+    this.retry = retry;
   }
+}
+
+type PlainFailure = Failure & Partial<Pick<OperatorError, "origin" | "retry" | "cause">>;
+
+/** What was thrown, in its own words. */
+export function wordsOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
 /** Makes an OperatorError of anything that was thrown, so that a boundary has one shape to deal with. */
 export function asOperatorError(thrown: unknown): OperatorError {
-  return thrown instanceof OperatorError ? thrown : new UnexpectedError(thrown);
+  if (thrown instanceof OperatorError) return thrown;
+  return new PlainError({
+    code: "UNEXPECTED", // A defect of ours, caught at a boundary. Please report it with the log lines around it.
+    message: wordsOf(thrown),
+    remedy: "Report this with the log lines around it; the next scheduled check tries again.",
+    cause: thrown,
+  });
 }
 
 /** The part of a failure that is written down. */

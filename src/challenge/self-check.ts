@@ -1,5 +1,6 @@
 import { type IncomingMessage, request } from "node:http";
 import { isIP } from "node:net";
+import { wordsOf } from "../certificate/index.ts";
 import type { Clock, FrontDoor, SelfCheckFinding } from "../ports/index.ts";
 import type { WebrootProof } from "./token-files.ts";
 
@@ -59,7 +60,7 @@ async function knock(firstUrl: string, proof: WebrootProof, wait: Wait): Promise
   const { front, clock, signal, leftMs } = wait;
   let url = firstUrl;
   for (;;) {
-    const seen = await look(url, proof, { timeoutMs: Math.max(leftMs(), KNOCK_AGAIN_MS), signal });
+    const seen = await ask(url, proof, { timeoutMs: Math.max(leftMs(), KNOCK_AGAIN_MS), signal });
     if (seen.kind === "answer") return judge(url, proof, seen);
     if (leftMs() <= KNOCK_AGAIN_MS) return noAnswer(url, proof, seen.words);
     await clock.sleep(KNOCK_AGAIN_MS, signal);
@@ -74,7 +75,7 @@ const NO_FRONT: SelfCheckFinding = {
     "Let the sidecar use the Docker socket, or ignore this if another server answers port 80 from the same webroot.",
 };
 
-async function look(
+async function ask(
   base: string,
   { identifier, token }: WebrootProof,
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
@@ -96,7 +97,7 @@ async function look(
   } catch (cause) {
     signal.throwIfAborted();
     if (timeout.aborted) return { kind: "no-answer", words: "did not answer in time" };
-    return { kind: "no-answer", words: `can't be reached (${cause instanceof Error ? cause.message : String(cause)})` };
+    return { kind: "no-answer", words: `can't be reached (${wordsOf(cause)})` };
   }
 }
 

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, realpath, rename, rm, rmdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { errnoOf, hasErrno, unlessErrno } from "../certificate/index.ts";
+import { errnoOf, hasErrno, PlainError, unlessErrno, wordsOf } from "../certificate/index.ts";
 import type { ChallengeProof, Clock } from "../ports/index.ts";
-import { UnsafeTokenError, WebrootError, type WebrootTrouble } from "./errors.ts";
+import { WebrootError, type WebrootTrouble } from "./errors.ts";
 import { createLeftoverSweep } from "./leftover-sweep.ts";
 import { openItself } from "./open-itself.ts";
 
@@ -62,8 +62,13 @@ export function createTokenFiles(clock: Clock): TokenFiles {
 }
 
 function safeToken({ token }: ChallengeProof): string {
-  if (!TOKEN.test(token)) throw new UnsafeTokenError(token);
-  return token;
+  if (TOKEN.test(token)) return token;
+  throw new PlainError({
+    // The CA sent a token that is no file name (RFC 8555 §8.3): it could lead anywhere. Nothing was written.
+    code: "CHALLENGE_UNSAFE_TOKEN",
+    message: `The CA's challenge token ${JSON.stringify(token.slice(0, 80))} is no file name, so no file was written`,
+    remedy: "Ask whoever runs the CA: its challenge tokens break RFC 8555 §8.3.",
+  });
 }
 
 function foldersOf(webroot: string): readonly [wellKnown: string, challenges: string] {
@@ -75,20 +80,12 @@ function foldersOf(webroot: string): readonly [wellKnown: string, challenges: st
 async function openFolder(webrootPath: string, madeFolders: Set<string>): Promise<string> {
   const webroot = await realpath(webrootPath);
   for (const folder of foldersOf(webroot)) {
-    if (await makeFolder(folder)) madeFolders.add(folder);
+    const making = mkdir(folder, FOLDER_MODE).then(() => madeFolders.add(folder));
+    await unlessErrno(making, "EEXIST");
     if (!(await isInside(folder, webroot))) throw new WebrootError(webrootPath, leadsOut(folder));
     await letOthersIn(folder);
   }
   return foldersOf(webroot)[1];
-}
-
-/** Makes a folder; false when there is something of that name already. */
-async function makeFolder(folder: string): Promise<boolean> {
-  const isMade = await unlessErrno(
-    mkdir(folder, FOLDER_MODE).then(() => true),
-    "EEXIST",
-  );
-  return isMade ?? false;
 }
 
 // Our umask may hide it from the server. If it isn't ours to change, the self-check tells.
@@ -109,12 +106,10 @@ async function writeAtomically(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
   try {
     // "wx" never follows a link that somebody has put there.
-    const file = await open(temporary, "wx", FILE_MODE);
-    try {
+    {
+      await using file = await open(temporary, "wx", FILE_MODE);
       await file.chmod(FILE_MODE);
       await file.writeFile(text);
-    } finally {
-      await file.close();
     }
     await rename(temporary, path);
   } catch (cause) {
@@ -150,7 +145,7 @@ function translate(webrootPath: string, cause: unknown): Error {
 }
 
 function trouble(webrootPath: string, cause: unknown): WebrootTrouble {
-  const words = cause instanceof Error ? cause.message : String(cause);
+  const words = wordsOf(cause);
   switch (errnoOf(cause)) {
     case "ENOENT":
     case "ENOTDIR":

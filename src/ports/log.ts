@@ -82,11 +82,8 @@ export interface Log {
   debug(event: LogEvent, fields?: LogFields): void;
 }
 
-/** The levels of {@link Log}, most urgent first. */
-export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
-
-/** One of {@link LOG_LEVELS}. */
-export type LogLevel = (typeof LOG_LEVELS)[number];
+/** The levels of {@link Log}. */
+export type LogLevel = keyof Log;
 
 /** A log that tells each line to all of `logs`. */
 export function teeLog(...logs: readonly Log[]): Log {

@@ -1,25 +1,20 @@
-import { OperatorError, type RetryRule } from "../../certificate/index.ts";
+import { PlainError, type RetryRule } from "../../certificate/index.ts";
 import { oneLine, type Problem, problemName, problemWords } from "./problem.ts";
 
-/**
- * The CA takes no more orders of this account for some names, which have failed for months. Mend why they fail, then end
- * the pause at the CA's own link.
- */
-export class AccountPausedError extends OperatorError {
-  readonly code = "ACME_ACCOUNT_PAUSED";
-  readonly remedy: string;
-  override readonly retry: RetryRule;
-  override readonly origin = "ca-refused";
-
-  /** `link` is the CA's own way to end the pause, `asked` the URL that was asked, `retry` what the CA asks for. */
-  constructor(doing: string, problem: Problem, { link, asked, retry }: Pause) {
-    super(`The CA has paused this account and refused to ${doing}: ${problemWords(problem)}`);
-    this.remedy = isOwnLink(link, asked)
+/** Of orders that the CA takes no more; `link` is its own way to end that, `asked` the URL that was asked, `retry` what it asks for. */
+export function accountPaused(doing: string, problem: Problem, { link, asked, retry }: Pause): PlainError {
+  return new PlainError({
+    // The CA takes no more orders of this account for some names, which have failed for months. Mend why they fail, then end
+    // the pause at the CA's own link.
+    code: "ACME_ACCOUNT_PAUSED",
+    origin: "ca-refused",
+    retry,
+    message: `The CA has paused this account and refused to ${doing}: ${problemWords(problem)}`,
+    remedy: isOwnLink(link, asked)
       ? `Mend why the names fail, then open ${link.href} to end the pause, and run update-cert.`
       : `Mend why the names fail, then ask the CA to end the pause; its answer links to ${link.host}, which is not its own ` +
-        "website as far as we know.";
-    this.retry = retry;
-  }
+        "website as far as we know.",
+  });
 }
 
 type Pause = { readonly link: URL; readonly asked: string; readonly retry: RetryRule };

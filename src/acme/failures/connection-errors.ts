@@ -1,4 +1,4 @@
-import { errnoOf, type FailureOrigin, OperatorError } from "../../certificate/index.ts";
+import { errnoOf, type FailureOrigin, OperatorError, PlainError, wordsOf } from "../../certificate/index.ts";
 import type { TooLong } from "../../ports/index.ts";
 
 /** No answer came from the CA: its name doesn't resolve, nothing listens, the line broke, or it is down. */
@@ -18,43 +18,18 @@ export class CaUnreachableError extends OperatorError {
   }
 }
 
-/** The CA's own HTTPS certificate isn't trusted. Set `CERTBOT_CA_BUNDLE` for a private CA, or this machine's clock. */
-export class CaUntrustedError extends OperatorError {
-  readonly code = "ACME_UNTRUSTED";
-  override readonly origin: FailureOrigin = "ca-unreachable";
-  readonly remedy: string;
-
-  constructor(site: string, { words, remedy }: Reason, cause: unknown) {
-    super(`The HTTPS certificate of the CA at ${site} is not trusted: ${words}`, { cause });
-    this.remedy = remedy;
-  }
-}
-
-/** The CA's URL, or one that the CA names, is http; ACME is spoken over https alone (RFC 8555 §6.1). */
-export class PlainHttpError extends OperatorError {
-  readonly code = "ACME_PLAIN_HTTP";
-  override readonly origin: FailureOrigin = "ca-failing";
-  readonly remedy: string;
-
-  /** `namedBy` "us" for a directory URL; "the-ca" for one that stands in an answer of the CA. */
-  constructor(url: string, namedBy: "us" | "the-ca") {
-    super(`${namedBy === "us" ? url : `${url}, which the CA names,`} was not asked: ACME works over https only`);
-    this.remedy =
-      namedBy === "us"
-        ? "Set CERTBOT_SERVER to the https:// URL of the CA's ACME directory."
-        : "Have whoever runs the CA make it name https:// URLs; behind a proxy it must be told its public address.";
-  }
-}
-
-/** `CERTBOT_SERVER` is not the URL of an ACME directory (RFC 8555 §7.1.1). */
-export class NotAnAcmeDirectoryError extends OperatorError {
-  readonly code = "ACME_NOT_A_DIRECTORY";
-  override readonly origin: FailureOrigin = "ca-unreachable";
-  readonly remedy = "Set CERTBOT_SERVER to the URL of the CA's ACME directory, as the CA's documentation gives it.";
-
-  constructor(directoryUrl: string, words: string) {
-    super(`${directoryUrl} is not an ACME directory: it answered ${words}`);
-  }
+/** Of a URL that is http: `namedBy` "us" for a directory URL; "the-ca" for one that stands in an answer of the CA. */
+export function plainHttp(url: string, namedBy: "us" | "the-ca"): PlainError {
+  const isOurs = namedBy === "us";
+  return new PlainError({
+    // The CA's URL, or one that the CA names, is http; ACME is spoken over https alone (RFC 8555 §6.1).
+    code: "ACME_PLAIN_HTTP",
+    origin: "ca-failing",
+    message: `${isOurs ? url : `${url}, which the CA names,`} was not asked: ACME works over https only`,
+    remedy: isOurs
+      ? "Set CERTBOT_SERVER to the https:// URL of the CA's ACME directory."
+      : "Have whoever runs the CA make it name https:// URLs; behind a proxy it must be told its public address.",
+  });
 }
 
 /** The CA answered something that isn't ACME. */
@@ -108,29 +83,31 @@ const NODE_ADVICE = /; if the root CA is installed locally.*$/;
 export function connectionError(url: URL, cause: unknown): OperatorError {
   if (cause instanceof OperatorError) return cause;
   const code = errnoOf(cause);
-  if (code === TOO_LONG) return new UnexpectedAnswerError(url.href, wordsOf(cause), { cause });
-  if (DISTRUST.has(code)) return new CaUntrustedError(url.origin, whyUntrusted(code, cause), cause);
-  if (code.startsWith("HPE_"))
-    return new UnexpectedAnswerError(url.href, `it is not HTTP (${wordsOf(cause)})`, { cause });
-  return new CaUnreachableError(url.origin, whyUnreachable(url, code, cause), cause);
+  const words = wordsOf(cause).trim();
+  if (code === TOO_LONG) return new UnexpectedAnswerError(url.href, words, { cause });
+  if (DISTRUST.has(code)) return untrusted(url.origin, code, { words, cause });
+  if (code.startsWith("HPE_")) return new UnexpectedAnswerError(url.href, `it is not HTTP (${words})`, { cause });
+  return new CaUnreachableError(url.origin, whyUnreachable(url, code, words), cause);
 }
 
-function whyUntrusted(code: string, cause: unknown): Reason {
-  const words = wordsOf(cause).replace(NODE_ADVICE, "");
-  if (code !== "CERT_HAS_EXPIRED" && code !== "CERT_NOT_YET_VALID") {
-    const remedy =
-      "Put the root certificate of a private CA into a PEM file and name it in CERTBOT_CA_BUNDLE; for a public CA, look " +
-      "for what stands between this machine and the CA.";
-    return { words, remedy };
-  }
+function untrusted(site: string, code: string, { words, cause }: { words: string; cause: unknown }): PlainError {
+  const isAboutTime = code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID";
   // TLS goes by the machine's own clock, so that is the one to show.
-  return {
-    words: `${words}; this machine's clock shows ${new Date().toISOString()}`,
-    remedy: "Set this machine's clock (NTP); if it is right, have whoever runs the CA renew its HTTPS certificate.",
-  };
+  const clock = isAboutTime ? `; this machine's clock shows ${new Date().toISOString()}` : "";
+  return new PlainError({
+    // The CA's own HTTPS certificate isn't trusted. Set `CERTBOT_CA_BUNDLE` for a private CA, or this machine's clock.
+    code: "ACME_UNTRUSTED",
+    origin: "ca-unreachable",
+    message: `The HTTPS certificate of the CA at ${site} is not trusted: ${words.replace(NODE_ADVICE, "")}${clock}`,
+    remedy: isAboutTime
+      ? "Set this machine's clock (NTP); if it is right, have whoever runs the CA renew its HTTPS certificate."
+      : "Put the root certificate of a private CA into a PEM file and name it in CERTBOT_CA_BUNDLE; for a public CA, look " +
+        "for what stands between this machine and the CA.",
+    cause,
+  });
 }
 
-function whyUnreachable(url: URL, code: string, cause: unknown): Reason {
+function whyUnreachable(url: URL, code: string, words: string): Reason {
   switch (code) {
     case "ENOTFOUND":
     case "EAI_AGAIN":
@@ -148,18 +125,14 @@ function whyUnreachable(url: URL, code: string, cause: unknown): Reason {
     case "EPROTO":
     case "ERR_SSL_WRONG_VERSION_NUMBER":
       return {
-        words: `it does not speak TLS (${wordsOf(cause)})`,
+        words: `it does not speak TLS (${words})`,
         remedy: "Check the port in CERTBOT_SERVER: an HTTPS server must listen there.",
         isLasting: true,
       };
     default:
       return {
-        words: wordsOf(cause),
+        words,
         remedy: "Check that this container can reach the internet (firewall, proxy, DNS); it is tried again by itself.",
       };
   }
-}
-
-function wordsOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message.trim() : String(cause);
 }

@@ -34,6 +34,11 @@ export class ProblemError extends OperatorError {
 /** How long a CA wants to be left alone (429, or 503 with a time: RFC 8555 §6.6), and with which orders. */
 export type RateLimit = { readonly notBefore?: Date | undefined; readonly scope: WaitScope };
 
+/** Without a time the back-off decides: each failure is followed by a longer pause. */
+export function retryRuleOf({ notBefore, scope }: RateLimit): RetryRule {
+  return notBefore === undefined ? "next-run" : { notBefore, scope };
+}
+
 /** A limit of the CA is reached; the message says for which orders and until when. The daemon waits that long. */
 export class RateLimitedError extends OperatorError {
   readonly code = "ACME_RATE_LIMITED";
@@ -45,8 +50,7 @@ export class RateLimitedError extends OperatorError {
   constructor(doing: string, words: string, { notBefore, scope, origin }: RateLimit & { origin: FailureOrigin }) {
     const until = notBefore === undefined ? "" : ` until ${notBefore.toISOString()}`;
     super(`The CA refused to ${doing}${until}: ${words} (it holds for ${scopeWords(scope)})`);
-    // Without a time the back-off decides: each failure is followed by a longer pause.
-    this.retry = notBefore === undefined ? "next-run" : { notBefore, scope };
+    this.retry = retryRuleOf({ notBefore, scope });
     this.origin = origin;
   }
 }

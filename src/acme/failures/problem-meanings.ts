@@ -50,6 +50,14 @@ const MALFORMED: Meaning = {
   remedy: "Correct the names or settings that the CA points at; if it points at none, report this with its words.",
 };
 
+/** Said by the CA, or found in its directory. */
+export const EXTERNAL_ACCOUNT_REQUIRED: Meaning = {
+  // This CA wants an external account binding (RFC 8555 §7.3.4), and none is set. Get one from its website.
+  code: "ACME_EXTERNAL_ACCOUNT_REQUIRED",
+  remedy:
+    "Get a key id and an HMAC key at the CA's website, set CERTBOT_EAB_KID and CERTBOT_EAB_HMAC_KEY; then run update-cert.",
+};
+
 const BAD_CONTACT: Meaning = {
   code: "ACME_BAD_CONTACT", // The CA doesn't take `CERTBOT_EMAIL`. Correct it, or leave it empty.
   remedy: "Set CERTBOT_EMAIL to an address that exists, or leave it empty; then run update-cert.",
@@ -92,12 +100,7 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map<string, Meaning>(
     },
     badPublicKey: BAD_ACCOUNT_KEY,
     badSignatureAlgorithm: BAD_ACCOUNT_KEY,
-    externalAccountRequired: {
-      code: "ACME_EXTERNAL_ACCOUNT_REQUIRED",
-      remedy:
-        "Get a key id and an HMAC key at the CA's website, set CERTBOT_EAB_KID and CERTBOT_EAB_HMAC_KEY; then run " +
-        "update-cert.",
-    },
+    externalAccountRequired: EXTERNAL_ACCOUNT_REQUIRED,
     invalidContact: BAD_CONTACT,
     invalidProfile: {
       code: "ACME_PROFILE_NOT_OFFERED",

@@ -1,9 +1,9 @@
 import { excerpt, type Identifier, type OperatorError } from "../../certificate/index.ts";
 import type { HttpReply } from "../../ports/index.ts";
-import { AccountPausedError, unpauseLink } from "./account-paused.ts";
+import { accountPaused, unpauseLink } from "./account-paused.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./connection-errors.ts";
 import { type Problem, problemName, problemWords, readProblem } from "./problem.ts";
-import { ProblemError, type RateLimit, RateLimitedError } from "./problem-errors.ts";
+import { ProblemError, RateLimitedError, retryRuleOf } from "./problem-errors.ts";
 import { ACCOUNT, rateLimitScope } from "./rate-limit-scope.ts";
 import { parseRetryAfter, retryTimeInWords } from "./retry-after.ts";
 
@@ -26,8 +26,8 @@ export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: HttpRe
     // A busy server is busy for everybody, whatever its words are.
     scope: problem === undefined || status >= 500 ? ACCOUNT : rateLimitScope(problem, identifiers),
   };
-  const paused = problem === undefined ? undefined : pauseOf(url, doing, problem, limit);
-  if (paused !== undefined) return paused;
+  const link = problem && unpauseLink(problem);
+  if (problem && link) return accountPaused(doing, problem, { link, asked: url, retry: retryRuleOf(limit) });
   const isRateLimit = status === 429 || (problem !== undefined && problemName(problem) === "rateLimited");
   if (isRateLimit || (status === 503 && limit.notBefore !== undefined)) {
     const origin = status >= 500 ? "ca-failing" : "ca-refused";
@@ -43,12 +43,6 @@ export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: HttpRe
 // The header first: CAs make the text of the same number, and seconds hold even where our clock is wrong.
 function retryTime({ headers }: HttpReply, problem: Problem | undefined, now: Date): Date | undefined {
   return parseRetryAfter(headers["retry-after"], now) ?? retryTimeInWords(problem?.detail ?? "", now);
-}
-
-function pauseOf(asked: string, doing: string, problem: Problem, { notBefore, scope }: RateLimit) {
-  const link = unpauseLink(problem);
-  const retry = notBefore === undefined ? ("next-run" as const) : { notBefore, scope };
-  return link === undefined ? undefined : new AccountPausedError(doing, problem, { link, asked, retry });
 }
 
 /** JSON of a body; undefined when it is none. */

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { createQueues, OperatorError } from "../../certificate/index.ts";
+import { createQueues, OperatorError, PlainError, wordsOf } from "../../certificate/index.ts";
 import type { ChallengeKind, ChallengeProof, ChallengeSolvers, ChallengeTools, Kind } from "../../ports/index.ts";
-import { DnsRecordError } from "../errors.ts";
 
 /** A TXT record: its whole name, without a dot at the end, and its text. */
 export type TxtRecord = { readonly name: string; readonly value: string };
@@ -27,7 +26,7 @@ const KEY = "cert_sidecar_challenge";
 
 const CALL_TIMEOUT_MS = 60_000;
 const SEEN_WITHIN_MS = 60_000;
-const LOOK_EVERY_MS = 2000;
+const POLL_EVERY_MS = 2000;
 
 /** Makes a provider a kind of challenge, which answers DNS-01 (RFC 8555 §8.4) with it. */
 export function dnsKind<Settings>(kind: DnsKind<Settings>): ChallengeKind<Settings> {
@@ -54,7 +53,7 @@ function createSolvers<Settings>(kind: DnsKind<Settings>, tools: ChallengeTools)
         type: "dns-01",
         present: (proof, signal) => records.add(recordOf(proof), signal),
         cleanUp: (proof) => records.remove(recordOf(proof)),
-        selfCheck: (proof, signal) => lookUntilSeen(recordOf(proof), tools, signal),
+        selfCheck: (proof, signal) => pollUntilSeen(recordOf(proof), tools, signal),
       };
     },
   };
@@ -82,7 +81,13 @@ function createRecords(kind: string, provider: DnsProvider, { log, notebook }: C
       await provider[what](record, AbortSignal.any([signal, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
     } catch (cause) {
       signal.throwIfAborted();
-      throw cause instanceof OperatorError ? cause : new DnsRecordError(kind, what, { record, cause });
+      if (cause instanceof OperatorError) throw cause;
+      throw new PlainError({
+        code: "CHALLENGE_DNS", // The DNS provider did not add the record that proves a name, or did not remove it.
+        message: `${kind} did not ${what} the TXT record ${record.name}: ${wordsOf(cause)}`,
+        remedy: "Look at the provider's words; see whether its credentials may change this zone.",
+        cause,
+      });
     }
   };
   const takeAway = (record: TxtRecord, signal: AbortSignal) =>
@@ -95,8 +100,7 @@ function createRecords(kind: string, provider: DnsProvider, { log, notebook }: C
     for (const record of left) {
       await takeAway(record, signal).catch((error: unknown) => {
         signal.throwIfAborted();
-        const reason = error instanceof Error ? error.message : String(error);
-        log.warn("challenge.cleanup-failed", { name: record.name, reason });
+        log.warn("challenge.cleanup-failed", { name: record.name, reason: wordsOf(error) });
       });
     }
   };
@@ -138,14 +142,14 @@ function readRecords(json: unknown): readonly TxtRecord[] {
 }
 
 // Advice, never a gate. It asks the name servers that this machine knows, which may have kept an older answer.
-async function lookUntilSeen({ name, value }: TxtRecord, { clock, txt }: ChallengeTools, signal: AbortSignal) {
+async function pollUntilSeen({ name, value }: TxtRecord, { clock, txt }: ChallengeTools, signal: AbortSignal) {
   const giveUpAtMs = clock.now().getTime() + SEEN_WITHIN_MS;
   for (;;) {
     const found = await txt(name, signal).catch((): readonly string[] => []);
     signal.throwIfAborted();
     if (found.includes(value)) return undefined;
     if (clock.now().getTime() >= giveUpAtMs) break;
-    await clock.sleep(LOOK_EVERY_MS, signal);
+    await clock.sleep(POLL_EVERY_MS, signal);
   }
   const message = `${name} shows no TXT record ${value} after ${SEEN_WITHIN_MS / 1000} s, as this machine's name servers have it`;
   return { message, remedy: "Look whether your DNS provider shows it; the CA is asked all the same." };

@@ -5,7 +5,6 @@ import { connect } from "../../../src/acme/connection.ts";
 import {
   CaFailingError,
   CaUnreachableError,
-  NotAnAcmeDirectoryError,
   ProblemError,
   RateLimitedError,
   UnexpectedAnswerError,
@@ -228,7 +227,8 @@ describe("the directory", () => {
     server.answerUnsigned(() => answer);
     onTestFinished(() => server.answerUnsigned(() => undefined));
     const { order } = await open();
-    const error = await failure(order(), NotAnAcmeDirectoryError);
+    const error = await failure(order(), OperatorError);
+    expect(error.code).toBe("ACME_NOT_A_DIRECTORY");
     expect(error.message).toContain(words);
     expect(error.message).toContain(server.directoryUrl);
     expect(error.remedy).toContain("CERTBOT_SERVER");

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { OrderTimedOutError } from "../../../src/acme/failures/order-errors.ts";
 import { type Poll, nextPollDelayMs, pollUntilDecided } from "../../../src/acme/poll.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 
@@ -57,7 +56,7 @@ describe("polling", () => {
       poll,
       deadline: deadlineOf(clock, 120_000),
     });
-    await expect(polling).rejects.toThrow(OrderTimedOutError);
+    await expect(polling).rejects.toMatchObject({ code: "ACME_ORDER_TIMED_OUT" });
     await expect(polling).rejects.toThrow("the order https://ca.test/1 after 120 s");
     expect(clock.now().getTime() - NOW.getTime()).toBeLessThanOrEqual(120_000);
   });
@@ -66,7 +65,9 @@ describe("polling", () => {
     const clock = instantClock(NOW);
     const poll = async () => ({ value: "pending", isPending: true, retryAfter: after(3_600_000) });
     const deadline = { ...deadlineOf(clock, 120_000), deadlineAt: after(45_000) };
-    await expect(pollUntilDecided({ what: "x", poll, deadline })).rejects.toThrow(OrderTimedOutError);
+    await expect(pollUntilDecided({ what: "x", poll, deadline })).rejects.toMatchObject({
+      code: "ACME_ORDER_TIMED_OUT",
+    });
     expect(clock.slept).toEqual([100, 30_000]);
   });
 
@@ -74,7 +75,7 @@ describe("polling", () => {
     const clock = { ...instantClock(NOW), now: () => NOW };
     const poll = async () => ({ value: "pending", isPending: true });
     const polling = pollUntilDecided({ what: "x", poll, deadline: deadlineOf(clock, 60_000) });
-    await expect(polling).rejects.toThrow(OrderTimedOutError);
+    await expect(polling).rejects.toMatchObject({ code: "ACME_ORDER_TIMED_OUT" });
   });
 
   test("an abort ends the wait with the signal's reason", async () => {

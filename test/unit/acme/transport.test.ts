@@ -1,12 +1,7 @@
 import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, connect as connectSocket, createServer as createSocketServer } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import {
-  CaUnreachableError,
-  CaUntrustedError,
-  PlainHttpError,
-  UnexpectedAnswerError,
-} from "../../../src/acme/index.ts";
+import { CaUnreachableError, UnexpectedAnswerError } from "../../../src/acme/index.ts";
 import { createTransport } from "../../../src/acme/transport.ts";
 import { createHttp, type HttpOptions } from "../../../src/system/index.ts";
 import { type HttpsServer, startHttpsServer } from "../../support/https-server.ts";
@@ -61,7 +56,7 @@ describe("a request to a CA", () => {
 
   test("over plain http is refused before anything is sent", async () => {
     const error = await failure(transport()(get("http://127.0.0.1:1/dir")));
-    expect(error).toBeInstanceOf(PlainHttpError);
+    expect(error).toMatchObject({ code: "ACME_PLAIN_HTTP" });
     expect(error.message).toContain("http://127.0.0.1:1/dir");
     expect(error).toMatchObject({ remedy: expect.stringContaining("whoever runs the CA") });
   });
@@ -92,8 +87,7 @@ describe("a request to a CA", () => {
 describe("trust", () => {
   test("a CA with a private root is refused, with the setting that helps", async () => {
     const error = await failure(transport({ caBundlePem: undefined })(get(server.origin)));
-    expect(error).toBeInstanceOf(CaUntrustedError);
-    expect((error as CaUntrustedError).remedy).toContain("CERTBOT_CA_BUNDLE");
+    expect(error).toMatchObject({ code: "ACME_UNTRUSTED", remedy: expect.stringContaining("CERTBOT_CA_BUNDLE") });
     expect(error.message).toContain(server.origin);
     expect(server.requests).toEqual([]);
   });
@@ -101,7 +95,7 @@ describe("trust", () => {
   test("a bundle opens the door to its own root only", async () => {
     const other = await startHttpsServer();
     onTestFinished(() => other.stop());
-    expect(await failure(transport()(get(other.origin)))).toBeInstanceOf(CaUntrustedError);
+    expect(await failure(transport()(get(other.origin)))).toMatchObject({ code: "ACME_UNTRUSTED" });
     expect((await transport()(get(server.origin))).status).toBe(404);
   });
 

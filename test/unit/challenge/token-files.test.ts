@@ -3,7 +3,7 @@ import { chown, lutimes, mkdir, readdir, readFile, stat, symlink, writeFile } fr
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { createWebrootSolvers, UnsafeTokenError, WebrootError } from "../../../src/challenge/index.ts";
+import { createWebrootSolvers, WebrootError } from "../../../src/challenge/index.ts";
 import type { ChallengeProof, Clock } from "../../../src/ports/index.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -187,8 +187,10 @@ describe("what a CA could do to the file system", () => {
     "nothing by the token %j",
     async (token) => {
       const webroot = await temporaryFolder();
-      await expect(solver().present(proofIn(webroot, token), signal)).rejects.toThrow(UnsafeTokenError);
-      await expect(solver().cleanUp(proofIn(webroot, token))).rejects.toThrow(UnsafeTokenError);
+      await expect(solver().present(proofIn(webroot, token), signal)).rejects.toMatchObject({
+        code: "CHALLENGE_UNSAFE_TOKEN",
+      });
+      await expect(solver().cleanUp(proofIn(webroot, token))).rejects.toMatchObject({ code: "CHALLENGE_UNSAFE_TOKEN" });
       expect(await readdir(webroot)).toEqual([]);
     },
   );
@@ -198,7 +200,9 @@ describe("what a CA could do to the file system", () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: "binary" }), async (token) => {
         fc.pre(!/^[\w-]{1,200}$/.test(token));
-        await expect(solver().present(proofIn(webroot, token), signal)).rejects.toThrow(UnsafeTokenError);
+        await expect(solver().present(proofIn(webroot, token), signal)).rejects.toMatchObject({
+          code: "CHALLENGE_UNSAFE_TOKEN",
+        });
       }),
     );
     expect(await readdir(webroot)).toEqual([]);
