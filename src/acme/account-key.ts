@@ -1,14 +1,10 @@
-import { generateKeyPair } from "node:crypto";
-import { promisify } from "node:util";
 import { accountIdOf, PlainError } from "../certificate/index.ts";
 import type { Account, AccountKey, ExternalAccount } from "../reconcile/index.ts";
-
-const generate = promisify(generateKeyPair);
+import { newKey } from "./signing-request.ts";
 
 /** Makes a key for an account: P-256, PKCS #8 in PEM. */
 export async function newAccountKey(): Promise<AccountKey> {
-  const { privateKey } = await generate("ec", { namedCurve: "P-256" });
-  const privateKeyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const privateKeyPem = (await newKey("ecdsa-p256")).export({ type: "pkcs8", format: "pem" }).toString();
   return { id: accountIdOf(privateKeyPem), privateKeyPem };
 }
 

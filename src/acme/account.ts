@@ -35,12 +35,47 @@ export class AccountClient {
 
   /** Opens another account in the place of one that the CA no longer takes, which is set aside. Throws as `open`. */
   replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Replacement> {
-    return this.#inTurn(() => this.#replace(refused, request, options));
+    return this.#inTurn(async () => {
+      if (request.account === "throw-away") {
+        if (this.#throwAway?.id === refused.id) this.#throwAway = undefined;
+        return { account: await this.#open(request, options), isNew: true };
+      }
+      const known = await this.#find(refused.id);
+      // Another order has met the same refusal while this one waited for its turn.
+      if (known !== undefined && known.id !== refused.id) return { account: known, isNew: false };
+      const { directoryUrl } = this.#ca;
+      // The old one stays where it is until there is another: registering may be refused too. One that a death left unused is there.
+      const other = await this.#accounts.findOther(directoryUrl, refused.id);
+      const account = other ?? (await this.#register(request, options));
+      await this.#accounts.renameInConfs(directoryUrl, refused.id, account.id);
+      await this.#accounts.setAside(directoryUrl, refused.id);
+      this.#succeed(refused.id, account.id);
+      options.log.warn("account.replaced", { ca: directoryUrl, refused: refused.url, account: account.url });
+      return { account, isNew: other === undefined };
+    });
   }
 
   /** See CertificateAuthority.changeAccountKey. */
-  changeKey(choice: AccountChoice, options: ConnectionOptions): Promise<KeyChange> {
-    return this.#inTurn(() => this.#changeKey(choice, options));
+  changeKey({ accountId, directoryUrl }: AccountChoice, options: ConnectionOptions): Promise<KeyChange> {
+    return this.#inTurn(async () => {
+      const finished = await this.#settle(options);
+      const account = await this.#find(accountId);
+      if (account === undefined) {
+        throw new PlainError({
+          // `rotate-account-key` found no account at the CA of the settings. `update-cert` registers one.
+          code: "ACME_NO_ACCOUNT",
+          message: `No key was changed: there is no account for ${directoryUrl} in accounts/`,
+          remedy:
+            "Correct CERTBOT_SERVER; or run update-cert --force-renewal, whose order registers an account with a new key.",
+        });
+      }
+      // Who asks again after an answer that got lost means the change that has been made by now.
+      const made = finished.find((change) => change.account.id === account.id);
+      if (made !== undefined) return made;
+      const change = await changeKey({ ca: this.#ca, accounts: this.#accounts }, account, options);
+      this.#succeed(change.previousId, change.account.id);
+      return change;
+    });
   }
 
   #inTurn<Result>(act: () => Promise<Result>): Promise<Result> {
@@ -55,45 +90,6 @@ export class AccountClient {
     }
     await this.#settle(options);
     return (await this.#find(request.accountId)) ?? (await this.#register(request, options));
-  }
-
-  async #replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Replacement> {
-    if (request.account === "throw-away") {
-      if (this.#throwAway?.id === refused.id) this.#throwAway = undefined;
-      return { account: await this.#open(request, options), isNew: true };
-    }
-    const known = await this.#find(refused.id);
-    // Another order has met the same refusal while this one waited for its turn.
-    if (known !== undefined && known.id !== refused.id) return { account: known, isNew: false };
-    const { directoryUrl } = this.#ca;
-    // The old one stays where it is until there is another: registering may be refused too. One that a death left unused is there.
-    const other = await this.#accounts.findOther(directoryUrl, refused.id);
-    const account = other ?? (await this.#register(request, options));
-    await this.#accounts.renameInConfs(directoryUrl, refused.id, account.id);
-    await this.#accounts.setAside(directoryUrl, refused.id);
-    this.#succeed(refused.id, account.id);
-    options.log.warn("account.replaced", { ca: directoryUrl, refused: refused.url, account: account.url });
-    return { account, isNew: other === undefined };
-  }
-
-  async #changeKey({ accountId, directoryUrl }: AccountChoice, options: ConnectionOptions): Promise<KeyChange> {
-    const finished = await this.#settle(options);
-    const account = await this.#find(accountId);
-    if (account === undefined) {
-      throw new PlainError({
-        // `rotate-account-key` found no account at the CA of the settings. `update-cert` registers one.
-        code: "ACME_NO_ACCOUNT",
-        message: `No key was changed: there is no account for ${directoryUrl} in accounts/`,
-        remedy:
-          "Correct CERTBOT_SERVER; or run update-cert --force-renewal, whose order registers an account with a new key.",
-      });
-    }
-    // Who asks again after an answer that got lost means the change that has been made by now.
-    const made = finished.find((change) => change.account.id === account.id);
-    if (made !== undefined) return made;
-    const change = await changeKey({ ca: this.#ca, accounts: this.#accounts }, account, options);
-    this.#succeed(change.previousId, change.account.id);
-    return change;
   }
 
   async #settle(options: ConnectionOptions): Promise<readonly KeyChange[]> {

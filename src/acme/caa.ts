@@ -6,7 +6,7 @@ import { ChallengeFailedError, ProblemError } from "./failures/problem-errors.ts
 const TIMEOUT_MS = 5000;
 const MOST_NAMES = 5;
 
-/** The order whose error it is, and how to look. */
+/** The order whose error it is, and how to ask the DNS. */
 export type CaaContext = {
   readonly identifiers: readonly Identifier[];
   readonly lookUp: CaaLookup;

@@ -1,5 +1,5 @@
 import { mapLimited } from "../certificate/index.ts";
-import { type Connection, REQUESTS_AT_ONCE } from "./connection.ts";
+import { REQUESTS_AT_ONCE } from "./connection.ts";
 import type { OrderContext } from "./order-context.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
 
@@ -16,20 +16,17 @@ export async function deactivateAuthorizations(context: OrderContext, urls: read
   const { signal, dispose } = signalOfItsOwn(context.deadline.signal);
   try {
     const connection = await context.reconnect(signal);
-    await mapLimited(urls, REQUESTS_AT_ONCE, (url) => deactivate(connection, url));
+    await mapLimited(urls, REQUESTS_AT_ONCE, async (url) => {
+      const giving = connection.post(`give up the authorization ${url}`, url, { status: "deactivated" });
+      await giving.catch((error: unknown) => {
+        // One that the CA has decided on meanwhile is no reason to leave the others.
+        if (!(error instanceof ProblemError)) throw error;
+      });
+    });
   } catch {
     // The failure that led here is the one to tell; what stays pending at the CA lapses by itself.
   } finally {
     dispose();
-  }
-}
-
-async function deactivate(connection: Connection, url: string): Promise<void> {
-  try {
-    await connection.post(`give up the authorization ${url}`, url, { status: "deactivated" });
-  } catch (error) {
-    // One that the CA has decided on meanwhile is no reason to leave the others.
-    if (!(error instanceof ProblemError)) throw error;
   }
 }
 

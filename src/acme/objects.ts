@@ -1,7 +1,7 @@
-import { canonicalIp, type Identifier } from "../certificate/index.ts";
+import { canonicalIp } from "../certificate/index.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
-import { isRecord, type Problem, readProblem } from "./failures/problem.ts";
-import { readValidationRecords, type ValidationRecord } from "./failures/validation-record.ts";
+import { isRecord, readProblem } from "./failures/problem.ts";
+import { readValidationRecords } from "./failures/validation-record.ts";
 
 /** Where a CA takes which request (RFC 8555 §7.1.1): the resources that we use, and what its `meta` says of them. */
 export type Directory = {
@@ -19,36 +19,13 @@ export type Directory = {
 };
 
 /** RFC 8555 §7.1.3, with its own URL. */
-export type Order = {
-  readonly url: string;
-  readonly status: "pending" | "ready" | "processing" | "valid" | "invalid";
-  readonly authorizations: readonly string[];
-  readonly finalize: string;
-  readonly certificate?: string | undefined;
-  readonly error?: Problem | undefined;
-  /** The certificate that the CA takes this order to renew (RFC 9773 §5). */
-  readonly replaces?: string | undefined;
-};
+export type Order = Readonly<ReturnType<typeof readOrder>>;
 
-/** RFC 8555 §7.1.4, with its own URL. A wildcard's identifier is written as it was ordered, `*.name`. */
-export type Authorization = {
-  readonly url: string;
-  readonly identifier: Identifier;
-  readonly status: "pending" | "valid" | "invalid" | "deactivated" | "expired" | "revoked";
-  readonly challenges: readonly Challenge[];
-};
+/** RFC 8555 §7.1.4, with its own URL. */
+export type Authorization = Readonly<ReturnType<typeof readAuthorization>>;
 
 /** RFC 8555 §7.1.5, §8. */
-export type Challenge = {
-  readonly type: string;
-  readonly url: string;
-  readonly status: "pending" | "processing" | "valid" | "invalid";
-  /** Absent in challenge types that have none. */
-  readonly token?: string | undefined;
-  readonly error?: Problem | undefined;
-  /** What the CA asked on its way to a decision; Boulder tells it, RFC 8555 doesn't know it. */
-  readonly validationRecords: readonly ValidationRecord[];
-};
+export type Challenge = Readonly<ReturnType<typeof readChallenge>>;
 
 const ORDER_STATUSES = ["pending", "ready", "processing", "valid", "invalid"] as const;
 const AUTHORIZATION_STATUSES = ["pending", "valid", "invalid", "deactivated", "expired", "revoked"] as const;
@@ -80,7 +57,7 @@ function textIn(data: Record<string, unknown>, field: string): string | undefine
 }
 
 /** Reads the order that `url` answered. Throws UnexpectedAnswerError when it is none. */
-export function readOrder(url: string, data: unknown): Order {
+export function readOrder(url: string, data: unknown) {
   const read = reader(url, "an order", data);
   return {
     url,
@@ -92,12 +69,13 @@ export function readOrder(url: string, data: unknown): Order {
     finalize: read.text("finalize"),
     certificate: read.optionalText("certificate"),
     error: read.problem(),
+    // The certificate that the CA takes this order to renew (RFC 9773 §5).
     replaces: read.optionalText("replaces"),
   };
 }
 
 /** Reads the authorization that `url` answered. Throws UnexpectedAnswerError when it is none. */
-export function readAuthorization(url: string, data: unknown): Authorization {
+export function readAuthorization(url: string, data: unknown) {
   const read = reader(url, "an authorization", data);
   const identifier = reader(url, "an identifier", read.value("identifier"));
   const type = identifier.oneOf("type", ["dns", "ip"]);
@@ -105,23 +83,24 @@ export function readAuthorization(url: string, data: unknown): Authorization {
   const value = type === "ip" ? canonicalIp(text) : text;
   return {
     url,
-    identifier: {
-      type,
-      // RFC 8555 §7.1.4: the base domain, and a field that says wildcard.
-      value: read.value("wildcard") === true ? `*.${value}` : value,
-    },
+    // As it was ordered, `*.name`: RFC 8555 §7.1.4 has the base domain, and a field that says wildcard.
+    identifier: { type, value: read.value("wildcard") === true ? `*.${value}` : value },
     status: read.oneOf("status", AUTHORIZATION_STATUSES),
-    challenges: read.list("challenges").map((entry) => {
-      const challenge = reader(url, "a challenge", entry);
-      return {
-        type: challenge.text("type"),
-        url: challenge.text("url"),
-        status: challenge.oneOf("status", CHALLENGE_STATUSES),
-        token: challenge.optionalText("token"),
-        error: challenge.problem(),
-        validationRecords: readValidationRecords(challenge.value("validationRecord")),
-      };
-    }),
+    challenges: read.list("challenges").map((entry) => readChallenge(url, entry)),
+  };
+}
+
+function readChallenge(url: string, data: unknown) {
+  const read = reader(url, "a challenge", data);
+  return {
+    type: read.text("type"),
+    url: read.text("url"),
+    status: read.oneOf("status", CHALLENGE_STATUSES),
+    // Absent in challenge types that have none.
+    token: read.optionalText("token"),
+    error: read.problem(),
+    // What the CA asked on its way to a decision; Boulder tells it, RFC 8555 doesn't know it.
+    validationRecords: readValidationRecords(read.value("validationRecord")),
   };
 }
 

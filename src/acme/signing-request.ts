@@ -47,7 +47,8 @@ export function readReusableKey({ lineage, privateKeyPem }: IssueRequest): KeyOb
   }
 }
 
-async function newKey(keyType: KeyType): Promise<KeyObject> {
+/** Makes a key of this type. */
+export async function newKey(keyType: KeyType): Promise<KeyObject> {
   const { privateKey } = isCurve(keyType)
     ? await generate("ec", { namedCurve: CURVES[keyType] })
     : await generate("rsa", { modulusLength: MODULUS_BITS[keyType] });

@@ -1,6 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 
-// Tags (X.690 §8.1.2) of what is looked for in a certificate (RFC 5280 §4.1).
+// Tags (X.690 §8.1.2) of what is wanted of a certificate (RFC 5280 §4.1).
 const TAG = { integer: 0x02, octetString: 0x04, keyIdentifier: 0x80, extensions: 0xa3 } as const;
 
 // id-ce-authorityKeyIdentifier, 2.5.29.35 (RFC 5280 §4.2.1.1).

@@ -1,25 +1,43 @@
 export { accountIdOf } from "./account-id.ts";
 export { isGlobalAddress, isPrivateAddress } from "./address.ts";
-export { exactSetKey, planBudget, pruneSpending } from "./budget.ts";
-export type { BudgetPlan, FailedValidation, SpentOrder, Spending } from "./budget.ts";
+export {
+  exactSetKey,
+  planBudget,
+  pruneSpending,
+  type BudgetPlan,
+  type FailedValidation,
+  type SpentOrder,
+  type Spending,
+} from "./budget.ts";
 export { fallbackAt } from "./ca-choice.ts";
-export { canonicalUrl, limitsOf } from "./ca-limits.ts";
-export type { CaLimits, Limit } from "./ca-limits.ts";
+export { canonicalUrl, limitsOf, type CaLimits, type Limit } from "./ca-limits.ts";
 export { certificateIdOf } from "./certificate-id.ts";
 export { excerpt } from "./excerpt.ts";
 export { errnoOf, hasErrno, unlessErrno } from "./errno.ts";
-export { canonicalIp, identifierKey, isWildcard, parseIdentifier, sameIdentifiers } from "./identifier.ts";
-export type { Identifier } from "./identifier.ts";
-export { isKeyType, KEY_TYPES } from "./key-type.ts";
-export type { KeyType } from "./key-type.ts";
-export { isKeyOf, readLeaf } from "./leaf.ts";
-export type { Leaf } from "./leaf.ts";
-export { PROBE_EVERY_MS, planProbe } from "./probe-plan.ts";
-export type { ProbeFacts } from "./probe-plan.ts";
+export {
+  canonicalIp,
+  identifierKey,
+  isWildcard,
+  parseIdentifier,
+  sameIdentifiers,
+  type Identifier,
+} from "./identifier.ts";
+export { isKeyType, KEY_TYPES, type KeyType } from "./key-type.ts";
+export { isKeyOf, readLeaf, type Leaf } from "./leaf.ts";
+export { PROBE_EVERY_MS, planProbe, type ProbeFacts } from "./probe-plan.ts";
 export { mapLimited } from "./map-limited.ts";
 export { createQueues } from "./one-at-a-time.ts";
-export { asOperatorError, OperatorError, PlainError, toFailure, wordsOf } from "./operator-error.ts";
-export type { Failure, FailureOrigin, WaitScope, RetryRule } from "./operator-error.ts";
+export {
+  asOperatorError,
+  OperatorError,
+  PlainError,
+  toFailure,
+  wordsOf,
+  type Failure,
+  type FailureOrigin,
+  type WaitScope,
+  type RetryRule,
+} from "./operator-error.ts";
 export { certificatesIn } from "./pem.ts";
 export { challengeFor, DEFAULT_KEY_TYPE } from "./order-settings.ts";
 export type {
@@ -39,8 +57,6 @@ export {
   wakeForRenewalInfo,
 } from "./renewal-info.ts";
 export type { RenewalInfoAnswer, RenewalInfoState } from "./renewal-info.ts";
-export { alarmAt, lastResortAt, planRenewal } from "./renewal-plan.ts";
-export type { RenewalPlan } from "./renewal-plan.ts";
+export { alarmAt, lastResortAt, planRenewal, type RenewalPlan } from "./renewal-plan.ts";
 export { planRetry } from "./retry-plan.ts";
-export { lifetimeMs, markAt } from "./validity.ts";
-export type { Validity } from "./validity.ts";
+export { lifetimeMs, markAt, type Validity } from "./validity.ts";

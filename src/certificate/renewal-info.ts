@@ -27,6 +27,7 @@ export type RenewalInfoAnswer =
   | {
       readonly kind: "window";
       readonly startAt: Date;
+      /** After it begins (RFC 9773 §4.2). */
       readonly endAt: Date;
       /** Where the CA says why; for people. */
       readonly explanationUrl?: string | undefined;
@@ -54,7 +55,7 @@ export type RenewalInfoState = {
   readonly problem?: string | undefined;
 };
 
-/** What the plans for renewal information look at. */
+/** What the plans for renewal information depend on. */
 export type RenewalInfoFacts = {
   readonly certificateId: string;
   readonly validity: Validity;
@@ -128,11 +129,6 @@ function takeWindow(
 ): RenewalInfoState {
   const { startAt, endAt, askAgainAt: wantedAt, explanationUrl } = answer;
   const { certificateId, now } = facts;
-  // RFC 9773 §4.2: it is to be taken for no answer.
-  if (!(startAt < endAt)) {
-    const reason = "the suggested window ends before it begins";
-    return takeRenewalInfo(before, { kind: "long-term", reason }, facts, random);
-  }
   const window = { startAt: startAt.toISOString(), endAt: endAt.toISOString() };
   const isSame = before?.window?.startAt === window.startAt && before.window.endAt === window.endAt;
   const drawnAt = isSame ? readInstant(before.renewAt) : undefined;

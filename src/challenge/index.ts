@@ -3,7 +3,6 @@ import { DNS_PROVIDERS } from "./dns/index.ts";
 import { webroot } from "./webroot.ts";
 
 export { dnsKind, type DnsProvider, type TxtRecord } from "./dns/dns-01.ts";
-export { WebrootError } from "./errors.ts";
 export { challengeConfs, createSolvers } from "./kinds.ts";
 export { createWebrootSolvers, DEFAULT_WEBROOT_PATH } from "./webroot.ts";
 

@@ -11,7 +11,7 @@ const KEY_AUTHORIZATION_EXTRA = ".".length + 43;
 
 /**
  * Gives what removes the challenge files that killed processes have left in a folder: files older than a day that hold
- * the key authorization of the very token they are called after, and nothing else. Looks once a day; never rejects.
+ * the key authorization of the very token they are called after, and nothing else. Reads the folder once a day; never rejects.
  */
 export function createLeftoverSweep(clock: Clock): (folder: string) => Promise<void> {
   const sweptAtMs = new Map<string, number>();

@@ -83,7 +83,7 @@ async function ask(
   const timeout = AbortSignal.timeout(timeoutMs);
   const host = isIP(identifier.value) === 6 ? `[${identifier.value}]` : identifier.value;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const outgoing = request(new URL(pathOf(token), base), {
+  const outgoing = request(new URL(`/.well-known/acme-challenge/${token}`, base), {
     agent: false,
     headers: { Host: host },
     signal: AbortSignal.any([signal, timeout]),
@@ -141,8 +141,4 @@ function noAnswer(base: string, { identifier }: WebrootProof, words: string): Se
     message: `nginx at ${base} ${words}, so the challenge of ${identifier.value} could not be looked at`,
     remedy: "Start nginx and look at its log; the CA must be able to reach it on port 80.",
   };
-}
-
-function pathOf(token: string): string {
-  return `/.well-known/acme-challenge/${token}`;
 }

@@ -2,9 +2,8 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { mkdir, open, realpath, rename, rm, rmdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { errnoOf, hasErrno, PlainError, unlessErrno, wordsOf } from "../certificate/index.ts";
+import { errnoOf, hasErrno, OperatorError, PlainError, unlessErrno, wordsOf } from "../certificate/index.ts";
 import type { ChallengeProof, Clock } from "../ports/index.ts";
-import { WebrootError, type WebrootTrouble } from "./errors.ts";
 import { createLeftoverSweep } from "./leftover-sweep.ts";
 import { openItself } from "./open-itself.ts";
 
@@ -82,7 +81,7 @@ async function openFolder(webrootPath: string, madeFolders: Set<string>): Promis
   for (const folder of foldersOf(webroot)) {
     const making = mkdir(folder, FOLDER_MODE).then(() => madeFolders.add(folder));
     await unlessErrno(making, "EEXIST");
-    if (!(await isInside(folder, webroot))) throw new WebrootError(webrootPath, leadsOut(folder));
+    if (!(await isInside(folder, webroot))) throw webrootError(webrootPath, leadsOut(folder));
     await letOthersIn(folder);
   }
   return foldersOf(webroot)[1];
@@ -131,20 +130,28 @@ async function untilFolderStays(act: () => Promise<void>): Promise<void> {
 
 async function removeIfOurs(folder: string, madeFolders: Set<string>): Promise<void> {
   if (!madeFolders.has(folder)) return;
-  try {
-    await rmdir(folder);
-    madeFolders.delete(folder);
-  } catch {
-    // Not empty: another proof's, whose removal takes the folder with it.
-  }
+  const removing = rmdir(folder).then(() => madeFolders.delete(folder));
+  // Not empty: another proof's, whose removal takes the folder with it.
+  await removing.catch(() => undefined);
 }
 
-function translate(webrootPath: string, cause: unknown): Error {
-  if (cause instanceof WebrootError) return cause;
-  return new WebrootError(webrootPath, trouble(webrootPath, cause), cause);
+function translate(webrootPath: string, cause: unknown): OperatorError {
+  return cause instanceof OperatorError ? cause : webrootError(webrootPath, trouble(webrootPath, cause), cause);
 }
 
-function trouble(webrootPath: string, cause: unknown): WebrootTrouble {
+function webrootError(webrootPath: string, { words, remedy }: Trouble, cause?: unknown): OperatorError {
+  return new PlainError({
+    code: "CHALLENGE_WEBROOT", // The file that proves a challenge can't be put into the webroot.
+    message: `The challenge file can't be put into the webroot ${webrootPath}: ${words}`,
+    remedy,
+    cause,
+  });
+}
+
+/** What stands in the way, and what to do. */
+type Trouble = { readonly words: string; readonly remedy: string };
+
+function trouble(webrootPath: string, cause: unknown): Trouble {
   const words = wordsOf(cause);
   switch (errnoOf(cause)) {
     case "ENOENT":
@@ -165,7 +172,7 @@ function trouble(webrootPath: string, cause: unknown): WebrootTrouble {
   }
 }
 
-function leadsOut(folder: string): WebrootTrouble {
+function leadsOut(folder: string): Trouble {
   return {
     words: `${folder} is a link that leads out of it`,
     remedy: `Replace the link ${folder} by a folder; nginx must find the challenge files below the webroot.`,

@@ -59,7 +59,7 @@ export interface ChallengeSolver {
   /** Takes the proof away; succeeds when it is already gone. */
   cleanUp(proof: ChallengeProof): Promise<void>;
   /**
-   * Looks at the proof the way the CA will, in bounded time; advice, never a gate: gives undefined when all is well, else
+   * Asks for the proof the way the CA will, in bounded time; advice, never a gate: gives undefined when all is well, else
    * what was seen and what to do.
    */
   selfCheck(proof: ChallengeProof, signal: AbortSignal): Promise<SelfCheckFinding | undefined>;
@@ -75,7 +75,7 @@ export type ChallengeProof = {
 /** Why the CA will probably not see a proof, for people. */
 export type SelfCheckFinding = { readonly message: string; readonly remedy: string };
 
-/** A look at the outside of the stack, for the challenge's self-check. */
+/** The outside of the stack, for the challenge's self-check. */
 export interface FrontDoor {
   /** Base URL of the server that answers port 80 for our names, like `http://172.18.0.3:80`; undefined when none is known. */
   httpUrl(signal: AbortSignal): Promise<string | undefined>;

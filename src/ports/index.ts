@@ -16,7 +16,6 @@ export type {
   SelfCheckFinding,
 } from "./challenge.ts";
 export type { Clock } from "./clock.ts";
-export { LOG_EVENTS, teeLog } from "./log.ts";
-export type { Log, LogEvent, LogFields, LogLevel } from "./log.ts";
+export { LOG_EVENTS, teeLog, type Log, type LogEvent, type LogFields, type LogLevel } from "./log.ts";
 export type { Notebook, OpenNotebook } from "./notebook.ts";
 export type { Tools } from "./tools.ts";

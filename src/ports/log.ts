@@ -75,15 +75,9 @@ export type LogFields = Readonly<Record<string, unknown>>;
  * Where state changes are told. `error`: somebody must act. `warn`: it will retry by itself. `info`: state changed.
  * `debug`: steps. Safe to call at any time; never throws.
  */
-export interface Log {
-  error(event: LogEvent, fields?: LogFields): void;
-  warn(event: LogEvent, fields?: LogFields): void;
-  info(event: LogEvent, fields?: LogFields): void;
-  debug(event: LogEvent, fields?: LogFields): void;
-}
+export type Log = Readonly<Record<LogLevel, (event: LogEvent, fields?: LogFields) => void>>;
 
-/** The levels of {@link Log}. */
-export type LogLevel = keyof Log;
+export type LogLevel = "error" | "warn" | "info" | "debug";
 
 /** A log that tells each line to all of `logs`. */
 export function teeLog(...logs: readonly Log[]): Log {

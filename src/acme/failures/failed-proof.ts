@@ -43,8 +43,8 @@ export function meaningOfProof({ identifier, problem, records }: FailedProof): M
   const stale = suspectIpv6Address(records);
   if (stale !== undefined && MEETS_A_SERVER.has(name)) return { code: general.code, remedy: staleRemedy(stale) };
   if (name === "connection" && isPrivateOnly(records)) return { code: general.code, remedy: PRIVATE_REMEDY };
-  const special = SPECIAL.find(({ says }) => says.test(`${name}: ${problem.detail}`));
-  return special === undefined ? general : { code: general.code, remedy: special.remedy };
+  const [, special] = SPECIAL.find(([says]) => says.test(`${name}: ${problem.detail}`)) ?? [];
+  return { code: general.code, remedy: special ?? general.remedy };
 }
 
 /** What stands behind a validation's problem of which only the document is known; undefined for other problems. */
@@ -133,74 +133,62 @@ const IP_REMEDIES: ReadonlyMap<string, string> = new Map(
 const SERVERS_FAIL = "Have whoever runs the domain's name servers mend them (DNSSEC, too)";
 
 // Boulder's wordings, after the type and a colon, the first that fits. They choose between two remedies, never what the program does.
-const SPECIAL: readonly { readonly says: RegExp; readonly remedy: string }[] = [
-  {
-    says: /^connection: .*(?:refused|reset by peer)/is,
-    remedy:
-      "Start nginx at that address and publish its port 80, or correct the name's A and AAAA records; then run update-cert.",
-  },
-  {
-    says: /^connection: .*redirect/is,
-    remedy:
-      "Answer /.well-known/acme-challenge/ without a redirect, or with one to http port 80 or https port 443 of a name; " +
+const SPECIAL: readonly (readonly [says: RegExp, remedy: string])[] = [
+  [
+    /^connection: .*(?:refused|reset by peer)/is,
+    "Start nginx at that address and publish its port 80, or correct the name's A and AAAA records; then run update-cert.",
+  ],
+  [
+    /^connection: .*redirect/is,
+    "Answer /.well-known/acme-challenge/ without a redirect, or with one to http port 80 or https port 443 of a name; " +
       "then run update-cert.",
-  },
-  {
-    says: /^(?:connection|unauthorized): .*during secondary validation/is,
-    remedy:
-      "Let all countries reach port 80 (the CA looks from several, and some were turned away or see older DNS records); " +
+  ],
+  [
+    /^(?:connection|unauthorized): .*during secondary validation/is,
+    "Let all countries reach port 80 (the CA looks from several, and some were turned away or see older DNS records); " +
       "then run update-cert.",
-  },
-  {
-    says: /^connection: .*(?:after connect|during read)/is,
-    remedy:
-      "Find out why the server at that address takes the connection and doesn't answer within seconds (load, proxy, " +
+  ],
+  [
+    /^connection: .*(?:after connect|during read)/is,
+    "Find out why the server at that address takes the connection and doesn't answer within seconds (load, proxy, " +
       "firewall); then run update-cert.",
-  },
-  {
-    says: /^connection: .*HTTP\/2 over HTTP/is,
-    remedy: "Speak HTTP/1.1 on port 80 (no http2 in its listen line); then run update-cert.",
-  },
-  {
-    says: /^dns: .*looking up CAA/is,
-    remedy: `${SERVERS_FAIL}: they must answer for CAA too, if only with nothing; then run update-cert.`,
-  },
-  {
-    says: /^dns: .*NXDOMAIN/s,
-    remedy:
-      "Register the name or correct its spelling: the DNS doesn't know it; give it an A or AAAA record that points to " +
+  ],
+  [
+    /^connection: .*HTTP\/2 over HTTP/is,
+    "Speak HTTP/1.1 on port 80 (no http2 in its listen line); then run update-cert.",
+  ],
+  [
+    /^dns: .*looking up CAA/is,
+    `${SERVERS_FAIL}: they must answer for CAA too, if only with nothing; then run update-cert.`,
+  ],
+  [
+    /^dns: .*NXDOMAIN/s,
+    "Register the name or correct its spelling: the DNS doesn't know it; give it an A or AAAA record that points to " +
       "this machine, then run update-cert.",
-  },
-  {
-    says: /^dns: .*(?:SERVFAIL|server failure|DNSSEC|networking error|timed out|REFUSED)/is,
-    remedy: `${SERVERS_FAIL}: the CA gets no good answer from them; it is tried again by itself.`,
-  },
-  {
-    says: /^dns: .*(?:no valid A{1,4} records|reserved address)/is,
-    remedy: PRIVATE_REMEDY,
-  },
-  {
-    says: /^unauthorized: .*key authorization file/is,
-    remedy:
-      "Let only this sidecar answer /.well-known/acme-challenge/: another ACME client, an old file or another machine " +
+  ],
+  [
+    /^dns: .*(?:SERVFAIL|server failure|DNSSEC|networking error|timed out|REFUSED)/is,
+    `${SERVERS_FAIL}: the CA gets no good answer from them; it is tried again by itself.`,
+  ],
+  [/^dns: .*(?:no valid A{1,4} records|reserved address)/is, PRIVATE_REMEDY],
+  [
+    /^unauthorized: .*key authorization file/is,
+    "Let only this sidecar answer /.well-known/acme-challenge/: another ACME client, an old file or another machine " +
       "answers there; then run update-cert.",
-  },
-  {
-    says: /^unauthorized: .*: 40[13]\b/s,
-    remedy:
-      "Let everybody read /.well-known/acme-challenge/ on port 80 (password, address filter, web application firewall, " +
+  ],
+  [
+    /^unauthorized: .*: 40[13]\b/s,
+    "Let everybody read /.well-known/acme-challenge/ on port 80 (password, address filter, web application firewall, " +
       "file permissions); then run update-cert.",
-  },
-  {
-    says: /^unauthorized: .*: 5\d\d\b/s,
-    remedy:
-      "Have nginx serve /.well-known/acme-challenge/ on port 80 from the shared webroot instead of passing it on to a " +
+  ],
+  [
+    /^unauthorized: .*: 5\d\d\b/s,
+    "Have nginx serve /.well-known/acme-challenge/ on port 80 from the shared webroot instead of passing it on to a " +
       "server that fails; then run update-cert.",
-  },
-  {
-    says: /^unauthorized: .*<(?:!doctype|html|head|body|title)/is,
-    remedy:
-      "Point the name's A and AAAA records to this machine, or take away what answers with a web page there (another " +
+  ],
+  [
+    /^unauthorized: .*<(?:!doctype|html|head|body|title)/is,
+    "Point the name's A and AAAA records to this machine, or take away what answers with a web page there (another " +
       "server, a parking page, a CDN); then run update-cert.",
-  },
+  ],
 ];

@@ -58,7 +58,7 @@ export class RateLimitedError extends OperatorError {
 // Names that fail together mostly fail alike.
 const MOST_DESCRIBED = 10;
 
-/** The CA looked for one or more proofs and did not find them (RFC 8555 §7.5.1). */
+/** The CA checked one or more proofs and did not find them (RFC 8555 §7.5.1). */
 export class ChallengeFailedError extends OperatorError {
   readonly code: string;
   readonly remedy: string;

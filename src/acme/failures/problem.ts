@@ -21,15 +21,17 @@ export function readProblem(data: unknown): Problem | undefined {
   if (!isRecord(data) || (typeof data["type"] !== "string" && typeof data["detail"] !== "string")) return undefined;
   const subproblems = Array.isArray(data["subproblems"]) ? data["subproblems"].filter(isRecord) : [];
   return {
-    type: textOf(data["type"]) ?? "about:blank",
-    detail: textOf(data["detail"]) ?? "",
+    ...readWords(data),
     instance: textOf(data["instance"]),
     subproblems: subproblems.map((subproblem) => ({
-      type: textOf(subproblem["type"]) ?? "about:blank",
-      detail: textOf(subproblem["detail"]) ?? "",
+      ...readWords(subproblem),
       identifier: isRecord(subproblem["identifier"]) ? textOf(subproblem["identifier"]["value"]) : undefined,
     })),
   };
+}
+
+function readWords({ type, detail }: Record<string, unknown>) {
+  return { type: textOf(type) ?? "about:blank", detail: textOf(detail) ?? "" };
 }
 
 // The longest honest texts are about a kilobyte; what is told here ends in logs and in files.

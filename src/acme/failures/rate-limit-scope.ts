@@ -40,21 +40,22 @@ const NAMES =
 // A limit on a whole IPv6 network ("2001:db8::/64") has no name that an order could be compared with.
 const NAME = /^[a-z0-9*][a-z0-9.:_-]*$/;
 
-function limitedNames({ detail, subproblems }: Problem): string[] {
-  const names = NAMES.test(detail) ? quotedNames(detail) : pausedNames(detail);
-  if (names.length > 0) return names;
-  const below = subproblems.map(({ identifier }) => identifier?.toLowerCase() ?? "");
-  return below.every((name) => NAME.test(name)) ? below : [];
+function limitedNames({ detail, subproblems }: Problem): readonly string[] {
+  const told = knownNames(NAMES.test(detail) ? quotedNames(detail) : pausedNames(detail));
+  return told.length > 0 ? told : knownNames(subproblems.map(({ identifier = "" }) => identifier));
 }
 
-function quotedNames(detail: string): string[] {
-  const quoted = [...detail.matchAll(/\bfor:? "([^"\s]{1,253})"/g)].map((match) => (match[1] ?? "").toLowerCase());
-  return quoted.every((name) => NAME.test(name)) ? quoted : [];
+function knownNames(texts: readonly string[]): readonly string[] {
+  const names = texts.map((text) => text.toLowerCase());
+  return names.every((name) => NAME.test(name)) ? names : [];
+}
+
+function quotedNames(detail: string): readonly string[] {
+  return [...detail.matchAll(/\bfor:? "([^"\s]{1,253})"/g)].map(([, name = ""]) => name);
 }
 
 // An account is paused for names; that they may not be all doesn't keep the others from trying once.
-function pausedNames(detail: string): string[] {
-  const list = /requesting certificates for (\S+(?:, \S+)*) and possibly others/.exec(detail)?.[1] ?? "";
-  const names = list.toLowerCase().split(", ");
-  return names.every((name) => NAME.test(name)) ? names : [];
+function pausedNames(detail: string): readonly string[] {
+  const [, list = ""] = /requesting certificates for (\S+(?:, \S+)*) and possibly others/.exec(detail) ?? [];
+  return list.split(", ");
 }

@@ -44,7 +44,7 @@ export function dnsKind<Settings>(kind: DnsKind<Settings>): ChallengeKind<Settin
 }
 
 function createSolvers<Settings>(kind: DnsKind<Settings>, tools: ChallengeTools): ChallengeSolvers<Settings> {
-  const known = new Map<Settings, Records>();
+  const known = new Map<Settings, ReturnType<typeof createRecords>>();
   return {
     with: (settings) => {
       const records = known.get(settings) ?? createRecords(kind.name, kind.provider(settings, tools), tools);
@@ -65,13 +65,8 @@ function recordOf({ identifier, keyAuthorization }: ChallengeProof): TxtRecord {
   return { name: `_acme-challenge.${identifier.value.replace(/^\*\./, "")}`, value };
 }
 
-type Records = {
-  add(record: TxtRecord, signal: AbortSignal): Promise<void>;
-  remove(record: TxtRecord): Promise<void>;
-};
-
 /** Our records at a provider. Each is in the journal before it is there, so that what a death leaves is taken away by the next order. */
-function createRecords(kind: string, provider: DnsProvider, { log, notebook }: ChallengeTools): Records {
+function createRecords(kind: string, provider: DnsProvider, { log, notebook }: ChallengeTools) {
   const journal = notebook<readonly TxtRecord[]>(kind.replaceAll(/[^a-z0-9]+/g, "-"), [], readRecords);
   const oneAtATime = createQueues();
   const shown = new Set<string>();
@@ -109,7 +104,7 @@ function createRecords(kind: string, provider: DnsProvider, { log, notebook }: C
     throw error;
   };
   return {
-    add: async (record, signal) => {
+    add: async (record: TxtRecord, signal: AbortSignal) => {
       signal.throwIfAborted();
       shown.add(keyOf(record));
       // Nobody adds while it goes on: what is about to be added may be what was left.
@@ -119,7 +114,7 @@ function createRecords(kind: string, provider: DnsProvider, { log, notebook }: C
         await call(record, "add", signal);
       });
     },
-    remove: (record) => {
+    remove: (record: TxtRecord) => {
       shown.delete(keyOf(record));
       return takeAway(record, AbortSignal.any([])).catch(forgetSweep);
     },

@@ -179,18 +179,6 @@ describe("the CA is asked again", () => {
   });
 });
 
-test.each([
-  ["ends when it begins", window(60, 60)],
-  ["ends before it begins", window(61, 60)],
-  ["has no readable end", { ...window(60, 70), endAt: new Date("") }],
-])("a window that %s is an error, as if no answer had come", (_what, answer) => {
-  const first = takeRenewalInfo(undefined, window(60, 70), NINETY, MIDDLE);
-  const after = takeRenewalInfo(first, answer, NINETY, START);
-  expect(after).toMatchObject({ window: first.window, renewAt: first.renewAt });
-  expect(after.problem).toContain("ends before it begins");
-  expect(waitMs(after, NINETY.now)).toBe(6 * HOUR_MS);
-});
-
 test("the page on which the CA explains a window is kept as long as the CA names it", () => {
   const explained = { ...window(60, 70), explanationUrl: "https://ca.test/why" };
   const first = takeRenewalInfo(undefined, explained, NINETY, MIDDLE);

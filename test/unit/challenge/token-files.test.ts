@@ -3,7 +3,8 @@ import { chown, lutimes, mkdir, readdir, readFile, stat, symlink, writeFile } fr
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { createWebrootSolvers, WebrootError } from "../../../src/challenge/index.ts";
+import type { OperatorError } from "../../../src/certificate/index.ts";
+import { createWebrootSolvers } from "../../../src/challenge/index.ts";
 import type { ChallengeProof, Clock } from "../../../src/ports/index.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -63,7 +64,7 @@ describe("a challenge file", () => {
     await mkdir(join(webroot, ".well-known"));
     await writeFile(join(webroot, "key.pem"), "", { mode: 0o600 });
     await symlink("../key.pem", challengesIn(webroot));
-    await expect(solver().present(proofIn(webroot), signal)).rejects.toThrow(WebrootError);
+    await expect(solver().present(proofIn(webroot), signal)).rejects.toMatchObject({ code: "CHALLENGE_WEBROOT" });
     expect(await modeOf(join(webroot, "key.pem"))).toBe("600");
     if (process.getuid?.() !== 0) return;
 
@@ -113,7 +114,7 @@ describe("a challenge file", () => {
 
   test.each([
     [4, "is written all the same", [TOKEN]],
-    [5, "is given up", "WebrootError"],
+    [5, "is given up", "CHALLENGE_WEBROOT"],
   ])("whose folder is taken away %i times between its making and the writing %s", async (times, _, expected) => {
     const webroot = await temporaryFolder();
     let left = times;
@@ -124,7 +125,7 @@ describe("a challenge file", () => {
     };
     const racing = solver({ ...instantClock(), now });
     const written = racing.present(proofIn(webroot), signal).then(() => readdir(challengesIn(webroot)));
-    expect(await written.catch((error: unknown) => (error as Error).name)).toEqual(expected);
+    expect(await written.catch((error: OperatorError) => error.code)).toEqual(expected);
   });
 
   test("that a killed run has left for more than a day is removed, and nothing else", async () => {
@@ -252,15 +253,17 @@ describe("a webroot that can't take the file", () => {
     const error: unknown = await solver()
       .present(proofIn(missing), signal)
       .catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(WebrootError);
-    expect((error as WebrootError).message).toContain(`webroot ${missing}: there is no such folder`);
-    expect((error as WebrootError).remedy).toContain(`Mount the folder that nginx serves at ${missing}`);
+    expect(error).toMatchObject({
+      code: "CHALLENGE_WEBROOT",
+      message: expect.stringContaining(`webroot ${missing}: there is no such folder`),
+      remedy: expect.stringContaining(`Mount the folder that nginx serves at ${missing}`),
+    });
     await solver().cleanUp(proofIn(missing));
   });
 
   test("because a file is in the way, is named", async () => {
     const webroot = await temporaryFolder();
     await writeFile(join(webroot, ".well-known"), "");
-    await expect(solver().present(proofIn(webroot), signal)).rejects.toThrow(WebrootError);
+    await expect(solver().present(proofIn(webroot), signal)).rejects.toMatchObject({ code: "CHALLENGE_WEBROOT" });
   });
 });
