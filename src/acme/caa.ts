@@ -68,14 +68,15 @@ async function describeCaa(name: string, lookUp: CaaLookup, signal: AbortSignal)
   }
 }
 
+// RFC 8657.
+const PARAMETERS = [
+  [/;\s*accounturi\s*=/i, "its accounturi allows one account only, which may not be ours"],
+  [/;\s*validationmethods\s*=/i, "its validationmethods allows no other way to prove the name"],
+] as const;
+
 function describeRecords(place: string, records: readonly CaaRecord[]): string {
   const list = records.map(({ flags, tag, value }) => `${flags} ${tag} "${value}"`).join(", ");
   const allowing = records.filter(({ tag }) => tag.startsWith("issue")).map(({ value }) => value);
-  const hasParameter = (parameter: string) =>
-    allowing.some((value) => new RegExp(`;\\s*${parameter}\\s*=`, "i").test(value));
-  const hints = [
-    ...(hasParameter("accounturi") ? ["its accounturi allows one account only, which may not be ours"] : []),
-    ...(hasParameter("validationmethods") ? ["its validationmethods allows no other way to prove the name"] : []),
-  ];
+  const hints = PARAMETERS.flatMap(([says, hint]) => (allowing.some((value) => says.test(value)) ? [hint] : []));
   return oneLine([`CAA record found at ${place}: ${list}`, ...hints].join("; "));
 }

@@ -83,12 +83,9 @@ const FINGERPRINT = /^[0-9a-f]{64}$/;
  */
 export function distanceFrom(wanted: string, chain: CertificateChain): number {
   const certificates = certificatesOf(chain);
-  const fingerprint = wanted.replaceAll(":", "").toLowerCase();
-  if (FINGERPRINT.test(fingerprint)) {
-    const isIn = certificates.some(
-      ({ fingerprint256 }) => fingerprint256.replaceAll(":", "").toLowerCase() === fingerprint,
-    );
-    return isIn ? 0 : Infinity;
+  const digits = (fingerprint: string) => fingerprint.replaceAll(":", "").toLowerCase();
+  if (FINGERPRINT.test(digits(wanted))) {
+    return certificates.some(({ fingerprint256 }) => digits(fingerprint256) === digits(wanted)) ? 0 : Infinity;
   }
   const distance = certificates.map(issuerName).toReversed().indexOf(wanted);
   return distance < 0 ? Infinity : distance;

@@ -4,19 +4,7 @@ import { isRecord, readProblem } from "./failures/problem.ts";
 import { readValidationRecords } from "./failures/validation-record.ts";
 
 /** Where a CA takes which request (RFC 8555 §7.1.1): the resources that we use, and what its `meta` says of them. */
-export type Directory = {
-  readonly newNonce: string;
-  readonly newAccount: string;
-  readonly newOrder: string;
-  /** RFC 8555 §7.3.5. Every ACME server has it; one that lacks it can do all the rest. */
-  readonly keyChange?: string | undefined;
-  /** RFC 9773 §4.1; absent where the CA has no renewal information. */
-  readonly renewalInfo?: string | undefined;
-  /** RFC 8555 §7.3.4. */
-  readonly externalAccountRequired: boolean;
-  /** Names of the certificate profiles on offer (draft-ietf-acme-profiles). */
-  readonly profiles: readonly string[];
-};
+export type Directory = Readonly<NonNullable<ReturnType<typeof readDirectory>>>;
 
 /** RFC 8555 §7.1.3, with its own URL. */
 export type Order = Readonly<ReturnType<typeof readOrder>>;
@@ -27,15 +15,11 @@ export type Authorization = Readonly<ReturnType<typeof readAuthorization>>;
 /** RFC 8555 §7.1.5, §8. */
 export type Challenge = Readonly<ReturnType<typeof readChallenge>>;
 
-const ORDER_STATUSES = ["pending", "ready", "processing", "valid", "invalid"] as const;
-const AUTHORIZATION_STATUSES = ["pending", "valid", "invalid", "deactivated", "expired", "revoked"] as const;
-const CHALLENGE_STATUSES = ["pending", "processing", "valid", "invalid"] as const;
-
 // Far longer than any URL, token or name; what is longer would fill messages, logs and files.
 const LONGEST_TEXT = 4000;
 
 /** Reads a directory; undefined when `data` is none, since only the caller knows how to say so. */
-export function readDirectory(data: unknown): Directory | undefined {
+export function readDirectory(data: unknown) {
   if (!isRecord(data)) return undefined;
   const { newNonce, newAccount, newOrder } = data;
   if (typeof newNonce !== "string" || typeof newAccount !== "string" || typeof newOrder !== "string") return undefined;
@@ -44,9 +28,13 @@ export function readDirectory(data: unknown): Directory | undefined {
     newNonce,
     newAccount,
     newOrder,
+    // RFC 8555 §7.3.5. Every ACME server has it; one that lacks it can do all the rest.
     keyChange: textIn(data, "keyChange"),
+    // RFC 9773 §4.1; absent where the CA has no renewal information.
     renewalInfo: textIn(data, "renewalInfo"),
+    // RFC 8555 §7.3.4.
     externalAccountRequired: meta["externalAccountRequired"] === true,
+    // Names of the certificate profiles on offer (draft-ietf-acme-profiles).
     profiles: isRecord(meta["profiles"]) ? Object.keys(meta["profiles"]) : [],
   };
 }
@@ -61,7 +49,7 @@ export function readOrder(url: string, data: unknown) {
   const read = reader(url, "an order", data);
   return {
     url,
-    status: read.oneOf("status", ORDER_STATUSES),
+    status: read.oneOf("status", ["pending", "ready", "processing", "valid", "invalid"]),
     authorizations: read.list("authorizations").map((entry) => {
       if (typeof entry !== "string") throw read.mistake("authorizations");
       return entry;
@@ -85,7 +73,7 @@ export function readAuthorization(url: string, data: unknown) {
     url,
     // As it was ordered, `*.name`: RFC 8555 §7.1.4 has the base domain, and a field that says wildcard.
     identifier: { type, value: read.value("wildcard") === true ? `*.${value}` : value },
-    status: read.oneOf("status", AUTHORIZATION_STATUSES),
+    status: read.oneOf("status", ["pending", "valid", "invalid", "deactivated", "expired", "revoked"]),
     challenges: read.list("challenges").map((entry) => readChallenge(url, entry)),
   };
 }
@@ -95,7 +83,7 @@ function readChallenge(url: string, data: unknown) {
   return {
     type: read.text("type"),
     url: read.text("url"),
-    status: read.oneOf("status", CHALLENGE_STATUSES),
+    status: read.oneOf("status", ["pending", "processing", "valid", "invalid"]),
     // Absent in challenge types that have none.
     token: read.optionalText("token"),
     error: read.problem(),

@@ -68,8 +68,7 @@ export async function pollUntilDecided<T>({ what, poll, deadline }: PollOptions<
  * `sleptMs` so far, but 1 s to 30 s.
  */
 export function nextPollDelayMs(retryAfter: Date | undefined, now: Date, sleptMs: number): number {
-  if (retryAfter === undefined) {
-    return Math.min(Math.max(Math.round(sleptMs * UNASKED_SHARE), SHORTEST_UNASKED_MS), LONGEST_MS);
-  }
-  return Math.min(Math.max(retryAfter.getTime() - now.getTime(), SHORTEST_MS), LONGEST_MS);
+  const unaskedMs = Math.max(Math.round(sleptMs * UNASKED_SHARE), SHORTEST_UNASKED_MS);
+  const delayMs = retryAfter ? Math.max(retryAfter.getTime() - now.getTime(), SHORTEST_MS) : unaskedMs;
+  return Math.min(delayMs, LONGEST_MS);
 }

@@ -44,10 +44,8 @@ export async function proveControl(context: OrderContext, order: Order): Promise
     }
     await validate(context, chosen, decided);
   } catch (error) {
-    await deactivateAuthorizations(
-      context,
-      order.authorizations.filter((url) => !decided.has(url)),
-    );
+    const left = order.authorizations.filter((url) => !decided.has(url));
+    await deactivateAuthorizations(context, left);
     throw error;
   } finally {
     await mapLimited(chosen, REQUESTS_AT_ONCE, (one) => cleanUp(context, one));
@@ -103,16 +101,12 @@ async function selfCheck({ log, request, deadline }: OrderContext, { solver, pro
 }
 
 /** Has the CA check all proofs, and waits until it has decided on each; adds to `decided` what needs no tidying up. */
-async function validate(
-  context: OrderContext,
-  chosen: readonly ChosenChallenge[],
-  decided: Set<string>,
-): Promise<void> {
+async function validate(context: OrderContext, chosen: readonly ChosenChallenge[], decided: Set<string>) {
   const { log, request } = context;
-  const authorizations = await mapLimited(chosen, REQUESTS_AT_ONCE, async ({ authorization, challenge }) => {
-    const name = authorization.identifier.value;
-    await answerChallenge(context, authorization, challenge);
-    const outcome = await untilDecided(context, authorization, challenge);
+  const authorizations = await mapLimited(chosen, REQUESTS_AT_ONCE, async (one) => {
+    const name = one.authorization.identifier.value;
+    await answerChallenge(context, one);
+    const outcome = await untilDecided(context, one);
     if (outcome.status !== "pending") decided.add(outcome.url);
     if (outcome.status === "valid") log.info("challenge.validated", { lineage: request.lineage, name });
     return outcome;
@@ -121,11 +115,7 @@ async function validate(
 }
 
 /** Tells the CA to check. A refusal may mean that it has checked already and only its answer was lost: then nothing is wrong. */
-async function answerChallenge(
-  context: OrderContext,
-  authorization: Authorization,
-  challenge: Challenge,
-): Promise<void> {
+async function answerChallenge(context: OrderContext, { authorization, challenge }: ChosenChallenge): Promise<void> {
   try {
     await context.connection.post(`verify ${authorization.identifier.value}`, challenge.url, {});
   } catch (refusal) {
@@ -137,8 +127,8 @@ async function answerChallenge(
 }
 
 // The authorization is asked, not the challenge: the order becomes ready by its authorizations (RFC 8555 §7.1.6).
-function untilDecided(context: OrderContext, asked: Authorization, challenge: Challenge): Promise<Authorization> {
-  const { url, identifier } = asked;
+function untilDecided(context: OrderContext, { authorization, challenge }: ChosenChallenge): Promise<Authorization> {
+  const { url, identifier } = authorization;
   return pollUntilDecided({
     what: `the authorization of ${identifier.value}`,
     deadline: context.deadline,
@@ -165,11 +155,10 @@ function throwFailures(authorizations: readonly Authorization[]): void {
     .map(({ identifier, status, challenges }): FailedProof => {
       const tried = challenges.find(({ error }) => error !== undefined);
       const unexplained = { type: "about:blank", detail: `its authorization is ${status}`, subproblems: [] };
-      const records = tried?.validationRecords ?? [];
       return {
         identifier,
         problem: tried?.error ?? unexplained,
-        records,
+        records: tried?.validationRecords ?? [],
         isTried: status === "invalid" || status === "pending",
       };
     });

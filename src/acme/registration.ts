@@ -2,7 +2,7 @@ import type { Account, AccountKey, ExternalAccount, IssueRequest } from "../reco
 import { PlainError, wordsOf } from "../certificate/index.ts";
 import { signExternalAccount } from "./account-key.ts";
 import type { Ca } from "./ca.ts";
-import { type Answer, connect, type Connection, type ConnectionOptions } from "./connection.ts";
+import { type Answer, connect, type ConnectionOptions } from "./connection.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { problemName } from "./failures/problem.ts";
 import { EXTERNAL_ACCOUNT_REQUIRED } from "./failures/problem-meanings.ts";
@@ -21,12 +21,19 @@ export async function register(
   takeKey: () => Promise<AccountKey>,
   { request, ...options }: ConnectionOptions & { readonly request: RegistrationRequest },
 ): Promise<Account> {
-  const directory = await showDirectory(ca, options);
+  const { newAccount, externalAccountRequired } = await showDirectory(ca, options);
   // Sent only where it is required: the settings may be meant for another CA than this one, as for the first of two.
-  const external = directory.externalAccountRequired ? externalAccountFor(request) : undefined;
+  const external = externalAccountRequired ? externalAccountFor(request) : undefined;
   const key = await takeKey();
   const connection = await connect(ca, key, options);
-  const answer = await apply({ connection, newAccount: directory.newAccount, key, request }, external);
+  const contact = request.email === undefined ? {} : { contact: [`mailto:${request.email}`] };
+  const send = async (bound: ExternalAccount | undefined) => {
+    const binding = bound && {
+      externalAccountBinding: await signExternalAccount(newAccount, key.privateKeyPem, bound),
+    };
+    return connection.post("register an account", newAccount, { termsOfServiceAgreed: true, ...contact, ...binding });
+  };
+  const answer = await apply(request, send, external);
   if (answer.location === undefined) {
     throw new UnexpectedAnswerError(answer.url, "a new account without its URL (Location)");
   }
@@ -59,29 +66,18 @@ function externalAccountFor({ account, externalAccount, directoryUrl }: Registra
   });
 }
 
-type Application = {
-  readonly connection: Connection;
-  readonly newAccount: string;
-  readonly key: AccountKey;
-  readonly request: RegistrationRequest;
-};
+type Send = (external: ExternalAccount | undefined) => Promise<Answer>;
 
-async function apply(application: Application, external: ExternalAccount | undefined): Promise<Answer> {
-  const { connection, newAccount, key, request } = application;
-  const payload = {
-    termsOfServiceAgreed: true,
-    ...(request.email === undefined ? {} : { contact: [`mailto:${request.email}`] }),
-    ...(external && { externalAccountBinding: await signExternalAccount(newAccount, key.privateKeyPem, external) }),
-  };
+async function apply(request: RegistrationRequest, send: Send, external: ExternalAccount | undefined): Promise<Answer> {
   try {
-    return await connection.post("register an account", newAccount, payload);
+    return await send(external);
   } catch (refusal) {
     const type = refusal instanceof ProblemError ? problemName(refusal.problem) : "";
     if (external !== undefined && BINDING_REFUSALS.includes(type)) throw bindingRefused(refusal);
     if (external !== undefined || type !== "externalAccountRequired") throw refusal;
     // The directory doesn't say so. Where nothing is set, the CA's own words say more than ours.
     if (request.account === "stored" && request.externalAccount === undefined) throw refusal;
-    return apply(application, externalAccountFor(request));
+    return apply(request, send, externalAccountFor(request));
   }
 }
 

@@ -1,43 +1,21 @@
 export { accountIdOf } from "./account-id.ts";
 export { isGlobalAddress, isPrivateAddress } from "./address.ts";
-export {
-  exactSetKey,
-  planBudget,
-  pruneSpending,
-  type BudgetPlan,
-  type FailedValidation,
-  type SpentOrder,
-  type Spending,
-} from "./budget.ts";
+export { exactSetKey, planBudget, pruneSpending } from "./budget.ts";
+export type { BudgetPlan, FailedValidation, SpentOrder, Spending } from "./budget.ts";
 export { fallbackAt } from "./ca-choice.ts";
 export { canonicalUrl, limitsOf, type CaLimits, type Limit } from "./ca-limits.ts";
 export { certificateIdOf } from "./certificate-id.ts";
 export { excerpt } from "./excerpt.ts";
 export { errnoOf, hasErrno, unlessErrno } from "./errno.ts";
-export {
-  canonicalIp,
-  identifierKey,
-  isWildcard,
-  parseIdentifier,
-  sameIdentifiers,
-  type Identifier,
-} from "./identifier.ts";
+export { canonicalIp, identifierKey, isWildcard, parseIdentifier, sameIdentifiers } from "./identifier.ts";
+export type { Identifier } from "./identifier.ts";
 export { isKeyType, KEY_TYPES, type KeyType } from "./key-type.ts";
 export { isKeyOf, readLeaf, type Leaf } from "./leaf.ts";
 export { PROBE_EVERY_MS, planProbe, type ProbeFacts } from "./probe-plan.ts";
 export { mapLimited } from "./map-limited.ts";
 export { createQueues } from "./one-at-a-time.ts";
-export {
-  asOperatorError,
-  OperatorError,
-  PlainError,
-  toFailure,
-  wordsOf,
-  type Failure,
-  type FailureOrigin,
-  type WaitScope,
-  type RetryRule,
-} from "./operator-error.ts";
+export { asOperatorError, OperatorError, PlainError, toFailure, wordsOf } from "./operator-error.ts";
+export type { Failure, FailureOrigin, WaitScope, RetryRule } from "./operator-error.ts";
 export { certificatesIn } from "./pem.ts";
 export { challengeFor, DEFAULT_KEY_TYPE } from "./order-settings.ts";
 export type {

@@ -105,14 +105,11 @@ export function takeRenewalInfo(
   switch (answer.kind) {
     case "unsupported":
       return { certificateId, askAgainAt: later(LONGEST_POLL_MS, facts, random), failures: 0 };
-    case "temporary": {
-      const failures = (before?.failures ?? 0) + 1;
+    case "temporary":
+    case "long-term": {
+      const failures = answer.kind === "temporary" ? (before?.failures ?? 0) + 1 : 0;
       const askAgainAt = later(TEMPORARY_STEPS_MS[failures - 1] ?? LONG_TERM_MS, facts, random);
       return { ...before, certificateId, askAgainAt, failures, problem: answer.reason };
-    }
-    case "long-term": {
-      const askAgainAt = later(LONG_TERM_MS, facts, random);
-      return { ...before, certificateId, askAgainAt, failures: 0, problem: answer.reason };
     }
     case "window":
       return takeWindow(before, answer, facts, random);

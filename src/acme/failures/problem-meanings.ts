@@ -19,9 +19,8 @@ export function meaningOf(problem: Problem): Meaning {
 function distinctMeanings(subproblems: readonly Subproblem[]): Meaning[] {
   return subproblems.flatMap(({ type, detail }) => {
     const problem = { type, detail, subproblems: [] };
-    const isTelling = problemName(problem) !== "compound" && problemName(problem) !== "malformed";
-    const meaning = MEANINGS.get(problemName(problem)) ?? (isTelling ? meaningOfValidation(problem) : undefined);
-    return meaning === undefined ? [] : [meaning];
+    const isTelling = !["compound", "malformed"].includes(problemName(problem));
+    return MEANINGS.get(problemName(problem)) ?? (isTelling ? meaningOfValidation(problem) : undefined) ?? [];
   });
 }
 

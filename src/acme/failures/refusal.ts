@@ -2,7 +2,7 @@ import { excerpt, type Identifier, type OperatorError } from "../../certificate/
 import type { HttpReply } from "../../ports/index.ts";
 import { accountPaused, unpauseLink } from "./account-paused.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./connection-errors.ts";
-import { type Problem, problemName, problemWords, readProblem } from "./problem.ts";
+import { problemName, problemWords, readProblem } from "./problem.ts";
 import { ProblemError, RateLimitedError, retryRuleOf } from "./problem-errors.ts";
 import { ACCOUNT, rateLimitScope } from "./rate-limit-scope.ts";
 import { parseRetryAfter, retryTimeInWords } from "./retry-after.ts";
@@ -22,7 +22,8 @@ export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: HttpRe
   const problem = readProblem(parseJson(reply.text));
   const words = problem === undefined ? `${status} ${excerpt(reply.text, 200)}`.trim() : problemWords(problem);
   const limit = {
-    notBefore: retryTime(reply, problem, now),
+    // The header first: CAs make the text of the same number, and seconds hold even where our clock is wrong.
+    notBefore: parseRetryAfter(reply.headers["retry-after"], now) ?? retryTimeInWords(problem?.detail ?? "", now),
     // A busy server is busy for everybody, whatever its words are.
     scope: problem === undefined || status >= 500 ? ACCOUNT : rateLimitScope(problem, identifiers),
   };
@@ -38,11 +39,6 @@ export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: HttpRe
   const redirect = reply.headers["location"];
   const target = status >= 300 && status < 400 && redirect !== undefined ? `, a redirect to ${redirect}` : "";
   return new UnexpectedAnswerError(url, `${words}${target}`, { isGone: status === 404 || status === 410 });
-}
-
-// The header first: CAs make the text of the same number, and seconds hold even where our clock is wrong.
-function retryTime({ headers }: HttpReply, problem: Problem | undefined, now: Date): Date | undefined {
-  return parseRetryAfter(headers["retry-after"], now) ?? retryTimeInWords(problem?.detail ?? "", now);
 }
 
 /** JSON of a body; undefined when it is none. */

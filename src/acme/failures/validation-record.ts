@@ -38,12 +38,8 @@ function readJson({ url, hostname, port, addressesResolved, addressUsed }: Recor
 
 /** What the records tell beside the CA's own words: whom it asked, where that led, and which address looks wrong. */
 export function describeValidation(records: readonly ValidationRecord[]): readonly string[] {
-  const asked = describeWay(records);
-  return [
-    ...(asked === "" ? [] : [asked]),
-    ...unique(records.flatMap((record) => [...describeOthers(record), ...describePrivate(record)])),
-    ...describeStrangers(records),
-  ];
+  const places = new Set(records.flatMap((record) => [...describeOthers(record), ...describePrivate(record)]));
+  return [describeWay(records), ...places, ...describeStrangers(records)].filter(Boolean);
 }
 
 function describeWay(records: readonly ValidationRecord[]): string {
@@ -87,8 +83,7 @@ function describePrivate({ hostname, addressesResolved }: ValidationRecord): str
 }
 
 function describeStrangers(records: readonly ValidationRecord[]): string[] {
-  const [first] = records;
-  const strangers = unique(records.map(({ hostname }) => hostname).filter((name) => name !== first?.hostname));
+  const [, ...strangers] = new Set(records.map(({ hostname }) => hostname));
   return strangers.length === 0 ? [] : [`the proof must be found at ${strangers.join(", ")} too, where redirects led`];
 }
 
@@ -110,8 +105,4 @@ export function isPrivateOnly(records: readonly ValidationRecord[]): boolean {
 
 function isAddress(value: unknown): value is string {
   return typeof value === "string" && isIP(value) !== 0;
-}
-
-function unique<T>(values: readonly T[]): T[] {
-  return [...new Set(values)];
 }
