@@ -24,11 +24,10 @@ export function commandParts({ config, parts, paths }: Program, acts: Acts): Com
 export function refusedParts(refusal: OperatorError): CommandParts {
   const refuse = () => Promise.reject(refusal);
   const problems = refusal.message.split("\n");
-  const daemon = { health: () => ({ isHealthy: false, problems }), loop: () => ({}), nextCheckAt: () => undefined };
+  const daemon = { health: () => ({ isHealthy: false, problems }), nextCheckAt: () => undefined };
   const readOptions = () => {
     throw refusal;
   };
-  const busySince = () => undefined;
-  const acts: Acts = { run: refuse, changeAccountKey: refuse };
-  return { refusal, readOptions, ...acts, busySince, inspect: refuse, tree: "", daemon, now: () => systemClock.now() };
+  const acts = { run: refuse, changeAccountKey: refuse, inspect: refuse, busySince: () => undefined };
+  return { refusal, readOptions, ...acts, tree: "", daemon, now: () => systemClock.now() };
 }

@@ -5,8 +5,7 @@ import { banner, runCommand, type CommandParts } from "../commands/index.ts";
 import { DaemonStoppingError, type ControlHandler } from "../control/index.ts";
 import { acquireLock } from "../lock/index.ts";
 import { teeLog, type Log } from "../ports/index.ts";
-import { assessHealth, changeAccountKey, createLoop, mendTree, reconcile } from "../reconcile/index.ts";
-import type { Health, Loop, LoopFacts } from "../reconcile/index.ts";
+import { assessHealth, changeAccountKey, createLoop, mendTree, reconcile, type Loop } from "../reconcile/index.ts";
 import { describeSettings, redactWords, settingsWith, type Config } from "../settings/index.ts";
 import { createLog, createSchedule, createSlowScheduleWarning, drawSchedule, systemClock } from "../system/index.ts";
 import { buildProgram, missingDomain, readSettings, type Program, type Reading } from "./build.ts";
@@ -129,12 +128,10 @@ async function serve(program: Program, { host, log, signal, mayAct, use }: Servi
 }
 
 function daemonFacts(loop: Loop, nextScheduledAt: () => Date | undefined) {
-  const facts = (): LoopFacts => loop.facts();
   return {
-    health: (): Health => assessHealth({ now: systemClock.now(), loop: facts() }),
-    loop: facts,
+    health: () => assessHealth({ now: systemClock.now(), loop: loop.facts() }),
     nextCheckAt: () => {
-      const { wakeAt } = facts();
+      const { wakeAt } = loop.facts();
       const scheduledAt = nextScheduledAt();
       return wakeAt && (!scheduledAt || wakeAt < scheduledAt) ? wakeAt : scheduledAt;
     },

@@ -1,4 +1,4 @@
-import type { Inspection } from "../reconcile/index.ts";
+import { isGood, type DesiredCertificate, type Inspection } from "../reconcile/index.ts";
 import { EXIT } from "./command-io.ts";
 import { jsonVerb, type CommandParts } from "./verb.ts";
 import { names, validUntil } from "./words.ts";
@@ -11,42 +11,26 @@ Shows what is on disk. Exit code 1 when a certificate is missing, unreadable or 
   isReadOnly: true,
   run: async (parts, isJson, io) => {
     const inspection = await parts.inspect({ withTargets: false, signal: io.signal });
-    const rows = toRows(inspection, parts.now());
+    const rows = toRows(inspection);
     if (isJson) io.out(`${JSON.stringify({ certificates: rows }, null, 2)}\n`);
     else for (const row of rows) io.out(`${lines(row, parts)}\n`);
     if (rows.length === 0) io.out("No certificates: set CERTBOT_DOMAIN.\n");
-    return rows.every(({ isGood }) => isGood) ? EXIT.ok : EXIT.failed;
+    return inspection.picture.isWell ? EXIT.ok : EXIT.failed;
   },
 });
 
+type Seen = Pick<DesiredCertificate, "lineage" | "identifiers"> & Partial<DesiredCertificate>;
+
 type Row = ReturnType<typeof toRows>[number];
 
-function toRows({ certificates: inspected, unreadable }: Inspection, now: Date) {
-  const readable = inspected.map(({ desired }) => ({
-    lineage: desired.lineage,
-    identifiers: desired.current?.leaf.identifiers ?? desired.identifiers,
-    version: desired.current?.version,
-    serial: desired.current?.leaf.serial,
-    issuer: desired.current?.leaf.issuer,
-    fingerprint: desired.current?.leaf.fingerprint,
-    validity: desired.current?.leaf.validity,
-    directoryUrl: desired.currentDirectoryUrl,
-    problem: desired.problem?.message,
-    isGood: desired.current !== undefined && desired.current.leaf.validity.notAfter > now,
-  }));
-  const broken = unreadable.map(({ name, problem }) => ({
-    lineage: name,
-    identifiers: [],
-    version: undefined,
-    serial: undefined,
-    issuer: undefined,
-    fingerprint: undefined,
-    validity: undefined,
-    directoryUrl: undefined,
-    problem: problem?.message,
-    isGood: false,
-  }));
-  return [...readable, ...broken];
+function toRows({ certificates: readable, unreadable, picture }: Inspection) {
+  const broken = unreadable.map(({ name, problem }) => ({ lineage: name, identifiers: [], problem }));
+  const all: readonly Seen[] = [...readable.map(({ desired }) => desired), ...broken];
+  return all.map(({ lineage, identifiers: asked, current, currentDirectoryUrl: directoryUrl, problem: why }) => {
+    const { identifiers = asked, serial, issuer, fingerprint, validity } = current?.leaf ?? {};
+    const about = { lineage, identifiers, version: current?.version, serial, issuer, fingerprint, validity };
+    return { ...about, directoryUrl, problem: why?.message, isGood: isGood(validity, picture.at) };
+  });
 }
 
 function lines(row: Row, { now, tree }: CommandParts): string {

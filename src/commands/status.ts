@@ -12,44 +12,25 @@ Shows each certificate, its next step, what failed, and what nginx serves right 
   run: async (parts, isJson, io) => {
     const inspection = await parts.inspect({ withTargets: true, signal: io.signal });
     const health = parts.daemon?.health();
-    const isGood = isWell(inspection, parts.now()) && (health?.isHealthy ?? true);
+    const isGood = inspection.picture.isWell && (health?.isHealthy ?? true);
     if (isJson) io.out(`${JSON.stringify(toDocument(parts, inspection, isGood), null, 2)}\n`);
     else io.out(toText(parts, inspection));
     return isGood ? EXIT.ok : EXIT.failed;
   },
 });
 
-function isWell({ certificates, unreadable, found }: Inspection, now: Date): boolean {
-  if (unreadable.length > 0 || found?.missing.length) return false;
-  return certificates.every(({ desired, targets }) => {
-    const notAfter = desired.current?.leaf.validity.notAfter;
-    return notAfter !== undefined && notAfter > now && targets.every(({ finding }) => finding.kind === "served");
-  });
-}
-
 function toDocument(parts: CommandParts, { certificates, unreadable, found, storage }: Inspection, isGood: boolean) {
   const { daemon } = parts;
   return {
     isGood,
-    daemon: daemon && {
-      ...daemon.health(),
-      runningSince: daemon.loop().runningSince,
-      nextCheckAt: daemon.nextCheckAt(),
-    },
-    certificates: certificates.map(({ desired, decision, attempts, renewalInfo, targets }) => ({
-      lineage: desired.lineage,
-      identifiers: desired.identifiers,
-      fingerprint: desired.current?.leaf.fingerprint,
-      validity: desired.current?.leaf.validity,
-      issuer: desired.current?.leaf.issuer,
-      directoryUrl: desired.currentDirectoryUrl,
-      nextDirectoryUrl: desired.settings.directoryUrl,
-      profile: desired.settings.profile,
-      next: decision,
-      attempts,
-      renewalInfo,
-      targets,
-    })),
+    daemon: daemon && { ...daemon.health(), runningSince: parts.busySince(), nextCheckAt: daemon.nextCheckAt() },
+    certificates: certificates.map(({ desired, decision: next, attempts, renewalInfo, targets }) => {
+      const { lineage, identifiers, current, currentDirectoryUrl: directoryUrl, settings } = desired;
+      const { fingerprint, validity, issuer } = current?.leaf ?? {};
+      const { directoryUrl: nextDirectoryUrl, profile } = settings;
+      const from = { fingerprint, validity, issuer, directoryUrl, nextDirectoryUrl, profile };
+      return { lineage, identifiers, ...from, next, attempts, renewalInfo, targets };
+    }),
     unreadable: unreadable.map(({ name, problem }) => ({ lineage: name, problem: problem?.message })),
     storage,
     targetsUnavailable: found?.missing[0]?.failure,
@@ -69,13 +50,9 @@ function toText(parts: CommandParts, { certificates, unreadable, found, storage 
 function certificateText(one: InspectedCertificate, now: Date): string {
   const { desired, decision, targets } = one;
   const { current, lineage, identifiers } = desired;
-  const lines = [lineage, `  names: ${names(identifiers)}`];
-  lines.push(
-    current
-      ? `  on disk: version ${current.version}, ${validUntil(current.leaf.validity, now)}`
-      : "  on disk: nothing yet",
-  );
-  lines.push(...originLines(desired), `  next: ${nextText(decision)}`, ...reasonLines(one), ...failureTexts(one));
+  const onDisk = current ? `version ${current.version}, ${validUntil(current.leaf.validity, now)}` : "nothing yet";
+  const lines = [lineage, `  names: ${names(identifiers)}`, `  on disk: ${onDisk}`, ...originLines(desired)];
+  lines.push(`  next: ${nextText(decision)}`, ...reasonLines(one), ...failureTexts(one));
   for (const { name, finding } of targets) {
     const served = finding.kind === "served" ? "serves this version" : `does NOT serve it: ${finding.message}`;
     lines.push(`  ${name}: ${served}`);
@@ -125,10 +102,9 @@ function nextText(decision: InspectedCertificate["decision"]): string {
     case "current":
       return `renewal ${instant(decision.until)}${decision.because === "renewal-info" ? ", as the CA suggests" : ""}`;
     case "hold": {
-      const recheck = decision.recheckAt
-        ? `, sooner if that helps: looked at again ${instant(decision.recheckAt)}`
-        : "";
-      return `another try ${instant(decision.until)} (${decision.because})${recheck}`;
+      const { until, because, recheckAt } = decision;
+      const recheck = recheckAt ? `, sooner if that helps: looked at again ${instant(recheckAt)}` : "";
+      return `another try ${instant(until)} (${because})${recheck}`;
     }
     case "rehearsal-only":
       return "no order while --dry-run is set in CERTBOT_OPTIONS";

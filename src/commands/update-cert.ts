@@ -42,16 +42,12 @@ async function runUpdateCert(parts: CommandParts, words: readonly string[], io: 
   const report = await parts.run({ trigger: "command", ...asked }, progressLog(steps, verbose), io.signal);
   if (json) io.out(`${JSON.stringify(toDocument(report), null, 2)}\n`);
   else printReport(report, steps, parts.now());
-  return exitCode(report);
+  if (report.isUsageProblem) return EXIT.usage;
+  return isReached(report) ? EXIT.ok : EXIT.failed;
 }
 
 function toDocument({ missing, ...report }: RunReport) {
   return { reached: isReached({ missing, ...report }), ...report, targetsUnavailable: missing?.[0]?.failure };
-}
-
-function exitCode(report: RunReport): number {
-  if (report.isUsageProblem) return EXIT.usage;
-  return isReached(report) ? EXIT.ok : EXIT.failed;
 }
 
 function printReport(report: RunReport, io: CommandIo, now: Date): void {
@@ -79,9 +75,8 @@ function certificateLine(report: CertificateReport, now: Date): string {
   const next = nextAt ? `, next renewal ${instant(nextAt)}${isSuggested ? ` as the CA suggests${why}` : ""}` : "";
   switch (outcome) {
     case "issued":
-      return `${lineage}: issued for ${names(identifiers)}${until}${next}`;
     case "renewed":
-      return `${lineage}: renewed for ${names(identifiers)}${until}${next}`;
+      return `${lineage}: ${outcome} for ${names(identifiers)}${until}${next}`;
     case "not-due":
       return `${lineage}: not due${until}${next}`;
     case "rehearsed":

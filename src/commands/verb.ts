@@ -1,6 +1,6 @@
 import type { OperatorError } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
-import type { Health, Inspection, KeyChange, LoopFacts, RunRequest, RunReport } from "../reconcile/index.ts";
+import type { Health, Inspection, KeyChange, RunRequest, RunReport } from "../reconcile/index.ts";
 import type { RunOptions } from "../settings/index.ts";
 import { EXIT, type CommandIo } from "./command-io.ts";
 
@@ -15,7 +15,7 @@ export type CommandParts = {
   readonly inspect: (options: { readonly withTargets: boolean; readonly signal: AbortSignal }) => Promise<Inspection>;
   /** certbot's configuration folder. */
   readonly tree: string;
-  readonly daemon?: { health(): Health; loop(): LoopFacts; nextCheckAt(): Date | undefined } | undefined;
+  readonly daemon?: { health(): Health; nextCheckAt(): Date | undefined } | undefined;
   readonly now: () => Date;
 };
 

@@ -1,7 +1,6 @@
 export type { Account, AccountChoice, AccountKey, AccountStore, KeyChange, Registration } from "./account-store.ts";
 export { changeAccountKey } from "./account-key.ts";
-export { freshLedger } from "./issue/ca/ledger.ts";
-export type { CaWait, CaLedger } from "./issue/ca/ledger.ts";
+export { freshLedger, type CaLedger, type CaWait } from "./issue/ca/ledger.ts";
 export type {
   CertificateAuthority,
   ExternalAccount,
@@ -20,13 +19,10 @@ export type {
   TargetSource,
   Version,
 } from "./deploy/target.ts";
-export { resolveDesired } from "./issue/desired.ts";
-export type { DesiredCertificate } from "./issue/desired.ts";
+export { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 export { ConfigurationRejectedError } from "./errors.ts";
-export { assessHealth } from "./health.ts";
-export type { Health } from "./health.ts";
-export { inspect } from "./inspect.ts";
-export type { InspectedCertificate, Inspection } from "./inspect.ts";
+export { assessHealth, type Health } from "./health.ts";
+export { inspect, type InspectedCertificate, type Inspection } from "./inspect.ts";
 export { decideIssue } from "./issue/decision.ts";
 export { FRESH_STATE } from "./lineage-state.ts";
 export type { AttemptState, CaFailure, DeployState, LineageState } from "./lineage-state.ts";
@@ -40,12 +36,10 @@ export type {
   StoredOrder,
 } from "./lineage-store.ts";
 export type { RunListener } from "./listeners.ts";
-export { createLoop } from "./loop.ts";
-export type { Loop, LoopFacts } from "./loop.ts";
-export { automaticRun } from "./policy.ts";
-export type { Policy, RunRequest } from "./policy.ts";
+export { createLoop, type Loop } from "./loop.ts";
+export { automaticRun, type Policy, type RunRequest } from "./policy.ts";
 export { mendTree, reconcile } from "./reconcile.ts";
 export type { ReconcileParts, Run } from "./run.ts";
-export { isReached } from "./run-report.ts";
+export { isGood, isReached, type Picture, type Problem } from "./picture.ts";
 export type { StorageFinding, StorageProbe } from "./storage.ts";
 export type { CertificateReport, DeployReport, RunReport } from "./run-report.ts";

@@ -1,15 +1,19 @@
-import { asOperatorError, mapLimited } from "../certificate/index.ts";
+import { asOperatorError, mapLimited, toFailure } from "../certificate/index.ts";
 import { findServed } from "./deploy/memory.ts";
 import type { Found, ServedFinding } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
 import { gatherFacts } from "./issue/gather-facts.ts";
 import { decideIssue, type IssueDecision } from "./issue/decision.ts";
+import { NotServedError } from "./errors.ts";
+import { reportOf } from "./issue/report.ts";
 import { FRESH_STATE, type AttemptState, type LineageState } from "./lineage-state.ts";
 import type { StoredLineage } from "./lineage-store.ts";
 import { versionsToServe } from "./deploy/owners.ts";
+import { pictureOf, type Picture } from "./picture.ts";
 import { automaticRun } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
+import { unreadableReport, type DeployReport } from "./run-report.ts";
 import type { StorageFinding } from "./storage.ts";
 
 /** One certificate as it stands: on disk, in our memory, and at each target. */
@@ -30,6 +34,7 @@ export type Inspection = {
   readonly unreadable: readonly StoredLineage[];
   readonly found?: Found | undefined;
   readonly storage: StorageFinding;
+  readonly picture: Picture;
 };
 
 type InspectOptions = {
@@ -67,7 +72,24 @@ export async function inspect(
   });
   const storage = await parts.storage.inspect(signal);
   const known = new Set(desired.map(({ lineage }) => lineage));
-  return { certificates, unreadable: stored.filter(({ name }) => !known.has(name)), found, storage };
+  const unreadable = stored.filter(({ name }) => !known.has(name));
+  const seen = { certificates, unreadable, found, storage };
+  return { ...seen, picture: judge(seen, parts.clock.now()) };
+}
+
+function judge({ certificates, unreadable, found }: Omit<Inspection, "picture">, at: Date): Picture {
+  const reports = certificates.map(({ desired, decision, attempts: { failures, lastFailure } }) => {
+    const report = reportOf(desired, decision);
+    return { ...report, failure: report.failure ?? (failures > 0 ? lastFailure : undefined) };
+  });
+  const deploys = certificates.flatMap(({ desired: { lineage }, targets }) =>
+    targets.map(({ name: target, finding }): DeployReport => {
+      if (finding.kind === "served") return { target, lineage, outcome: "served" };
+      return { target, lineage, outcome: "failed", failure: toFailure(new NotServedError(lineage, finding)) };
+    }),
+  );
+  const all = [...reports, ...unreadable.map(unreadableReport)];
+  return pictureOf({ certificates: all, deploys, missing: found?.missing }, at);
 }
 
 async function remembered(parts: Parameters<typeof gatherFacts>[0], desired: DesiredCertificate, signal: AbortSignal) {

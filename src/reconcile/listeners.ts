@@ -1,12 +1,12 @@
 import { toFailure } from "../certificate/index.ts";
 import type { Clock, Log } from "../ports/index.ts";
-import type { RunReport } from "./run-report.ts";
+import type { Picture } from "./picture.ts";
 
 /** Hears how things are after each run that says so; a rehearsal says nothing of it. */
 export interface RunListener {
   readonly name: string;
   /** `before` is what it heard last; undefined at first. `signal` aborts when its time is up: 30 s. */
-  after(now: RunReport, before: RunReport | undefined, signal: AbortSignal): void | Promise<void>;
+  after(now: Picture, before: Picture | undefined, signal: AbortSignal): void | Promise<void>;
 }
 
 const WITHIN_MS = 30_000;
@@ -15,8 +15,8 @@ type Surroundings = { readonly clock: Clock; readonly log: Log; readonly signal:
 
 /** Makes what tells all listeners, side by side. It can fail no run and hold none up: what was missed meanwhile is told as one. */
 export function createTeller(listeners: readonly RunListener[], surroundings: Surroundings) {
-  let latest: RunReport | undefined;
-  let told: RunReport | undefined;
+  let latest: Picture | undefined;
+  let told: Picture | undefined;
   let telling: Promise<void> | undefined;
   const tellAll = async () => {
     for (let now = latest; now !== told && now !== undefined && !surroundings.signal.aborted; now = latest) {
@@ -28,8 +28,8 @@ export function createTeller(listeners: readonly RunListener[], surroundings: Su
   };
   return {
     /** Never throws. */
-    tell: (report: RunReport): void => {
-      latest = report;
+    tell: (picture: Picture): void => {
+      latest = picture;
       telling ??= tellAll();
     },
     /** Resolves when nobody is being told. */

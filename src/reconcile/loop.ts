@@ -1,5 +1,6 @@
 import type { Clock, Log } from "../ports/index.ts";
 import { createTeller, type RunListener } from "./listeners.ts";
+import { pictureOf } from "./picture.ts";
 import { automaticRun, type RunRequest } from "./policy.ts";
 import type { Run } from "./run.ts";
 import { mergeReports, type RunReport } from "./run-report.ts";
@@ -118,7 +119,8 @@ class ReconcileLoop implements Loop {
       // A rehearsal, or a command that asked for something there isn't, says nothing of how things are.
       if (request.isRehearsal || report.isUsageProblem) return report;
       this.#take(report, request);
-      if (this.#facts.lastReport) this.#teller.tell(this.#facts.lastReport);
+      const { lastReport } = this.#facts;
+      if (lastReport) this.#teller.tell(pictureOf(lastReport, clock.now()));
       return report;
     } finally {
       this.#facts = { ...this.#facts, runningSince: undefined };

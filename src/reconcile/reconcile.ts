@@ -5,6 +5,7 @@ import { CaProbes } from "./issue/ca/probe.ts";
 import { bringOnDisk } from "./issue/bring-on-disk.ts";
 import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy/deploy-all.ts";
 import { createOwing } from "./deploy/memory.ts";
+import { earlier } from "./issue/order-plan.ts";
 import { chooseWanted, resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { policyFor } from "./issue/merge-order.ts";
 import { UnknownLineageError, UsageProblem } from "./errors.ts";
@@ -12,7 +13,7 @@ import type { StoredLineage } from "./lineage-store.ts";
 import { assignNames, strandsNames } from "./deploy/owners.ts";
 import type { RunRequest } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";
-import type { CertificateReport, RunReport } from "./run-report.ts";
+import { unreadableReport, type CertificateReport, type RunReport } from "./run-report.ts";
 
 // The CA is the bottleneck, and its limits are shared among all of them.
 const PARALLEL_ORDERS = 4;
@@ -132,11 +133,9 @@ function reportBroken(
   const { only } = run.request;
   const isAsked = (name: string) => only === undefined || ("lineage" in only && only.lineage === name);
   const broken = stored.filter(({ name, problem }) => problem && !known.has(name) && isAsked(name));
-  return broken.map(({ name, problem }) => {
-    const failure = toFailure(problem);
-    run.log.error("lineage.failed", { lineage: name, ...failure });
-    return { lineage: name, identifiers: [], outcome: "failed", failure };
-  });
+  const reports = broken.map(unreadableReport);
+  for (const { lineage, failure } of reports) run.log.error("lineage.failed", { lineage, ...failure });
+  return reports;
 }
 
 async function finish(
@@ -146,16 +145,12 @@ async function finish(
 ): Promise<RunReport> {
   const clockAheadMs = await checkClock(parts, run, found.certificates);
   const finishedAt = parts.clock.now();
-  const retryAt = found.missing?.length || found.failure ? [new Date(finishedAt.getTime() + TARGET_RETRY_MS)] : [];
-  const wakes = found.certificates.flatMap(({ wakeAt }) => (wakeAt ? [wakeAt] : []));
-  const planned = [...found.certificates, ...found.deploys].flatMap(({ nextAt }) => (nextAt ? [nextAt] : []));
-  const moments = [...planned, ...wakes];
-  const nextAt = [...moments, ...retryAt].reduce<Date | undefined>((a, b) => (a && a < b ? a : b), undefined);
-  run.log.debug("check.finished", {
-    trigger: run.request.trigger,
-    durationMs: finishedAt.getTime() - found.startedAt.getTime(),
-    nextAt,
-  });
+  const isToRetry = found.failure !== undefined || found.missing?.length;
+  const retryAt = isToRetry ? new Date(finishedAt.getTime() + TARGET_RETRY_MS) : undefined;
+  const planned = [...found.certificates, ...found.deploys].map((one) => one.nextAt);
+  const nextAt = [...planned, ...found.certificates.map(({ wakeAt }) => wakeAt)].reduce(earlier, retryAt);
+  const durationMs = finishedAt.getTime() - found.startedAt.getTime();
+  run.log.debug("check.finished", { trigger: run.request.trigger, durationMs, nextAt });
   return { ...found, finishedAt, nextAt, clockAheadMs };
 }
 

@@ -1,6 +1,7 @@
-import type { Failure, Identifier, Validity } from "../certificate/index.ts";
+import { toFailure, type Failure, type Identifier, type Validity } from "../certificate/index.ts";
 import type { MissingTarget } from "./deploy/target.ts";
 import type { IssueReason } from "./issue/facts.ts";
+import type { StoredLineage } from "./lineage-store.ts";
 
 /** How one run left one certificate on disk. */
 export type CertificateOutcome =
@@ -30,13 +31,13 @@ export type CertificateReport = {
 export type DeployReport = {
   readonly target: string;
   readonly lineage: string;
-  /** `served`: already so; `deployed`: made so by this run; `held`: not so, next try later; `failed`: not so after a try. */
-  readonly outcome: "served" | "deployed" | "held" | "failed";
-  readonly failure?: Failure | undefined;
   readonly nextAt?: Date | undefined;
-};
+} & (
+  | { readonly outcome: "served" | "deployed"; readonly failure?: undefined } // already so; made so by this run
+  | { readonly outcome: "held" | "failed"; readonly failure: Failure } // not so: next try later; after a try
+);
 
-/** Everything that one run found and did; what the command prints, and what health is judged by. */
+/** Everything that one run found and did; what the command prints, and what `picture.ts` judges. */
 export type RunReport = {
   readonly startedAt: Date;
   readonly finishedAt: Date;
@@ -57,13 +58,9 @@ export type RunReport = {
   readonly nextAt?: Date | undefined;
 };
 
-/** Whether the desired state is reached: every certificate good on disk, and served by every target. */
-export function isReached(report: RunReport): boolean {
-  if (report.failure || report.missing?.length) return false;
-  const areCertificatesGood = report.certificates.every(
-    ({ outcome, failure }) => outcome !== "failed" && outcome !== "held" && failure === undefined,
-  );
-  return areCertificatesGood && report.deploys.every(({ outcome }) => outcome === "served" || outcome === "deployed");
+/** The report on a lineage that can't be read and that the settings don't name. */
+export function unreadableReport({ name, problem }: StoredLineage): CertificateReport {
+  return { lineage: name, identifiers: [], outcome: "failed", failure: toFailure(problem) };
 }
 
 /** The report on all certificates, brought up to date by a later one on some of them. */

@@ -1,21 +1,12 @@
-import type { Clock, Log } from "../../ports/index.ts";
+import type { Log } from "../../ports/index.ts";
 import type { DeployRound } from "./round.ts";
 import type { Target, Version } from "./target.ts";
-import type { LineageStore } from "../lineage-store.ts";
 import type { Policy } from "../policy.ts";
-
-/** What a deploy works with. */
-export type DeployParts = {
-  readonly store: LineageStore;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly policy: Pick<Policy, "settingsDigest">;
-  /** How long a reloaded target may take until it presents the new certificate, in milliseconds. */
-  readonly servedWithinMs: number;
-};
+import type { ReconcileParts } from "../run.ts";
 
 /** One target and the versions it must serve. */
-export type DeployContext = DeployParts & {
+export type DeployContext = Pick<ReconcileParts, "store" | "clock" | "random" | "servedWithinMs"> & {
+  readonly policy: Pick<Policy, "settingsDigest">;
   readonly target: Target;
   readonly versions: readonly Version[];
   readonly round: DeployRound;

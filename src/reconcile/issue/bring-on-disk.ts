@@ -16,6 +16,7 @@ import { gatherFacts } from "./gather-facts.ts";
 import { issueVersion, rehearse } from "./issue.ts";
 import type { LineageState } from "../lineage-state.ts";
 import { showAgain, type KnownCertificate } from "./put-back.ts";
+import { onDisk, reportOf } from "./report.ts";
 import { refreshRenewalInfo } from "./renewal-info.ts";
 import { automaticRun } from "../policy.ts";
 import type { ReconcileParts, Run, StepParts } from "../run.ts";
@@ -30,15 +31,10 @@ export async function bringOnDisk(parts: StepParts, run: Run, desired: DesiredCe
   } catch (thrown) {
     run.signal.throwIfAborted();
     // Its state can't be read: without it nobody knows what the CA has been asked for already.
+    const { lineage, identifiers } = desired;
     const failure = toFailure(thrown);
-    run.log.error("lineage.failed", { lineage: desired.lineage, ...failure });
-    return {
-      lineage: desired.lineage,
-      identifiers: desired.identifiers,
-      outcome: "failed",
-      failure,
-      nextAt: soon(parts),
-    };
+    run.log.error("lineage.failed", { lineage, ...failure });
+    return { lineage, identifiers, outcome: "failed", failure, nextAt: soon(parts) };
   }
 }
 
@@ -57,7 +53,7 @@ async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate
     return withNextRenewal(parts, await showAgain(parts, run, { desired, version: decision.version }));
   }
   if (decision.kind !== "issue") {
-    return withRenewalInfo(toReport(parts, run, { desired, decision }), { desired, state, now: facts.now });
+    return withRenewalInfo(tellWaiting(parts, run, reportOf(desired, decision)), { desired, state, now: facts.now });
   }
   const unreachable = parts.probes.unreachable(decision.directoryUrl);
   if (unreachable !== undefined) {
@@ -101,11 +97,8 @@ async function decideWithProbe(parts: StepParts, { log }: Run, facts: IssueFacts
   const again = decideIssue({ ...facts, answering });
   if (again.kind === "issue") log.info("ca.answering", { lineage, ca: again.directoryUrl });
   if (again.kind !== "hold") return again;
-  await rememberDown(
-    parts,
-    facts,
-    seen.flatMap(({ ca, isAnswering }) => (isAnswering ? [] : [ca])),
-  );
+  const down = seen.flatMap(({ ca, isAnswering }) => (isAnswering ? [] : [ca]));
+  await rememberDown(parts, facts, down);
   const probeAt = new Date(facts.now.getTime() + PROBE_EVERY_MS * (1 - parts.random() / 10));
   const recheckAt = again.recheckAt && again.recheckAt < probeAt ? again.recheckAt : probeAt;
   return { ...again, recheckAt: recheckAt < again.until ? recheckAt : undefined };
@@ -116,9 +109,8 @@ async function rememberDown(parts: StepParts, facts: IssueFacts, down: readonly 
   const known = facts.attempts.atCa ?? {};
   const news = down.flatMap((ca) => {
     const failure = known[ca];
-    return failure && failure.origin === "ca-failing" && !failure.isSeenDown
-      ? [[ca, { ...failure, isSeenDown: true }]]
-      : [];
+    const isNews = failure?.origin === "ca-failing" && !failure.isSeenDown;
+    return isNews ? [[ca, { ...failure, isSeenDown: true }]] : [];
   });
   if (news.length === 0) return;
   const state = await parts.store.loadState(lineage);
@@ -126,44 +118,17 @@ async function rememberDown(parts: StepParts, facts: IssueFacts, down: readonly 
   await parts.store.saveState(lineage, { ...state, issue: { ...state.issue, atCa } });
 }
 
-type Waiting = Exclude<IssueDecision, { readonly kind: "issue" | "show-again" }>;
-
-function onDisk({ lineage, identifiers, current }: DesiredCertificate) {
-  if (!current) return { lineage, identifiers };
-  const { fingerprint, validity } = current.leaf;
-  return { lineage, identifiers, version: current.version, fingerprint, validity };
-}
-
-function toReport(
-  parts: StepParts,
-  { log }: Run,
-  { desired, decision }: { readonly desired: DesiredCertificate; readonly decision: Waiting },
-): CertificateReport {
-  const { lineage } = desired;
-  const common = onDisk(desired);
-  switch (decision.kind) {
-    case "current":
-      return { ...common, outcome: "not-due", nextAt: decision.until };
-    case "hold": {
-      const { because, until, problem: failure, recheckAt: wakeAt } = decision;
-      log.debug("attempt.deferred", { lineage, because, until });
-      return { ...common, outcome: "held", because, nextAt: until, wakeAt, failure };
-    }
-    case "rehearsal-only":
-      log.warn("option.ignored", {
-        lineage,
-        option: "--dry-run",
-        because: "no order is placed by itself while it is set",
-      });
-      return { ...common, outcome: "rehearsal-only", because: decision.because };
-    case "left-alone":
-      return { ...common, outcome: "left-alone" };
-    case "refused": {
-      const failure = toFailure(decision.problem);
-      log.error("lineage.failed", { lineage, ...failure });
-      return { ...common, outcome: "failed", failure, wakeAt: soon(parts) };
-    }
+// A decision that nothing is done about now.
+function tellWaiting(parts: StepParts, { log }: Run, report: CertificateReport): CertificateReport {
+  const { lineage, outcome, because, nextAt: until, failure } = report;
+  if (outcome === "held") log.debug("attempt.deferred", { lineage, because, until });
+  if (outcome === "rehearsal-only") {
+    const why = "no order is placed by itself while it is set";
+    log.warn("option.ignored", { lineage, option: "--dry-run", because: why });
   }
+  if (outcome !== "failed") return report;
+  log.error("lineage.failed", { lineage, ...failure });
+  return { ...report, wakeAt: soon(parts) };
 }
 
 // The CA is to be asked again before the renewal: the window may move.
@@ -197,20 +162,11 @@ async function withRecheck(parts: StepParts, { signal }: Run, failed: FailedOrde
   const state = await parts.store.loadState(desired.lineage);
   const facts = await gatherFacts(parts, { request: automaticRun("timer"), signal }, { desired, state });
   const next = decideIssue(facts);
-  switch (next.kind) {
-    case "hold":
-      return { ...report, nextAt: next.until, wakeAt: next.recheckAt };
-    case "issue":
-    case "show-again":
-      // At the same CA it would mean that the failure could not be written down.
-      return next.kind === "issue" && next.directoryUrl !== directoryUrl ? { ...report, nextAt: facts.now } : report;
-    case "current":
-      return { ...report, nextAt: next.until };
-    case "left-alone":
-    case "refused":
-    case "rehearsal-only":
-      return { ...report, nextAt: undefined };
-  }
+  if (next.kind === "show-again") return report;
+  // At the same CA it would mean that the failure could not be written down.
+  if (next.kind === "issue") return next.directoryUrl === directoryUrl ? report : { ...report, nextAt: facts.now };
+  const { nextAt, wakeAt } = reportOf(desired, next);
+  return { ...report, nextAt, wakeAt };
 }
 
 // A new version's renewal information is asked for at once, but after it is served: by the run that this wakes.

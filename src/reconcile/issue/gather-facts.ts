@@ -22,18 +22,8 @@ export async function gatherFacts(
   const storage = await parts.storage.inspect(signal);
   const paidAt = await whereOpen(parts, { desired, attempts, isForced: request.isForced });
   const putBack = await findPutBack(parts, { desired, state });
-  return {
-    desired,
-    attempts,
-    renewalInfo,
-    ledgerOf,
-    paidAt,
-    putBack,
-    storage,
-    policy,
-    request,
-    now: parts.clock.now(),
-  };
+  const now = parts.clock.now();
+  return { desired, attempts, renewalInfo, ledgerOf, paidAt, putBack, storage, policy, request, now };
 }
 
 type Open = Pick<IssueFacts, "desired" | "attempts"> & { readonly isForced: boolean };

@@ -8,6 +8,7 @@ import type { DesiredCertificate } from "./desired.ts";
 import { BudgetExceededError, MayNotActError } from "../errors.ts";
 import type { LineageVersion } from "../lineage-store.ts";
 import { collectOpenOrder, forgetOrder, keepOrder, openOrderFor } from "./open-order.ts";
+import { onDisk } from "./report.ts";
 import type { StepParts } from "../run.ts";
 import type { CertificateReport } from "../run-report.ts";
 
@@ -80,8 +81,8 @@ async function installed(parts: StepParts, context: IssueContext, done: Installe
 
 async function failed(parts: StepParts, context: IssueContext, thrown: unknown): Promise<CertificateReport> {
   const { desired, order, log } = context;
-  const { lineage, identifiers } = desired;
-  const common = { lineage, identifiers, because: order.because, ...currentVersion(desired) };
+  const { lineage, identifiers, ...version } = onDisk(desired);
+  const common = { lineage, identifiers, because: order.because, ...version };
   // Another order has spent the last one while this one waited for its turn; nothing has been tried.
   if (thrown instanceof BudgetExceededError && !(await hasStarted(parts, context))) {
     return { ...common, outcome: "held", failure: toFailure(thrown), nextAt: thrown.until };
@@ -114,7 +115,7 @@ function tellExceptions({ policy }: StepParts, { desired, order, log }: IssueCon
 /** Rehearses the order: a throw-away key and account, at the CA's staging where it has one; nothing is kept. */
 export async function rehearse(parts: StepParts, context: Omit<IssueContext, "order">): Promise<CertificateReport> {
   const { desired, log, signal } = context;
-  const common = { lineage: desired.lineage, identifiers: desired.identifiers, ...currentVersion(desired) };
+  const common = onDisk(desired);
   const { directoryUrl } = desired.settings;
   const rehearsalUrl = parts.policy.stagingOf(directoryUrl) ?? directoryUrl;
   try {
@@ -175,9 +176,4 @@ function install(parts: StepParts, { desired, order }: IssueContext, issued: Iss
   const { lineage, identifiers } = desired;
   const settings = { ...desired.settings, directoryUrl: order.directoryUrl, accountId: issued.accountId };
   return parts.store.install({ lineage, identifiers, issued, settings }, parts.clock.now());
-}
-
-function currentVersion({ current }: DesiredCertificate) {
-  if (!current) return {};
-  return { version: current.version, fingerprint: current.leaf.fingerprint, validity: current.leaf.validity };
 }

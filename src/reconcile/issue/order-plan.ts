@@ -163,7 +163,8 @@ function probePlan({ attempts, desired, now }: IssueFacts, directoryUrl: string)
   return planProbe({ origin, failedAt, isSeenDown, validity: desired.current?.leaf.validity }, now);
 }
 
-function earlier(a: Date | undefined, b: Date | undefined): Date | undefined {
+/** The earlier of two moments; the one that there is. */
+export function earlier(a: Date | undefined, b: Date | undefined): Date | undefined {
   if (!a || !b) return a ?? b;
   return a < b ? a : b;
 }

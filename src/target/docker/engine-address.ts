@@ -41,14 +41,7 @@ export async function connectOptions(address: EngineAddress) {
     return { socketPath: undefined, host, port, protocol: "http" as const, agent, ...NO_TLS };
   }
   const agent = new HttpsAgent({ keepAlive: false });
-  return {
-    socketPath: undefined,
-    host,
-    port,
-    protocol: "https" as const,
-    agent,
-    ...(await readTlsFiles(certPath)),
-  };
+  return { socketPath: undefined, host, port, protocol: "https" as const, agent, ...(await readTlsFiles(certPath)) };
 }
 
 const NO_TLS = { ca: undefined, cert: undefined, key: undefined, timeout: undefined };

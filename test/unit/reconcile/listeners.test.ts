@@ -1,15 +1,15 @@
 import { expect, test } from "vitest";
 import { createTeller, type RunListener } from "../../../src/reconcile/listeners.ts";
-import type { RunReport } from "../../../src/reconcile/index.ts";
+import type { Picture } from "../../../src/reconcile/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
 
 const at = new Date("2026-06-01T00:00:00Z");
-const report = (minute: number): RunReport => ({
-  startedAt: at,
-  finishedAt: new Date(at.getTime() + minute * 60_000),
+const picture = (minute: number): Picture => ({
+  at: new Date(at.getTime() + minute * 60_000),
   certificates: [],
   deploys: [],
-  targetsOff: [],
+  problems: [],
+  isWell: true,
 });
 
 /** A teller whose listeners' time is up when the test says so. */
@@ -29,13 +29,13 @@ function stage(...listeners: readonly RunListener[]) {
 
 test("each hears what it heard before; what comes while one is still at it is told as one", async () => {
   const heard: (readonly [now: number, before: number | undefined])[] = [];
-  const minute = (one: RunReport | undefined) => one && (one.finishedAt.getTime() - at.getTime()) / 60_000;
+  const minute = (one: Picture | undefined) => one && (one.at.getTime() - at.getTime()) / 60_000;
   const slow = Promise.withResolvers<void>();
   const { tell, ended } = stage(
     { name: "quick", after: (now, before) => void heard.push([minute(now) ?? -1, minute(before)]) },
     { name: "slow", after: () => slow.promise },
   );
-  for (let run = 1; run <= 4; run += 1) tell(report(run));
+  for (let run = 1; run <= 4; run += 1) tell(picture(run));
   slow.resolve();
   await ended();
   expect(heard).toEqual([
@@ -56,7 +56,7 @@ test("one that fails, now or later, is told in the log and keeps nobody else fro
     { name: "worse", after: () => Promise.reject(new Error("no such channel")) },
     { name: "good", after: () => void heard.push("good") },
   );
-  tell(report(1));
+  tell(picture(1));
   await ended();
   expect(heard).toEqual(["good"]);
   expect(log.lines.map(({ level, event, fields }) => [level, event, fields["listener"], fields["message"]])).toEqual([
@@ -71,7 +71,7 @@ test("one that takes longer than half a minute is given up, hears so, and is tol
     name: "stuck",
     after: (_now, _before, signal) => new Promise(() => signal.addEventListener("abort", () => void (hasHeard = true))),
   });
-  tell(report(1));
+  tell(picture(1));
   timeIsUp();
   await ended();
   expect(hasHeard).toBe(true);
@@ -80,7 +80,7 @@ test("one that takes longer than half a minute is given up, hears so, and is tol
 
 test("a daemon that stops waits for nobody, and says nothing of it", async () => {
   const { tell, ended, log, stop } = stage({ name: "stuck", after: () => new Promise(() => undefined) });
-  tell(report(1));
+  tell(picture(1));
   stop.abort();
   await ended();
   expect(log.lines).toEqual([]);
