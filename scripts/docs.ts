@@ -2,7 +2,7 @@
 // Tables go between `<!-- npm run docs: NAME -->` and `<!-- end -->`; whatever is around them is written by hand.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { format, resolveConfig } from "prettier";
-import { CHALLENGES } from "../src/challenge/index.ts";
+import { KINDS } from "../src/app/build.ts";
 import { type OptionRow, OPTIONS, settingsWith } from "../src/settings/index.ts";
 import { LOG_EVENTS, type SettingRow } from "../src/ports/index.ts";
 
@@ -35,7 +35,7 @@ export function readSources(): Source[] {
 
 /** All files that `npm run docs` writes. */
 export function pages(sources: readonly Source[]): Page[] {
-  const settings = settingsWith(CHALLENGES);
+  const settings = settingsWith(KINDS);
   const tables = { settings: settingsTable(settings), options: optionsTable(OPTIONS) };
   return [
     { path: "docs/settings.md", render: (text) => fillTables(text, tables) },

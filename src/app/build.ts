@@ -14,12 +14,16 @@ import {
   stagingOf,
 } from "../settings/index.ts";
 import type { Config, ConfigSources } from "../settings/index.ts";
+import { CHANNELS } from "../notify/index.ts";
 import type { Log, Tools } from "../ports/index.ts";
 import { createDeployment, type Deployment } from "../target/index.ts";
 import type { Paths } from "./paths.ts";
 import type { Policy, ReconcileParts } from "../reconcile/index.ts";
 import { createAccountStore, createLineageStore, createNotebooks } from "../store/index.ts";
 import { createHttp, lookUpCaa, lookUpTxt, runLocal, systemClock } from "../system/index.ts";
+
+/** All that an operator can choose by a word. */
+export const KINDS = { challenges: CHALLENGES, channels: CHANNELS };
 
 const SERVED_WITHIN_MS = 10_000;
 
@@ -50,7 +54,7 @@ export type Surroundings = {
 /** Reads all settings, and the files they name. Never throws for a mistake of the operator's. */
 export function readSettings(sources: ConfigSources): Reading {
   try {
-    const config = parseConfig(sources, CHALLENGES);
+    const config = parseConfig(sources, KINDS);
     if (config.caBundlePath !== undefined) checkReadable("CERTBOT_CA_BUNDLE", config.caBundlePath);
     return { config };
   } catch (thrown) {

@@ -1,14 +1,15 @@
 import { readdirSync } from "node:fs";
 import { OperatorError, toFailure } from "../certificate/index.ts";
-import { CHALLENGES, DEFAULT_WEBROOT_PATH } from "../challenge/index.ts";
+import { DEFAULT_WEBROOT_PATH } from "../challenge/index.ts";
 import { banner, runCommand, type CommandParts } from "../commands/index.ts";
 import { DaemonStoppingError, type ControlHandler } from "../control/index.ts";
 import { acquireLock } from "../lock/index.ts";
+import { openChannels } from "../notify/index.ts";
 import { teeLog, type Log } from "../ports/index.ts";
 import { assessHealth, changeAccountKey, createLoop, mendTree, reconcile, type Loop } from "../reconcile/index.ts";
 import { describeSettings, redactWords, settingsWith, type Config } from "../settings/index.ts";
 import { createLog, createSchedule, createSlowScheduleWarning, drawSchedule, systemClock } from "../system/index.ts";
-import { buildProgram, missingDomain, readSettings, type Program, type Reading } from "./build.ts";
+import { buildProgram, KINDS, missingDomain, readSettings, type Program, type Reading } from "./build.ts";
 import { commandParts, refusedParts } from "./command-parts.ts";
 import { lockOptions, settingSources, type Host } from "./host.ts";
 import { ignoreOtherSignals } from "./signals.ts";
@@ -107,7 +108,8 @@ async function serve(program: Program, { host, log, signal, mayAct, use }: Servi
     () => Promise.resolve(loop.request("schedule")),
   );
   // Whoever wants to hear of each run's end is a line here.
-  const listeners = chosen === undefined ? [] : [createSlowScheduleWarning(schedule, log)];
+  const channels = openChannels(KINDS.channels, program.config.channels, program.tools);
+  const listeners = chosen === undefined ? channels : [createSlowScheduleWarning(schedule, log), ...channels];
   const loop = createLoop({ reconcile: (run) => reconcile(parts, run), clock: systemClock, log, listeners, signal });
   use({
     ...commandParts(program, {
@@ -149,7 +151,7 @@ function tellStart({ host, log, reading }: Start): void {
   const { version, paths } = host;
   const folders = [paths.tree, DEFAULT_WEBROOT_PATH, paths.logs].map(showFolder);
   if (!isJsonOnly)
-    process.stdout.write(banner(version, describeSettings(settingSources(host), settingsWith(CHALLENGES)), folders));
+    process.stdout.write(banner(version, describeSettings(settingSources(host), settingsWith(KINDS)), folders));
   log.info("daemon.started", { version });
   if ("refusal" in reading) log.error("settings.refused", toFailure(reading.refusal));
   else

@@ -22,6 +22,6 @@ export interface Kind<Settings> {
   readonly name: string;
   /** Settings of its own; they are read where it is chosen. */
   readonly rows: readonly SettingRow[];
-  /** Undefined where something is wrong, which went to `mistake`. */
+  /** Undefined where something is wrong, which went to `mistake`; and of a channel where it isn't used. */
   read(settings: SettingReader): Settings | undefined;
 }

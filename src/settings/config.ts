@@ -34,6 +34,8 @@ export type Config = OrderWish & {
   readonly verifyTls: boolean;
   /** Cron expression, known to be valid; absent: draw one. */
   readonly schedule?: string | undefined;
+  /** What each channel is set to, by its kind's name; undefined where it isn't used. */
+  readonly channels: Readonly<Record<string, unknown>>;
   readonly docker: DockerEngine;
   readonly logLevel: (typeof CONFIG_LOG_LEVELS)[number];
   readonly logFormat: (typeof LOG_FORMATS)[number];

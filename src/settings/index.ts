@@ -11,4 +11,4 @@ export { digestSettings } from "./settings-digest.ts";
 export { Secret } from "./secret.ts";
 export { isPublicCa, isStaging, stagingOf } from "./servers.ts";
 export { OPTIONS, type OptionRow } from "./options-table.ts";
-export { PLANNED_SETTINGS, settingsWith } from "./settings-table.ts";
+export { PLANNED_SETTINGS, settingsWith, type Kinds } from "./settings-table.ts";

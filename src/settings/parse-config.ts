@@ -1,5 +1,4 @@
 import type { ChallengeUse } from "../certificate/index.ts";
-import type { ChallengeKinds } from "../ports/index.ts";
 import { checkNames } from "./check-names.ts";
 import { chooseExternalAccount, chooseServers, findServerWarnings } from "./choose-ca.ts";
 import {
@@ -21,7 +20,7 @@ import { oneOf, parseEmail, parsePath } from "./parse-values.ts";
 import { readSettings, type SettingSources } from "./read-settings.ts";
 import { Reading } from "./reading.ts";
 import { SERVERS } from "./servers.ts";
-import { settingsWith } from "./settings-table.ts";
+import { settingsWith, type Kinds } from "./settings-table.ts";
 import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 
 /** What {@link parseConfig} reads. */
@@ -33,16 +32,17 @@ export type ConfigSources = SettingSources & {
 /**
  * Reads all settings: options in `CERTBOT_OPTIONS` beat the environment, it beats the `.env` text, that beats defaults.
  * Gives a deeply frozen value, or throws one {@link ConfigError} with every mistake. Reads nothing else, so it may run
- * again at any time. `challenges` are the kinds that can be chosen, the default first.
+ * again at any time.
  */
-export function parseConfig(sources: ConfigSources, challenges: ChallengeKinds): Config {
+export function parseConfig(sources: ConfigSources, kinds: Kinds): Config {
   const mistakes = new MistakeList();
-  const raw = readSettings(sources, mistakes, settingsWith(challenges));
+  const raw = readSettings(sources, mistakes, settingsWith(kinds));
   const options = readOptionLine(raw.get("CERTBOT_OPTIONS")?.text, mistakes);
   const reading = new Reading(raw, options, mistakes);
-  const order = readOrder(reading, chooseChallenges(reading, challenges));
+  const order = readOrder(reading, chooseChallenges(reading, kinds.challenges));
   const warnings = [...findServerWarnings(order, order.email), ...findOptionWarnings(options)];
-  const config = { ...order, ...readOthers(reading, sources), warnings };
+  const channels = Object.fromEntries(kinds.channels.map((kind) => [kind.name, kind.read(reading)]));
+  const config = { ...order, ...readOthers(reading, sources), channels, warnings };
   if (mistakes.all.length > 0) throw new ConfigError(mistakes.all);
   return deepFreeze(config);
 }

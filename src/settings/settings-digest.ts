@@ -9,7 +9,7 @@ import { Secret } from "./secret.ts";
  * doesn't take its predecessor's failures for those of other settings.
  */
 export function digestSettings(config: Config): string {
-  const { schedule, docker, logLevel, logFormat, warnings, options, ...matters } = config;
+  const { schedule, channels, docker, logLevel, logFormat, warnings, options, ...matters } = config;
   const { wanted, directoryUrl, email, keyType = DEFAULT_KEY_TYPE, challenges: chosen, ...others } = matters;
   const { verifyTls, caBundlePath, fallbackDirectoryUrl, ...rest } = others;
   // What the first version had stands in its order, and its one challenge as a folder.

@@ -1,4 +1,4 @@
-import type { Kind, SettingRow } from "../ports/index.ts";
+import type { ChallengeKinds, Kind, SettingRow } from "../ports/index.ts";
 
 const GENERAL: readonly SettingRow[] = [
   {
@@ -72,10 +72,14 @@ const GENERAL: readonly SettingRow[] = [
   },
 ];
 
+/** The lists of what an operator can choose by a word. */
+export type Kinds = { readonly challenges: ChallengeKinds; readonly channels: readonly Kind<unknown>[] };
+
 /** Every setting that this version reads, those of the kinds that can be chosen among them. */
-export function settingsWith(kinds: readonly Kind<unknown>[]): readonly SettingRow[] {
-  const ofKinds = kinds.flatMap(({ rows }) => rows);
-  return GENERAL.flatMap((row) => (row.name === "CERTBOT_CHALLENGE" ? [row, ...ofKinds] : [row]));
+export function settingsWith({ challenges, channels }: Kinds): readonly SettingRow[] {
+  const ofChallenges = challenges.flatMap(({ rows }) => rows);
+  const first = GENERAL.flatMap((row) => (row.name === "CERTBOT_CHALLENGE" ? [row, ...ofChallenges] : [row]));
+  return [...first, ...channels.flatMap(({ rows }) => rows)];
 }
 
 /** Settings of the design that a later version reads: refused with those words, so that nobody believes they act. */

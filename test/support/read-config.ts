@@ -1,4 +1,4 @@
-import { CHALLENGES } from "../../src/challenge/index.ts";
+import { KINDS } from "../../src/app/build.ts";
 import { parseConfig, ConfigError, type Config, type ConfigSources, type Mistake } from "../../src/settings/index.ts";
 
 // Stands for node-cron's check, which lives in another folder.
@@ -7,7 +7,7 @@ const isCronExpression = (text: string): true | string =>
 
 /** The settings that this environment, and whatever else is given, makes. Throws ConfigError. */
 export function configOf(environment: ConfigSources["environment"], others: Partial<ConfigSources> = {}): Config {
-  return parseConfig({ isCronExpression, ...others, environment }, CHALLENGES);
+  return parseConfig({ isCronExpression, ...others, environment }, KINDS);
 }
 
 /** The mistakes in this environment; empty when it can be used. */

@@ -15,6 +15,7 @@ const ROOMS: Record<string, { readonly rooms: readonly string[]; readonly packag
   acme: { rooms: ADAPTER, packages: ["acme-client"] },
   challenge: { rooms: ADAPTER },
   target: { rooms: ADAPTER, packages: ["dockerode"] },
+  notify: { rooms: ADAPTER },
   store: { rooms: ADAPTER },
   lock: { rooms: ADAPTER },
   control: { rooms: ADAPTER },

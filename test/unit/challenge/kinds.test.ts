@@ -14,7 +14,7 @@ async function withProvider() {
   onTestFinished(() => provider.stop());
   const kinds: ChallengeKinds = [...CHALLENGES, provider.kind];
   const read = (environment: Readonly<Record<string, string>>) =>
-    parseConfig({ environment, isCronExpression: () => true }, kinds);
+    parseConfig({ environment, isCronExpression: () => true }, { challenges: kinds, channels: [] });
   const mistakes = (environment: Readonly<Record<string, string>>) => {
     try {
       read(environment);

@@ -3,7 +3,7 @@ import { CHALLENGES } from "../../../src/challenge/index.ts";
 import { describeSettings } from "../../../src/settings/describe-settings.ts";
 import { settingsWith } from "../../../src/settings/index.ts";
 
-const SETTINGS = settingsWith(CHALLENGES);
+const SETTINGS = settingsWith({ challenges: CHALLENGES, channels: [] });
 
 test("shows the three settings that the old container showed, set or not", () => {
   expect(describeSettings({ environment: { CERTBOT_DOMAIN: "a.test", CERTBOT_EMAIL: "" } }, SETTINGS)).toEqual([

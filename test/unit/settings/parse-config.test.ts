@@ -25,6 +25,7 @@ describe("settings that can be used", () => {
     expect(configOf({ CERTBOT_DOMAIN: "a.test" })).toEqual({
       wanted: [{ name: "a.test", identifiers: [{ type: "dns", value: "a.test" }] }],
       email: undefined,
+      channels: {},
       directoryUrl: "https://acme-v02.api.letsencrypt.org/directory",
       fallbackDirectoryUrl: undefined,
       externalAccount: undefined,
