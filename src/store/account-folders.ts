@@ -4,7 +4,6 @@ import { accountIdOf } from "../certificate/index.ts";
 import type { Account } from "../reconcile/index.ts";
 import type { DurableFiles } from "./durable-files.ts";
 import { StoreError } from "./errors.ts";
-import { listFolder } from "./optional-reads.ts";
 
 const FOLDER_MODE = 0o700;
 const KEY_MODE = 0o400;
@@ -33,23 +32,19 @@ type FoundKey = Pick<Account, "id" | "privateKeyPem"> & {
  * lists of names below `accounts/`. All methods throw system errors.
  */
 export class AccountFolders {
-  readonly #accounts: string;
-  readonly #root: string;
   readonly #files: DurableFiles;
 
-  constructor(root: string, files: DurableFiles) {
-    this.#root = root;
-    this.#accounts = join(root, "accounts");
+  constructor(files: DurableFiles) {
     this.#files = files;
   }
 
   at(...names: readonly string[]): string {
-    return join(this.#accounts, ...names);
+    return join(this.#files.root, "accounts", ...names);
   }
 
   /** The account folders in a folder; none when it isn't there. */
   async ids(parent: readonly string[]): Promise<string[]> {
-    return (await listFolder(this.at(...parent), this.#files.fs)).filter((entry) => ACCOUNT_ID.test(entry));
+    return (await this.#files.list(this.at(...parent))).filter((entry) => ACCOUNT_ID.test(entry));
   }
 
   /** Throws a StoreError when the folder holds no whole account, or another than its name says. */
@@ -113,7 +108,7 @@ export class AccountFolders {
   async moveAside(path: readonly string[], server: readonly string[] = path.slice(0, -1)): Promise<void> {
     const id = path.at(-1) ?? "";
     await this.#ensureFolders(["set-aside", ...server]);
-    const taken = await listFolder(this.at("set-aside", ...server), this.#files.fs);
+    const taken = await this.#files.list(this.at("set-aside", ...server));
     const count = taken.filter((entry) => entry.startsWith(id)).length;
     const aside = this.at("set-aside", ...server, count === 0 ? id : `${id}-${count}`);
     await this.#files.renameIfThere(this.at(...path), aside);
@@ -127,13 +122,20 @@ export class AccountFolders {
     await this.#files.fs.rm(leaving, { recursive: true, force: true });
   }
 
+  /** Removes the folder that an account's was in, where no other is in it. */
+  async removeEmptied(path: readonly string[]): Promise<void> {
+    const parent = this.at(...path.slice(0, -1));
+    if ((await this.#files.list(parent)).length > 0) return;
+    await this.#files.fs.rm(parent, { recursive: true, force: true });
+  }
+
   #temporary(id: string): string {
     return this.at(`.new-${id}`);
   }
 
   // An account folder that can't be read (a certbot that died in it) makes room, its key kept.
   async #isKept(path: readonly string[], account: Account): Promise<boolean> {
-    if ((await listFolder(this.at(...path), this.#files.fs)).length === 0) return false;
+    if ((await this.#files.list(this.at(...path))).length === 0) return false;
     try {
       const { registration } = await this.readKey(path);
       if ((registration?.["uri"] ?? "") === account.url) return true;
@@ -145,7 +147,7 @@ export class AccountFolders {
   }
 
   async #ensureFolders(names: readonly string[]): Promise<void> {
-    await this.#files.fs.mkdir(this.#root, { recursive: true });
+    await this.#files.fs.mkdir(this.#files.root, { recursive: true });
     for (let depth = 0; depth <= names.length; depth += 1) {
       await this.#files.ensureFolder(this.at(...names.slice(0, depth)), FOLDER_MODE);
     }

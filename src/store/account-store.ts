@@ -1,25 +1,14 @@
 import { hostname } from "node:os";
-import type { Account, AccountStore, KeyChange, Registration } from "../reconcile/index.ts";
+import type { Account, AccountKey, AccountStore, KeyChange, Registration } from "../reconcile/index.ts";
 import { AccountFolders, privateKeyRecord, safeAccountId, serverFolders } from "./account-folders.ts";
 import { ConfFiles } from "./conf-files.ts";
-import { DurableFiles, REAL_FILES, type FileSystem } from "./durable-files.ts";
+import { DurableFiles, REAL_FILES, type TreeOptions } from "./durable-files.ts";
 import { translated } from "./errors.ts";
-import { listFolder } from "./optional-reads.ts";
-import { TreePaths } from "./tree-paths.ts";
-
-type AccountKey = Pick<Account, "id" | "privateKeyPem">;
-
-/** What the account store needs. */
-export type AccountStoreOptions = {
-  /** certbot's configuration folder, `/etc/letsencrypt`. */
-  readonly root: string;
-  /** For tests that fail, or die, at one call. */
-  readonly fs?: FileSystem | undefined;
-};
+import { treePaths } from "./tree-paths.ts";
 
 /** The accounts under `root`, as certbot 5 keeps them: see {@link AccountStore} for what each call promises. */
-export function createAccountStore({ root, fs = REAL_FILES }: AccountStoreOptions): CertbotAccounts {
-  return new CertbotAccounts(root, fs);
+export function createAccountStore({ root, fs = REAL_FILES }: TreeOptions): AccountStore {
+  return new CertbotAccounts(new DurableFiles(root, fs));
 }
 
 // Beside the servers, where certbot doesn't look: `accounts/key-change/<server>/<id now>/<id to come>/`.
@@ -27,17 +16,13 @@ const KEY_CHANGE = "key-change";
 // As there: `accounts/registration/<server>/<id>/`, of which only the key is filled in.
 const REGISTRATION = "registration";
 
-/** See {@link createAccountStore}. */
-export class CertbotAccounts implements AccountStore {
+class CertbotAccounts implements AccountStore {
   readonly #folders: AccountFolders;
   readonly #confs: ConfFiles;
-  readonly #fs: FileSystem;
 
-  constructor(root: string, fs: FileSystem) {
-    const files = new DurableFiles(root, fs);
-    this.#folders = new AccountFolders(root, files);
-    this.#confs = new ConfFiles(new TreePaths(root), files);
-    this.#fs = fs;
+  constructor(files: DurableFiles) {
+    this.#folders = new AccountFolders(files);
+    this.#confs = new ConfFiles(treePaths(files.root), files);
   }
 
   /** The preferred account when it is usable, else the newest usable one. */
@@ -160,7 +145,7 @@ export class CertbotAccounts implements AccountStore {
     await translated("put an ACME account's coming key aside", this.#folders.at(...path), async () => {
       // A CA whose servers disagree for a moment may have taken it all the same: then this is the only copy.
       await this.#folders.moveAside(path, server);
-      await this.#removeIfEmpty(path.slice(0, -1));
+      await this.#folders.removeEmptied(path);
     });
   }
 
@@ -189,12 +174,7 @@ export class CertbotAccounts implements AccountStore {
 
   async #remove(path: readonly string[]): Promise<void> {
     await this.#folders.remove(path);
-    await this.#removeIfEmpty(path.slice(0, -1));
-  }
-
-  // Another change of the same account may be there still.
-  async #removeIfEmpty(folder: readonly string[]): Promise<void> {
-    if ((await listFolder(this.#folders.at(...folder), this.#fs)).length > 0) return;
-    await this.#fs.rm(this.#folders.at(...folder), { recursive: true, force: true });
+    // Another change of the same account may be there still.
+    await this.#folders.removeEmptied(path);
   }
 }

@@ -1,8 +1,7 @@
 import { constants } from "node:fs";
 import { unlessErrno } from "../certificate/index.ts";
-import type { IssuedCertificate } from "../reconcile/index.ts";
-import type { DurableFiles, FileMode, FileSystem } from "./durable-files.ts";
-import { listFolder, readLinkOf } from "./optional-reads.ts";
+import type { IssuedCertificate, LineageVersion } from "../reconcile/index.ts";
+import type { DurableFiles, FileMode } from "./durable-files.ts";
 import { KINDS, parseArchived, type Kind, type TreePaths } from "./tree-paths.ts";
 import { fromReadError, judgePair, type VersionFinding } from "./version-finding.ts";
 
@@ -28,17 +27,15 @@ export function versionTexts({ certificatePem, chainPem, privateKeyPem }: Issued
 export class Archive {
   readonly #paths: TreePaths;
   readonly #files: DurableFiles;
-  readonly #fs: FileSystem;
 
   constructor(paths: TreePaths, files: DurableFiles) {
     this.#paths = paths;
     this.#files = files;
-    this.#fs = files.fs;
   }
 
   /** The numbers that any file of a version has, highest first. */
   async numbers(lineage: string): Promise<number[]> {
-    const entries = await listFolder(this.#paths.archiveOf(lineage), this.#fs);
+    const entries = await this.#files.list(this.#paths.archiveOf(lineage));
     return [...new Set(entries.flatMap((entry) => parseArchived(entry)?.version ?? []))].sort((a, b) => b - a);
   }
 
@@ -46,7 +43,7 @@ export class Archive {
   async read(lineage: string, version: number): Promise<VersionFinding> {
     try {
       const [cert, , fullchainPem, privateKeyPem] = await Promise.all(
-        KINDS.map((kind) => this.#fs.readFile(this.#paths.archived(lineage, kind, version), "utf8")),
+        KINDS.map((kind) => this.#files.fs.readFile(this.#paths.archived(lineage, kind, version), "utf8")),
       );
       const finding = judgePair(version, { fullchainPem: fullchainPem ?? "", privateKeyPem: privateKeyPem ?? "" });
       if (finding.kind === "broken" || fullchainPem?.startsWith(cert?.trim() || " ")) return finding;
@@ -57,10 +54,10 @@ export class Archive {
   }
 
   /** The highest good version, of those below `below` when that is given. */
-  async newestGood(lineage: string, below = Number.POSITIVE_INFINITY): Promise<VersionFinding | undefined> {
+  async newestGood(lineage: string, below = Number.POSITIVE_INFINITY): Promise<LineageVersion | undefined> {
     for (const number of await this.numbers(lineage)) {
       const finding = number < below ? await this.read(lineage, number) : undefined;
-      if (finding?.kind === "good") return finding;
+      if (finding?.kind === "good") return finding.version;
     }
     return undefined;
   }
@@ -81,7 +78,7 @@ export class Archive {
       }
       await this.#files.syncFolder(this.#paths.archiveOf(lineage));
     } catch (thrown) {
-      for (const path of written) await this.#fs.rm(path, { force: true }).catch(() => undefined);
+      for (const path of written) await this.#files.fs.rm(path, { force: true }).catch(() => undefined);
       throw thrown;
     }
   }
@@ -90,15 +87,15 @@ export class Archive {
   async touch(lineage: string, version: number, now: Date): Promise<void> {
     for (const kind of KINDS) {
       const path = this.#paths.archived(lineage, kind, version);
-      if ((await readLinkOf(path, this.#fs)) !== undefined) continue;
-      await using file = await this.#fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      if ((await this.#files.readLink(path)) !== undefined) continue;
+      await using file = await this.#files.fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
       await file.utimes(now, now);
     }
   }
 
   /** Removes a version that has never been shown. */
   async discard(lineage: string, version: number): Promise<void> {
-    for (const kind of KINDS) await this.#fs.rm(this.#paths.archived(lineage, kind, version), { force: true });
+    for (const kind of KINDS) await this.#files.fs.rm(this.#paths.archived(lineage, kind, version), { force: true });
   }
 
   /** Removes versions older than the ones certbot would keep beside `current`; `kept` ones stay in any case. */
@@ -113,7 +110,7 @@ export class Archive {
   // certbot's --reuse-key makes privkey<N>.pem a link to the version that the key was made for.
   async #linkedKeys(lineage: string, versions: readonly number[]): Promise<number[]> {
     const links = versions.map(async (version) => {
-      const target = await readLinkOf(this.#paths.archived(lineage, "privkey", version), this.#fs);
+      const target = await this.#files.readLink(this.#paths.archived(lineage, "privkey", version));
       return parseArchived(target ?? "")?.version ?? [];
     });
     return (await Promise.all(links)).flat();
@@ -122,7 +119,11 @@ export class Archive {
   async #keyMode(lineage: string, version: number): Promise<FileMode> {
     const before = (await this.numbers(lineage)).find((number) => number < version);
     if (before === undefined) return { mode: KEY_MODE };
-    const key = await unlessErrno(this.#fs.stat(this.#paths.archived(lineage, "privkey", before)), "ENOENT", "ELOOP");
+    const key = await unlessErrno(
+      this.#files.fs.stat(this.#paths.archived(lineage, "privkey", before)),
+      "ENOENT",
+      "ELOOP",
+    );
     return key === undefined ? { mode: KEY_MODE } : { mode: KEY_MODE | (key.mode & KEPT_KEY_BITS), gid: key.gid };
   }
 }

@@ -1,8 +1,8 @@
+import type { Stats } from "node:fs";
 import { unlessErrno } from "../certificate/index.ts";
 import type { ChallengeConfs } from "../ports/index.ts";
 import type { LineageSettings } from "../reconcile/index.ts";
-import type { DurableFiles, FileSystem } from "./durable-files.ts";
-import { listFolder, readTextOf } from "./optional-reads.ts";
+import type { DurableFiles } from "./durable-files.ts";
 import { RenewalConf } from "./renewal-conf.ts";
 import { readSettings, renameAccount, writeSettings, type AccountRename, type ConfFacts } from "./renewal-settings.ts";
 import type { TreePaths } from "./tree-paths.ts";
@@ -15,28 +15,26 @@ const PREPARED_NAME = /^\.(.+)\.conf\.prepared$/;
 export class ConfFiles {
   readonly #paths: TreePaths;
   readonly #files: DurableFiles;
-  readonly #fs: FileSystem;
 
   constructor(paths: TreePaths, files: DurableFiles) {
     this.#paths = paths;
     this.#files = files;
-    this.#fs = files.fs;
   }
 
   /** The lineages that have a conf, and those that have only a prepared one; by name. */
   async lineages(): Promise<{ readonly confirmed: string[]; readonly prepared: string[] }> {
-    const entries = (await listFolder(this.#paths.renewal, this.#fs)).sort();
+    const entries = (await this.#files.list(this.#paths.renewal)).sort();
     const named = (pattern: RegExp) => entries.flatMap((entry) => pattern.exec(entry)?.[1] ?? []);
     return { confirmed: named(CONF_NAME), prepared: named(PREPARED_NAME) };
   }
 
   async has(lineage: string): Promise<boolean> {
-    return (await this.#changedAtMs(this.#paths.conf(lineage))) !== undefined;
+    return (await this.#found(this.#paths.conf(lineage))) !== undefined;
   }
 
   /** Throws system errors, and an Error that says what is wrong with the text. */
   async read(lineage: string, challenges: ChallengeConfs): Promise<LineageSettings> {
-    const text = await this.#fs.readFile(this.#paths.conf(lineage), "utf8");
+    const text = await this.#files.fs.readFile(this.#paths.conf(lineage), "utf8");
     return readSettings(new RenewalConf(text), challenges);
   }
 
@@ -47,9 +45,9 @@ export class ConfFiles {
    */
   async prepare(facts: ConfFacts, challenges: ChallengeConfs): Promise<void> {
     const { lineage } = facts;
-    const text = (await readTextOf(this.#paths.conf(lineage), this.#fs)) ?? "";
+    const text = (await this.#files.readText(this.#paths.conf(lineage))) ?? "";
     const prepared = this.#paths.preparedConf(lineage);
-    await this.#fs.rm(prepared, { force: true });
+    await this.#files.fs.rm(prepared, { force: true });
     await this.#files.create(prepared, await this.#edit(text, facts, challenges), { mode: await this.#mode(lineage) });
     await this.#files.syncFolder(this.#paths.renewal);
   }
@@ -62,24 +60,24 @@ export class ConfFiles {
   /** Puts a prepared conf that a death left in force, unless the one there is younger: somebody has changed it since. */
   async commitLeftover(lineage: string): Promise<boolean> {
     const [prepared, conf] = await Promise.all(
-      [this.#paths.preparedConf(lineage), this.#paths.conf(lineage)].map((path) => this.#changedAtMs(path)),
+      [this.#paths.preparedConf(lineage), this.#paths.conf(lineage)].map((path) => this.#found(path)),
     );
-    if (prepared === undefined) return false;
-    if (conf === undefined || conf <= prepared) return this.commit(lineage);
+    if (!prepared) return false;
+    if (!conf || conf.mtimeMs <= prepared.mtimeMs) return this.commit(lineage);
     await this.discardPrepared(lineage);
     return false;
   }
 
   /** Makes a conf name an account's successor; writes only a change. One that can't be read is left as it is: it names nobody. */
   async renameAccount(lineage: string, rename: AccountRename): Promise<void> {
-    const text = await readTextOf(this.#paths.conf(lineage), this.#fs);
+    const text = await this.#files.readText(this.#paths.conf(lineage));
     const renamed = text === undefined ? undefined : renamedIn(text, rename);
     if (renamed === undefined) return;
     await this.#files.replace(this.#paths.conf(lineage), renamed, { mode: await this.#mode(lineage) });
   }
 
   async discardPrepared(lineage: string): Promise<void> {
-    await this.#fs.rm(this.#paths.preparedConf(lineage), { force: true });
+    await this.#files.fs.rm(this.#paths.preparedConf(lineage), { force: true });
   }
 
   async #edit(text: string, facts: ConfFacts, challenges: ChallengeConfs): Promise<string> {
@@ -97,12 +95,11 @@ export class ConfFiles {
   }
 
   async #mode(lineage: string): Promise<number> {
-    const conf = await unlessErrno(this.#fs.stat(this.#paths.conf(lineage)), "ENOENT");
-    return conf === undefined ? CONF_MODE : conf.mode & 0o777;
+    return ((await this.#found(this.#paths.conf(lineage)))?.mode ?? CONF_MODE) & 0o777;
   }
 
-  async #changedAtMs(path: string): Promise<number | undefined> {
-    return (await unlessErrno(this.#fs.stat(path), "ENOENT"))?.mtimeMs;
+  #found(path: string): Promise<Stats | undefined> {
+    return unlessErrno(this.#files.fs.stat(path), "ENOENT");
   }
 }
 

@@ -33,20 +33,43 @@ async function readFile(path: string, encoding: "utf8"): Promise<string> {
   throw Object.assign(new Error(`${path} is no file of at most ${LONGEST_TEXT_BYTES} bytes`), { code: "EFBIG", path });
 }
 
+/** Where a tree is. */
+export type TreeOptions = {
+  /** certbot's configuration folder, `/etc/letsencrypt`. Made when it isn't there. */
+  readonly root: string;
+  /** For tests that fail, or die, at one call. */
+  readonly fs?: FileSystem | undefined;
+};
+
 /** What a new file is to be like; `gid` where it must not be the owner's own group. */
 export type FileMode = { readonly mode: number; readonly gid?: number | undefined };
 
 /**
- * Writes to one tree so that it survives a power cut, as the tree's owner. Each call is on the disk when it resolves,
- * except that a new name is only sure after {@link DurableFiles.syncFolder} of its folder. All throw system errors.
+ * Reads one tree, and writes to it so that it survives a power cut, as the tree's owner. What a call writes is on the disk when
+ * it resolves, except that a new name is only sure after {@link DurableFiles.syncFolder} of its folder. All throw system errors.
  */
 export class DurableFiles {
+  readonly root: string;
   readonly fs: FileSystem;
-  readonly #root: string;
 
   constructor(root: string, fs: FileSystem) {
-    this.#root = root;
+    this.root = root;
     this.fs = fs;
+  }
+
+  /** A folder's entries; none when it isn't there. */
+  async list(path: string): Promise<string[]> {
+    return (await unlessErrno(this.fs.readdir(path), "ENOENT")) ?? [];
+  }
+
+  /** A file's text; undefined when it isn't there. */
+  readText(path: string): Promise<string | undefined> {
+    return unlessErrno(this.fs.readFile(path, "utf8"), "ENOENT");
+  }
+
+  /** A link's target; undefined when there is no link of that name. */
+  readLink(path: string): Promise<string | undefined> {
+    return unlessErrno(this.fs.readlink(path), "ENOENT", "EINVAL", "ENOTDIR");
   }
 
   /** Writes a file that must not exist yet (EEXIST); on failure nothing of it is left. */
@@ -129,7 +152,7 @@ export class DurableFiles {
   // The tree may belong to uid 1000 while we are root; what we add must stay usable for its owner. That owner can put something
   // of another's in its place at once: so what we have made is given away by its handle, and what isn't ours not at all.
   async #giveToOwner(own: Stats, give: (uid: number, gid: number) => Promise<void>, gid?: number): Promise<void> {
-    const owner = await this.fs.stat(this.#root);
+    const owner = await this.fs.stat(this.root);
     if (own.uid !== process.geteuid?.()) return;
     const wanted = { uid: owner.uid, gid: gid ?? owner.gid };
     if (own.uid === wanted.uid && own.gid === wanted.gid) return;

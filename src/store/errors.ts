@@ -1,38 +1,14 @@
-import { hasErrno, OperatorError } from "../certificate/index.ts";
-
-/** Stable codes of everything that can go wrong with files under `/etc/letsencrypt`. */
-export type StoreErrorCode =
-  | "ACCOUNT_UNREADABLE"
-  | "CLOCK_WRONG"
-  | "ISSUED_CERTIFICATE_UNUSABLE"
-  | "LINEAGE_BROKEN"
-  | "LINEAGE_NAME_UNSAFE"
-  | "RENEWAL_CONF_UNREADABLE"
-  | "STORE_DISK_FULL"
-  | "STORE_FAILED"
-  | "STORE_NOT_WRITABLE"
-  | "VERSION_UNUSABLE";
-
-/** What a {@link StoreError} says; `path` is the file or folder it is about, where there is one. */
-export type StoreFailure = {
-  readonly code: StoreErrorCode;
-  readonly message: string;
-  readonly remedy: string;
-  readonly path?: string | undefined;
-  readonly cause?: unknown;
-};
+import { hasErrno, OperatorError, type Failure } from "../certificate/index.ts";
 
 /** A failure of the certificate tree: what was done, to which path, in the system's own words, and what to do. */
 export class StoreError extends OperatorError {
-  readonly code: StoreErrorCode;
+  readonly code: string;
   readonly remedy: string;
-  readonly path: string | undefined;
 
-  constructor({ code, message, remedy, path, cause }: StoreFailure) {
+  constructor({ code, message, remedy, cause }: Failure & { readonly cause?: unknown }) {
     super(message, { cause });
     this.code = code;
     this.remedy = remedy;
-    this.path = path;
   }
 }
 
@@ -53,10 +29,10 @@ export function fromSystemError(doing: string, fallbackPath: string, cause: unkn
   const words = cause instanceof Error ? cause.message : String(cause);
   const path = (cause as NodeJS.ErrnoException | undefined)?.path ?? fallbackPath;
   const named = words.includes(path) ? words : `${words} (${path})`;
-  return new StoreError({ ...explain(path, cause), path, cause, message: `could not ${doing}: ${named}` });
+  return new StoreError({ ...explain(path, cause), cause, message: `could not ${doing}: ${named}` });
 }
 
-function explain(path: string, cause: unknown): Pick<StoreFailure, "code" | "remedy"> {
+function explain(path: string, cause: unknown): Pick<Failure, "code" | "remedy"> {
   if (hasErrno(cause, "ENOSPC", "EDQUOT")) {
     return {
       code: "STORE_DISK_FULL", // The disk with `/etc/letsencrypt` is full. The certificate in use is untouched.

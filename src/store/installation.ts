@@ -61,8 +61,8 @@ async function installOnce(tree: Tree, version: NewVersion, log: Log): Promise<L
 
 // Above every number that a file or a generation has, whoever made it: nothing is ever written over.
 async function nextNumber({ archive, live }: Tree, lineage: string): Promise<number> {
-  const generations = (await live.generations()).filter((one) => one.lineage === lineage);
-  return Math.max(0, ...(await archive.numbers(lineage)), ...generations.map((one) => one.version)) + 1;
+  const generations = (await live.generations(lineage)).map((one) => one.version);
+  return Math.max(0, ...(await archive.numbers(lineage)), ...generations) + 1;
 }
 
 // What counts is what the disk gives back, not what was handed to it.
@@ -79,7 +79,7 @@ type Install = { readonly folder: string; readonly version: number; readonly has
 async function undo(tree: Tree, lineage: string, { folder, version, hasFiles }: Install): Promise<void> {
   const { live, confs } = tree;
   try {
-    if (await live.isShown(lineage, folder)) return void (await confs.commit(lineage));
+    if ((await live.shown(lineage)).target === folder) return void (await confs.commit(lineage));
     // Files of that number may be a foreign certbot's while ours haven't all been written.
     if (hasFiles) return await takeBack(tree, lineage, { folder, version });
     await confs.discardPrepared(lineage);
@@ -99,9 +99,9 @@ async function tidy({ archive, live }: Tree, lineage: string, version: number): 
 }
 
 // certbot's modes, for those that aren't there yet.
-async function ensureFolders({ paths, files, fs }: Tree): Promise<void> {
+async function ensureFolders({ paths, files }: Tree): Promise<void> {
   const { root, archive, live, renewal, hooks } = paths;
-  await fs.mkdir(root, { recursive: true });
+  await files.fs.mkdir(root, { recursive: true });
   for (const path of [archive, live]) await files.ensureFolder(path, PRIVATE_FOLDER_MODE);
   for (const path of [renewal, hooks, ...["pre", "deploy", "post"].map((hook) => `${hooks}/${hook}`)]) {
     await files.ensureFolder(path, PUBLIC_FOLDER_MODE);

@@ -16,9 +16,9 @@ const SLOW_CLOCK_MS = 5 * 60 * 1000;
 
 /**
  * Looks whether what the CA gave can be served: one leaf, exactly the names asked for, its own key, a chain that parses, a
- * life that `now` lies in. Gives the leaf. Throws StoreError ISSUED_CERTIFICATE_UNUSABLE or CLOCK_WRONG.
+ * life that `now` lies in. Throws StoreError ISSUED_CERTIFICATE_UNUSABLE or CLOCK_WRONG.
  */
-export function checkIssued({ lineage, identifiers, issued }: NewVersion, now: Date): Leaf {
+export function checkIssued({ lineage, identifiers, issued }: NewVersion, now: Date): void {
   const leaf = parse(lineage, issued.certificatePem, issued.chainPem);
   if (!isKeyOf(issued.certificatePem, issued.privateKeyPem))
     throw unusable(lineage, "the key is not the certificate's");
@@ -26,7 +26,6 @@ export function checkIssued({ lineage, identifiers, issued }: NewVersion, now: D
     throw unusable(lineage, `it is for ${names(leaf.identifiers)}, but ${names(identifiers)} was ordered`);
   }
   checkClock(lineage, leaf, now);
-  return leaf;
 }
 
 function parse(lineage: string, certificatePem: string, chainPem: string): Leaf {

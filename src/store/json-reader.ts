@@ -90,6 +90,13 @@ export class JsonReader {
   }
 }
 
+/** Gives parts back of which none may lack; undefined where one does. */
+export function whole<Parts extends object>(parts: Parts): Whole<Parts> | undefined {
+  return Object.values(parts).includes(undefined) ? undefined : (parts as Whole<Parts>);
+}
+
+type Whole<Parts> = { [Name in keyof Parts]: Exclude<Parts[Name], undefined> };
+
 /** Reads a file's text as one JSON object of schema 1. Throws an Error that says why it isn't one. */
 export function readJson(text: string, leftOut: LeftOut): JsonReader {
   const json: unknown = JSON.parse(text);

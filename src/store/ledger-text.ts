@@ -1,6 +1,6 @@
 import type { FailedValidation, SpentOrder } from "../certificate/index.ts";
 import type { CaWait, CaLedger } from "../reconcile/index.ts";
-import { type LeftOut, type JsonReader, readJson } from "./json-reader.ts";
+import { type LeftOut, type JsonReader, readJson, whole } from "./json-reader.ts";
 import { parseFailure } from "./state-text.ts";
 
 /** Reads the ledger of the CA with this directory, as {@link parseState} does. Throws an Error when it is another's or none. */
@@ -21,23 +21,26 @@ export function parseLedger(text: string, directoryUrl: string, leftOut: LeftOut
 }
 
 function parseOrder(json: JsonReader): Required<SpentOrder> | undefined {
-  const [at, names] = [json.instant("at"), json.text("names")];
-  if (at === undefined || names === undefined) return undefined;
-  // In doubt it counts.
-  return { at, names, isExempt: json.flag("isExempt") ?? false, isIssued: json.flag("isIssued") ?? true };
+  return whole({
+    at: json.instant("at"),
+    names: json.text("names"),
+    // In doubt it counts.
+    isExempt: json.flag("isExempt") ?? false,
+    isIssued: json.flag("isIssued") ?? true,
+  });
 }
 
 function parseValidation(json: JsonReader): FailedValidation | undefined {
-  const [at, name] = [json.instant("at"), json.text("name")];
-  return at === undefined || name === undefined ? undefined : { at, name };
+  return whole({ at: json.instant("at"), name: json.text("name") });
 }
 
 function parseWait(json: JsonReader): CaWait | undefined {
-  const scope = json.parsed("scope", parseScope);
-  const [askedAt, until] = [json.instant("askedAt"), json.instant("until")];
-  const failure = json.parsed("failure", parseFailure);
-  if (!scope || askedAt === undefined || until === undefined || !failure) return undefined;
-  return { scope, askedAt, until, failure };
+  return whole({
+    scope: json.parsed("scope", parseScope),
+    askedAt: json.instant("askedAt"),
+    until: json.instant("until"),
+    failure: json.parsed("failure", parseFailure),
+  });
 }
 
 function parseScope(json: JsonReader): CaWait["scope"] | undefined {
@@ -45,14 +48,10 @@ function parseScope(json: JsonReader): CaWait["scope"] | undefined {
   switch (kind) {
     case "account":
       return { kind };
-    case "names": {
-      const names = json.texts("names");
-      return names && { kind, names };
-    }
-    case "exact-set": {
-      const names = json.text("names");
-      return names === undefined ? undefined : { kind, names };
-    }
+    case "names":
+      return whole({ kind, names: json.texts("names") });
+    case "exact-set":
+      return whole({ kind, names: json.text("names") });
     case undefined:
       return undefined;
   }

@@ -1,16 +1,24 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { unlessErrno } from "../certificate/index.ts";
-import type { DurableFiles, FileSystem } from "./durable-files.ts";
-import { listFolder, readLinkOf } from "./optional-reads.ts";
-import { KINDS, parseArchived, parseGeneration, type Generation, type Kind, type TreePaths } from "./tree-paths.ts";
+import type { DurableFiles } from "./durable-files.ts";
+import {
+  KINDS,
+  generationName,
+  parseArchived,
+  parseGeneration,
+  type Generation,
+  type Kind,
+  type TreePaths,
+} from "./tree-paths.ts";
 import { fromReadError, judgePair, type ServerPair, type VersionFinding } from "./version-finding.ts";
 
 const GENERATION_MODE = 0o755;
 
 /** What `live/<lineage>` is: our link, certbot's real folder, or nothing. */
 export type Shown =
-  { readonly kind: "link"; readonly target: string } | { readonly kind: "folder" } | { readonly kind: "none" };
+  | { readonly kind: "link"; readonly target: string }
+  | { readonly kind: "folder" | "none"; readonly target?: undefined };
 
 /**
  * `live/<lineage>`: a link to a sibling folder, the generation, with the four links into the archive. One rename of the
@@ -19,27 +27,19 @@ export type Shown =
 export class LiveFolder {
   readonly #paths: TreePaths;
   readonly #files: DurableFiles;
-  readonly #fs: FileSystem;
   /** What was found last, by lineage, and in which texts: they seldom change, and parsing is the dear part of a look. */
   readonly #judged = new Map<string, { readonly digest: string; readonly finding: VersionFinding }>();
 
   constructor(paths: TreePaths, files: DurableFiles) {
     this.#paths = paths;
     this.#files = files;
-    this.#fs = files.fs;
   }
 
   async shown(lineage: string): Promise<Shown> {
     const path = this.#paths.liveOf(lineage);
-    const target = await readLinkOf(path, this.#fs);
+    const target = await this.#files.readLink(path);
     if (target !== undefined) return { kind: "link", target };
-    return { kind: (await unlessErrno(this.#fs.lstat(path), "ENOENT"))?.isDirectory() ? "folder" : "none" };
-  }
-
-  /** Whether `live/<lineage>` is a link to this generation. */
-  async isShown(lineage: string, folder: string): Promise<boolean> {
-    const shown = await this.shown(lineage);
-    return shown.kind === "link" && shown.target === folder;
+    return { kind: (await unlessErrno(this.#files.fs.lstat(path), "ENOENT"))?.isDirectory() ? "folder" : "none" };
   }
 
   /**
@@ -49,10 +49,10 @@ export class LiveFolder {
   async read(lineage: string): Promise<{ readonly finding: VersionFinding; readonly holdsCopies: boolean }> {
     const at = (kind: Kind) => join(this.#paths.liveOf(lineage), `${kind}.pem`);
     try {
-      const targets = await Promise.all(KINDS.map((kind) => readLinkOf(at(kind), this.#fs)));
+      const targets = await Promise.all(KINDS.map((kind) => this.#files.readLink(at(kind))));
       const numbers = targets.map((target) => parseArchived(target ?? "")?.version);
       const [fullchainPem, privateKeyPem] = await Promise.all(
-        [at("fullchain"), at("privkey")].map((path) => this.#fs.readFile(path, "utf8")),
+        [at("fullchain"), at("privkey")].map((path) => this.#files.fs.readFile(path, "utf8")),
       );
       if (numbers.some((number) => number === undefined)) {
         const holdsCopies = targets.every((target) => target === undefined);
@@ -65,9 +65,10 @@ export class LiveFolder {
     }
   }
 
-  /** Every generation folder of every lineage, in no order. */
-  async generations(): Promise<Generation[]> {
-    return (await listFolder(this.#paths.live, this.#fs)).flatMap((entry) => parseGeneration(entry) ?? []);
+  /** Every generation folder of a lineage, in no order. */
+  async generations(lineage: string): Promise<Generation[]> {
+    const all = (await this.#files.list(this.#paths.live)).flatMap((entry) => parseGeneration(entry) ?? []);
+    return all.filter((one) => one.lineage === lineage);
   }
 
   /** Makes a generation that shows `version`, durable but not shown yet; gives its folder's name. */
@@ -95,15 +96,15 @@ export class LiveFolder {
    */
   async switchTo(lineage: string, folder: string): Promise<void> {
     const next = this.#paths.nextLink(lineage);
-    await this.#fs.rm(next, { force: true });
+    await this.removeNextLink(lineage);
     await this.#files.createLink(folder, next);
     const isFolder = (await this.shown(lineage)).kind === "folder";
     try {
-      if (isFolder) await this.#fs.rename(this.#paths.liveOf(lineage), this.#paths.adopted(lineage));
-      await this.#fs.rename(next, this.#paths.liveOf(lineage));
+      if (isFolder) await this.#files.fs.rename(this.#paths.liveOf(lineage), this.#paths.adopted(lineage));
+      await this.#files.fs.rename(next, this.#paths.liveOf(lineage));
     } catch (thrown) {
       await this.putBackAdopted(lineage);
-      await this.#fs.rm(next, { force: true });
+      await this.removeNextLink(lineage);
       throw thrown;
     }
     await this.#files.syncFolder(this.#paths.live);
@@ -111,7 +112,7 @@ export class LiveFolder {
 
   /** Removes what a switch that died may have left of its link. */
   async removeNextLink(lineage: string): Promise<void> {
-    await this.#fs.rm(this.#paths.nextLink(lineage), { force: true });
+    await this.#files.fs.rm(this.#paths.nextLink(lineage), { force: true });
   }
 
   /** Whether a real folder of certbot's stands aside, and nothing is in its place. Puts it back then. */
@@ -126,36 +127,34 @@ export class LiveFolder {
    */
   async removeAdopted(lineage: string, { isArchived = false } = {}): Promise<void> {
     const path = this.#paths.adopted(lineage);
-    const key = isArchived ? undefined : await this.#fs.lstat(join(path, "privkey.pem")).catch(() => undefined);
-    if (key?.isFile()) await this.#fs.rename(path, `${path}-${Math.trunc(key.mtimeMs)}`);
-    else await this.#fs.rm(path, { recursive: true, force: true });
+    const key = isArchived ? undefined : await this.#files.fs.lstat(join(path, "privkey.pem")).catch(() => undefined);
+    if (key?.isFile()) await this.#files.fs.rename(path, `${path}-${Math.trunc(key.mtimeMs)}`);
+    else await this.#files.fs.rm(path, { recursive: true, force: true });
   }
 
   /** Removes a generation that isn't shown: links only, the archive keeps the files. May run twice. */
   async discard(folder: string): Promise<void> {
-    await this.#fs.rm(join(this.#paths.live, folder), { recursive: true, force: true });
+    await this.#files.fs.rm(join(this.#paths.live, folder), { recursive: true, force: true });
   }
 
   /** Removes the generations that aren't shown, but keeps the one before; gives the versions of those that are left. */
   async tidy(lineage: string, version: number): Promise<number[]> {
-    const shown = await this.shown(lineage);
-    const isShown = (one: Generation) => shown.kind === "link" && shown.target === one.folder;
-    const own = (await this.generations()).filter((one) => one.lineage === lineage);
-    const others = own.filter((one) => !isShown(one)).sort((a, b) => b.version - a.version);
-    const before = others.find((one) => one.version < version);
-    for (const one of others) if (one !== before) await this.discard(one.folder);
-    return [...own.filter(isShown), ...(before ? [before] : [])].map((one) => one.version);
+    const { target } = await this.shown(lineage);
+    const own = (await this.generations(lineage)).sort((a, b) => b.version - a.version);
+    const before = own.find((one) => one.folder !== target && one.version < version);
+    const left = own.filter((one) => one.folder === target || one === before);
+    for (const one of own) if (!left.includes(one)) await this.discard(one.folder);
+    return left.map((one) => one.version);
   }
 
   /** Takes away what `certbot delete` leaves of our layout: a link to an empty generation, older ones. Whether it was so. */
   async removeIfEmpty(lineage: string): Promise<boolean> {
-    const shown = await this.shown(lineage);
-    if (shown.kind !== "link" || parseGeneration(shown.target)?.lineage !== lineage) return false;
-    if ((await listFolder(join(this.#paths.live, shown.target), this.#fs)).length > 0) return false;
-    const own = (await this.generations()).filter((one) => one.lineage === lineage);
+    const { target = "" } = await this.shown(lineage);
+    if (parseGeneration(target)?.lineage !== lineage) return false;
+    if ((await this.#files.list(join(this.#paths.live, target))).length > 0) return false;
     // The link last: without it a generation would look like an install that died.
-    for (const one of own) await this.discard(one.folder);
-    await this.#fs.unlink(this.#paths.liveOf(lineage));
+    for (const { folder } of await this.generations(lineage)) await this.discard(folder);
+    await this.#files.fs.unlink(this.#paths.liveOf(lineage));
     return true;
   }
 
@@ -172,24 +171,23 @@ export class LiveFolder {
 
   async #freeGeneration(lineage: string, version: number, shown: Shown): Promise<string> {
     // certbot may have changed the links in the shown folder, so its name says nothing; it can't be made anew either.
-    const first = this.#paths.generation(lineage, version);
-    const isTaken = shown.kind === "link" && shown.target === first;
-    const folder = isTaken ? this.#paths.generation(lineage, version, 1) : first;
+    const first = generationName(lineage, version);
+    const folder = shown.target === first ? generationName(lineage, version, 1) : first;
     await this.discard(folder);
     return folder;
   }
 
   // People put files of their own into live/<lineage> (a combined PEM, say); servers must find them after the switch too.
   async #carryOver(lineage: string, shown: Shown, to: string): Promise<void> {
-    const isOurs = shown.kind === "link" && parseGeneration(shown.target)?.lineage === lineage;
+    const isOurs = parseGeneration(shown.target ?? "")?.lineage === lineage;
     if (shown.kind !== "folder" && !isOurs) return;
-    for (const entry of await listFolder(this.#paths.liveOf(lineage), this.#fs)) {
+    for (const entry of await this.#files.list(this.#paths.liveOf(lineage))) {
       // certbot goes back to its previous_*.pem links when it finds them: they are of the old version.
       if (/^(?:previous_)?(?:cert|chain|fullchain|privkey)\.pem$/.test(entry)) continue;
       const options = { recursive: true, verbatimSymlinks: true, preserveTimestamps: true };
-      await this.#fs.cp(join(this.#paths.liveOf(lineage), entry), join(to, entry), options);
+      await this.#files.fs.cp(join(this.#paths.liveOf(lineage), entry), join(to, entry), options);
     }
-    for (const entry of await this.#fs.readdir(to, { recursive: true, withFileTypes: true })) {
+    for (const entry of await this.#files.fs.readdir(to, { recursive: true, withFileTypes: true })) {
       if (entry.isFile() || entry.isDirectory()) await this.#files.syncFolder(join(entry.parentPath, entry.name));
     }
   }

@@ -1,13 +1,19 @@
+import { dirname } from "node:path";
 import type { Log } from "../ports/index.ts";
 import type { DurableFiles } from "./durable-files.ts";
+import { translated } from "./errors.ts";
 import type { LeftOut } from "./json-reader.ts";
-import { readTextOf } from "./optional-reads.ts";
+import { SIDECAR_MODE, type TreePaths } from "./tree-paths.ts";
 
 const MODE = 0o600;
 
-/** A file of ours that is read and written as a whole. */
+/** A file of ours, below `sidecar/`, that is read and written as a whole. */
 export type MemoryFile<Content> = {
   readonly path: string;
+  /** What it holds, as words for people. */
+  readonly what: string;
+  /** Of the folder it is in. */
+  readonly folderMode: number;
   /** Throws an Error that says why the text makes no sense. */
   readonly parse: (text: string, leftOut: LeftOut) => Content;
   /** What stands for it when there is none. */
@@ -18,14 +24,16 @@ export type MemoryFile<Content> = {
 
 type About = { readonly lineage: string } | { readonly ca: string } | { readonly notebook: string };
 
-/** Reads and writes what we remember, as JSON for us alone. Both throw system errors. */
+/** Reads and writes what we remember, as JSON for us alone. Both throw StoreError. */
 export class MemoryFiles {
+  readonly #sidecar: string;
   readonly #files: DurableFiles;
   readonly #log: Log;
   // A file is read many times before it is written anew.
   readonly #told = new Set<string>();
 
-  constructor(files: DurableFiles, log: Log) {
+  constructor({ sidecar }: TreePaths, files: DurableFiles, log: Log) {
+    this.#sidecar = sidecar;
     this.#files = files;
     this.#log = log;
   }
@@ -34,8 +42,8 @@ export class MemoryFiles {
    * What a file holds; the fresh content when there is none, or when its text makes no sense: that is kept aside, and told. A
    * disk that doesn't answer for a moment must not wipe out a back-off: it is thrown.
    */
-  async load<Content>({ path, parse, fresh, about }: MemoryFile<Content>): Promise<Content> {
-    const text = await readTextOf(path, this.#files.fs);
+  async load<Content>({ path, what, parse, fresh, about }: MemoryFile<Content>): Promise<Content> {
+    const text = await translated(`read ${what}`, path, () => this.#files.readText(path));
     if (text === undefined) return fresh;
     try {
       const leftOut: LeftOut = [];
@@ -50,9 +58,14 @@ export class MemoryFiles {
     }
   }
 
-  /** Replaces a file in a folder that exists. */
-  async save(path: string, content: unknown): Promise<void> {
-    await this.#files.replace(path, `${JSON.stringify(content, undefined, 2)}\n`, { mode: MODE });
+  /** Replaces a file. `doing` is what that is to people. */
+  save<Content>({ path, what, folderMode }: MemoryFile<Content>, content: Content, doing = "save"): Promise<void> {
+    const folder = dirname(path);
+    return translated(`${doing} ${what}`, folder, async () => {
+      await this.#files.ensureFolder(this.#sidecar, SIDECAR_MODE);
+      if (folder !== this.#sidecar) await this.#files.ensureFolder(folder, folderMode);
+      await this.#files.replace(path, `${JSON.stringify(content, undefined, 2)}\n`, { mode: MODE });
+    });
   }
 
   async #putAside(path: string): Promise<{ readonly aside?: string }> {

@@ -1,5 +1,4 @@
 import type { Recovery } from "../reconcile/index.ts";
-import { listFolder } from "./optional-reads.ts";
 import { KINDS, parseGeneration, type Generation } from "./tree-paths.ts";
 import { publish, takeBack, type Tree } from "./tree.ts";
 import { judgePair } from "./version-finding.ts";
@@ -14,9 +13,9 @@ export type Traces = {
 };
 
 /** Every lineage of which there is a trace in `renewal` or `live`, by name. Throws system errors. */
-export async function findTraces({ paths, fs, confs }: Tree): Promise<Traces[]> {
+export async function findTraces({ paths, files, confs }: Tree): Promise<Traces[]> {
   const { confirmed, prepared } = await confs.lineages();
-  const entries = await listFolder(paths.live, fs);
+  const entries = await files.list(paths.live);
   const leftBy = (suffix: RegExp) => entries.flatMap((entry) => suffix.exec(entry)?.[1] ?? []);
   const [next, adopted] = [leftBy(/^\.(.+)\.next$/), leftBy(/^\.(.+)\.adopted$/)];
   const all = entries.flatMap((entry) => parseGeneration(entry) ?? []);
@@ -54,11 +53,10 @@ export async function recoverLineage(tree: Tree, traces: Traces): Promise<Recove
 
 // A generation above what is shown is an install that died: it is made before the archive's files, and shown after them.
 async function finishInstall(tree: Tree, { lineage, generations }: Traces): Promise<string[]> {
-  const shown = await tree.live.shown(lineage);
-  const isShown = (one: Generation) => shown.kind === "link" && shown.target === one.folder;
-  if (generations.every(isShown)) return [];
+  const { target } = await tree.live.shown(lineage);
+  if (generations.every(({ folder }) => folder === target)) return [];
   const { finding } = await tree.live.read(lineage);
-  const named = shown.kind === "link" ? (parseGeneration(shown.target)?.version ?? 0) : 0;
+  const named = parseGeneration(target ?? "")?.version ?? 0;
   const current = Math.max(named, finding.kind === "good" ? finding.version.version : 0);
   const staged = generations.filter((one) => one.version > current).sort((a, b) => b.version - a.version);
   for (const { folder, version } of staged) {
@@ -85,16 +83,16 @@ async function mendLive(tree: Tree, lineage: string): Promise<string[]> {
     if (adopted !== undefined) return [`live held copies instead of links; they are version ${adopted} now`];
   }
   const good = await tree.archive.newestGood(lineage);
-  if (good?.kind !== "good") return [];
-  await publish(tree, lineage, good.version.version);
-  return [`live was broken (${finding.reason}); it shows version ${good.version.version}, the newest good one`];
+  if (!good) return [];
+  await publish(tree, lineage, good.version);
+  return [`live was broken (${finding.reason}); it shows version ${good.version}, the newest good one`];
 }
 
 // A copy of the tree that followed links leaves files in live. What they hold is being served: it must not get lost.
 async function adoptCopies(tree: Tree, lineage: string): Promise<number | undefined> {
-  const { paths, fs, archive } = tree;
+  const { paths, files, archive } = tree;
   const [cert = "", chain = "", fullchain = "", privkey = ""] = await Promise.all(
-    KINDS.map((kind) => fs.readFile(`${paths.liveOf(lineage)}/${kind}.pem`, "utf8")),
+    KINDS.map((kind) => files.fs.readFile(`${paths.liveOf(lineage)}/${kind}.pem`, "utf8")),
   );
   const numbers = await archive.numbers(lineage);
   const copied = judgePair((numbers[0] ?? 0) + 1, { fullchainPem: fullchain, privateKeyPem: privkey });

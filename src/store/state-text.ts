@@ -1,6 +1,6 @@
 import type { Failure, FailureOrigin, RenewalInfoState } from "../certificate/index.ts";
 import type { AttemptState, CaFailure, DeployState, LineageState } from "../reconcile/index.ts";
-import { type LeftOut, type JsonReader, readJson } from "./json-reader.ts";
+import { type LeftOut, type JsonReader, readJson, whole } from "./json-reader.ts";
 
 const ORIGINS: readonly FailureOrigin[] = ["here", "proof", "ca-refused", "ca-failing", "ca-unreachable"];
 
@@ -17,9 +17,7 @@ export function parseState(text: string, leftOut: LeftOut): Required<LineageStat
 
 /** Reads a failure; undefined unless all of it is there. */
 export function parseFailure(json: JsonReader): Failure | undefined {
-  const [code, message, remedy] = [json.text("code"), json.text("message"), json.text("remedy")];
-  if (code === undefined || message === undefined || remedy === undefined) return undefined;
-  return { code, message, remedy };
+  return whole({ code: json.text("code"), message: json.text("message"), remedy: json.text("remedy") });
 }
 
 // Required: a field that is new in the type must be read here, or it would be lost at each load.
@@ -52,14 +50,12 @@ function parseCaFailures(json: JsonReader): AttemptState["atCa"] {
 }
 
 function parseCaFailure(json: JsonReader): Required<CaFailure> | undefined {
-  const [failedAt, origin] = [json.instant("failedAt"), json.oneOf("origin", ORIGINS)];
-  if (failedAt === undefined || origin === undefined) return undefined;
-  return { failedAt, origin, isSeenDown: json.flag("isSeenDown") };
+  const known = whole({ failedAt: json.instant("failedAt"), origin: json.oneOf("origin", ORIGINS) });
+  return known && { ...known, isSeenDown: json.flag("isSeenDown") };
 }
 
 function parseFallback(json: JsonReader): AttemptState["fallback"] {
-  const [at, first] = [json.text("at"), json.text("first")];
-  return at === undefined || first === undefined ? undefined : { at, first };
+  return whole({ at: json.text("at"), first: json.text("first") });
 }
 
 function parseDeploys(json: JsonReader): Record<string, DeployState> {
@@ -81,17 +77,16 @@ function parseDeploy(json: JsonReader): Required<DeployState> {
 
 // Without the next moment to ask, all of it goes: the CA is asked at once then.
 function parseRenewalInfo(json: JsonReader): Required<RenewalInfoState> | undefined {
-  const certificateId = json.text("certificateId");
-  const askAgainAt = json.instant("askAgainAt");
-  if (certificateId === undefined || askAgainAt === undefined) return undefined;
-  return {
-    certificateId,
-    ...parseMoment(json),
-    explanationUrl: json.text("explanationUrl"),
-    askAgainAt,
-    failures: json.count("failures") ?? 0,
-    problem: json.text("problem"),
-  };
+  const known = whole({ certificateId: json.text("certificateId"), askAgainAt: json.instant("askAgainAt") });
+  return (
+    known && {
+      ...known,
+      ...parseMoment(json),
+      explanationUrl: json.text("explanationUrl"),
+      failures: json.count("failures") ?? 0,
+      problem: json.text("problem"),
+    }
+  );
 }
 
 // A moment is worth something only inside the window that it was drawn in.

@@ -37,94 +37,58 @@ export const SIDECAR_MODE = 0o755;
  * Where everything is under `/etc/letsencrypt`. What we put into `live` and `renewal` beside certbot's own starts with a
  * dot, which certbot's listings pass over.
  */
-export class TreePaths {
-  readonly root: string;
-  readonly live: string;
-  readonly archive: string;
-  readonly renewal: string;
-  readonly hooks: string;
-  readonly sidecar: string;
-  readonly ledgers: string;
-  readonly orders: string;
-  readonly notes: string;
+export function treePaths(root: string) {
+  const [live, archive, renewal] = [join(root, "live"), join(root, "archive"), join(root, "renewal")];
+  const sidecar = join(root, "sidecar");
+  const [ledgers, orders, notes] = [join(sidecar, "cas"), join(sidecar, "orders"), join(sidecar, "notes")];
+  return {
+    root,
+    live,
+    archive,
+    renewal,
+    hooks: join(root, "renewal-hooks"),
+    sidecar,
+    ledgers,
+    orders,
+    notes,
+    conf: (lineage: string) => join(renewal, `${lineage}.conf`),
+    /** The renewal conf of a version that isn't published yet. */
+    preparedConf: (lineage: string) => join(renewal, `.${lineage}.conf.prepared`),
+    archiveOf: (lineage: string) => join(archive, lineage),
+    archived: (lineage: string, kind: Kind, version: number) => join(archive, lineage, `${kind}${version}.pem`),
+    liveOf: (lineage: string) => join(live, lineage),
+    /** The link that becomes `live/<lineage>` by one rename. */
+    nextLink: (lineage: string) => join(live, `.${lineage}.next`),
+    /** Where certbot's real folder `live/<lineage>` is for the moment in which our link takes its place. */
+    adopted: (lineage: string) => join(live, `.${lineage}.adopted`),
+    state: (lineage: string) => join(sidecar, `${lineage}.json`),
+    note: (name: string) => join(notes, `${name}.json`),
+    /** The order of a lineage that was not seen through. */
+    order: (lineage: string) => join(orders, `${lineage}.json`),
+    ledger: (directoryUrl: string) => join(ledgers, ledgerName(directoryUrl)),
+    certificateList: join(sidecar, "certificates"),
+  };
+}
 
-  constructor(root: string) {
-    this.root = root;
-    this.live = join(root, "live");
-    this.archive = join(root, "archive");
-    this.renewal = join(root, "renewal");
-    this.hooks = join(root, "renewal-hooks");
-    this.sidecar = join(root, "sidecar");
-    this.ledgers = join(this.sidecar, "cas");
-    this.orders = join(this.sidecar, "orders");
-    this.notes = join(this.sidecar, "notes");
-  }
+/** What {@link treePaths} gives. */
+export type TreePaths = ReturnType<typeof treePaths>;
 
-  conf(lineage: string): string {
-    return join(this.renewal, `${lineage}.conf`);
-  }
-
-  /** The renewal conf of a version that isn't published yet. */
-  preparedConf(lineage: string): string {
-    return join(this.renewal, `.${lineage}.conf.prepared`);
-  }
-
-  archiveOf(lineage: string): string {
-    return join(this.archive, lineage);
-  }
-
-  archived(lineage: string, kind: Kind, version: number): string {
-    return join(this.archive, lineage, `${kind}${version}.pem`);
-  }
-
-  liveOf(lineage: string): string {
-    return join(this.live, lineage);
-  }
-
-  /** The link that becomes `live/<lineage>` by one rename. */
-  nextLink(lineage: string): string {
-    return join(this.live, `.${lineage}.next`);
-  }
-
-  /** Where certbot's real folder `live/<lineage>` is for the moment in which our link takes its place. */
-  adopted(lineage: string): string {
-    return join(this.live, `.${lineage}.adopted`);
-  }
-
-  /** Folder name of the four links to a version; `attempt` tells apart folders for the same version. */
-  generation(lineage: string, version: number, attempt = 0): string {
-    return attempt === 0 ? `.${lineage}.${version}` : `.${lineage}.${version}-${attempt}`;
-  }
-
-  state(lineage: string): string {
-    return join(this.sidecar, `${lineage}.json`);
-  }
-
-  note(name: string): string {
-    return join(this.notes, `${name}.json`);
-  }
-
-  /** The order of a lineage that was not seen through. */
-  order(lineage: string): string {
-    return join(this.orders, `${lineage}.json`);
-  }
-
-  /** Named for people after the URL, and for sure after its digest: no two URLs share a file. */
-  ledger(directoryUrl: string): string {
-    const words = directoryUrl.replace(/^https:\/\//, "").replace(/[^A-Za-z0-9.-]+/g, "-");
-    const digest = createHash("sha256").update(directoryUrl).digest("hex").slice(0, 16);
-    return join(this.ledgers, `${words.replace(/^[.-]+/, "").slice(0, 100)}-${digest}.json`);
-  }
-
-  certificateList(): string {
-    return join(this.sidecar, "certificates");
-  }
+// Named for people after the URL, and for sure after its digest: no two URLs share a file.
+function ledgerName(directoryUrl: string): string {
+  const words = directoryUrl.replace(/^https:\/\//, "").replace(/[^A-Za-z0-9.-]+/g, "-");
+  const digest = createHash("sha256").update(directoryUrl).digest("hex").slice(0, 16);
+  return `${words.replace(/^[.-]+/, "").slice(0, 100)}-${digest}.json`;
 }
 
 /** A folder in `live` that holds the four links of one version. */
 export type Generation = { readonly folder: string; readonly lineage: string; readonly version: number };
 
-/** Reads a folder's name as {@link TreePaths.generation} makes it; undefined for any other name. */
+/** Name of the folder for a version; `attempt` tells apart folders for the same one. */
+export function generationName(lineage: string, version: number, attempt = 0): string {
+  return attempt === 0 ? `.${lineage}.${version}` : `.${lineage}.${version}-${attempt}`;
+}
+
+/** Reads a folder's name as {@link generationName} makes it; undefined for any other name. */
 export function parseGeneration(folder: string): Generation | undefined {
   const match = /^\.(.+)\.(\d+)(?:-\d+)?$/.exec(folder);
   return match?.[1] && match[2] ? { folder, lineage: match[1], version: Number(match[2]) } : undefined;

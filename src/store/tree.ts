@@ -3,13 +3,12 @@ import { Archive } from "./archive.ts";
 import { ConfFiles } from "./conf-files.ts";
 import { DurableFiles, type FileSystem } from "./durable-files.ts";
 import { LiveFolder } from "./live-folder.ts";
-import { TreePaths, type Generation } from "./tree-paths.ts";
+import { treePaths, type Generation, type TreePaths } from "./tree-paths.ts";
 
 /** The parts of certbot's tree that belong together. */
 export type Tree = {
   readonly paths: TreePaths;
   readonly files: DurableFiles;
-  readonly fs: FileSystem;
   readonly archive: Archive;
   readonly live: LiveFolder;
   readonly confs: ConfFiles;
@@ -18,12 +17,11 @@ export type Tree = {
 
 /** The tree under `root`; touches nothing yet. */
 export function openTree(root: string, fs: FileSystem, challenges: ChallengeConfs): Tree {
-  const paths = new TreePaths(root);
+  const paths = treePaths(root);
   const files = new DurableFiles(root, fs);
   return {
     paths,
     files,
-    fs,
     archive: new Archive(paths, files),
     live: new LiveFolder(paths, files),
     confs: new ConfFiles(paths, files),
@@ -45,7 +43,7 @@ export async function publish(
   try {
     await live.switchTo(lineage, folder);
   } catch (thrown) {
-    if (!(await live.isShown(lineage, folder))) await live.discard(folder);
+    if ((await live.shown(lineage)).target !== folder) await live.discard(folder);
     throw thrown;
   }
   await live.removeAdopted(lineage, { isArchived });

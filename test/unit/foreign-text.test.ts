@@ -8,7 +8,7 @@ import { toEngineError } from "../../src/target/docker/engine-errors.ts";
 import { readJsonLines } from "../../src/target/docker/json-lines.ts";
 import { RenewalConf } from "../../src/store/renewal-conf.ts";
 import { writeSettings } from "../../src/store/renewal-settings.ts";
-import { TreePaths } from "../../src/store/tree-paths.ts";
+import { treePaths } from "../../src/store/tree-paths.ts";
 import { byWebroot, CONFS } from "../support/challenges.ts";
 
 const SIZE = 1024 * 1024;
@@ -100,7 +100,7 @@ describe("a million characters of others' text cost no more than their length:",
     const write = () =>
       writeSettings(
         conf,
-        { paths: new TreePaths("/tree"), challenges: CONFS },
+        { paths: treePaths("/tree"), challenges: CONFS },
         {
           ...facts,
           settings: { ...settings, reuseKey: false, autorenew: true },

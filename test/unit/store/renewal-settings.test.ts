@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
 import { RenewalConf } from "../../../src/store/renewal-conf.ts";
 import { readSettings, writeSettings, type ConfFacts } from "../../../src/store/renewal-settings.ts";
-import { TreePaths } from "../../../src/store/tree-paths.ts";
+import { treePaths } from "../../../src/store/tree-paths.ts";
 import { SETTINGS, certbotConf } from "../../support/lineage-tree.ts";
 import { byWebroot, CONFS } from "../../support/challenges.ts";
 
@@ -15,7 +15,7 @@ function facts(change: Partial<ConfFacts> = {}): ConfFacts {
 
 function write(text: string, change: Partial<ConfFacts> = {}): string {
   const conf = new RenewalConf(text);
-  writeSettings(conf, { paths: new TreePaths(ROOT), challenges: CONFS }, facts(change));
+  writeSettings(conf, { paths: treePaths(ROOT), challenges: CONFS }, facts(change));
   return conf.toString();
 }
 
