@@ -1,3 +1,4 @@
+import { addAbortListener } from "node:events";
 import { connect } from "node:net";
 import { DaemonLostError, DaemonRefusedError, DaemonSilentError } from "./errors.ts";
 import { createFrameReader, encodeFrame } from "./frames.ts";
@@ -43,8 +44,7 @@ async function askAt(path: string, conversation: Conversation): Promise<number |
   const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
   const connection = connect(path);
   const read = createFrameReader(MAX_ANSWER_BYTES);
-  const stop = () => reject(signal.reason);
-  signal.addEventListener("abort", stop);
+  using _onAbort = addAbortListener(signal, () => reject(signal.reason));
   connection.setTimeout(acceptWithinMs, () => reject(new DaemonSilentError(request.command, acceptWithinMs)));
   connection.on("connect", () => connection.write(encodeFrame(request)));
   connection.on("data", (chunk: Buffer) => {
@@ -71,7 +71,6 @@ async function askAt(path: string, conversation: Conversation): Promise<number |
   try {
     return await promise;
   } finally {
-    signal.removeEventListener("abort", stop);
     connection.destroy();
   }
 }

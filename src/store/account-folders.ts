@@ -14,19 +14,6 @@ const ACCOUNT_ID = /^[0-9a-f]{32}$/;
 /** The texts of an account folder's three files. */
 export type AccountRecords = { readonly privateKey: string; readonly registration: string; readonly meta: string };
 
-/** An account as its folder has it. */
-export type FoundAccount = {
-  readonly account: Account;
-  /** `creation_dt` of its `meta.json`, as JSON. */
-  readonly createdAt: string;
-};
-
-/** An account's key with the JSON beside it, whatever that holds. */
-type FoundKey = Pick<Account, "id" | "privateKeyPem"> & {
-  readonly registration: Record<string, unknown> | undefined;
-  readonly meta: Record<string, unknown> | undefined;
-};
-
 /**
  * The folders under `accounts/`, as certbot 5 keeps them: `<server host and path>/<id>/` with three JSON files. Paths are
  * lists of names below `accounts/`. All methods throw system errors.
@@ -47,16 +34,20 @@ export class AccountFolders {
     return (await this.#files.list(this.at(...parent))).filter((entry) => ACCOUNT_ID.test(entry));
   }
 
-  /** Throws a StoreError when the folder holds no whole account, or another than its name says. */
-  async read(path: readonly string[]): Promise<FoundAccount> {
+  /**
+   * The account in a folder, and when it was made: `creation_dt` of its `meta.json`, as JSON. Throws a StoreError when the folder
+   * holds no whole account, or another than its name says.
+   */
+  async read(path: readonly string[]) {
     const { registration, meta, ...key } = await this.readKey(path);
     const url = registration?.["uri"];
     if (typeof url !== "string" || url === "") throw unusableAccount(this.at(...path), "regr.json has no uri");
-    return { account: { ...key, url }, createdAt: JSON.stringify(meta?.["creation_dt"]) };
+    const account: Account = { ...key, url };
+    return { account, createdAt: JSON.stringify(meta?.["creation_dt"]) };
   }
 
-  /** An account's key, and what else its files say, where that may lack. Throws as {@link read}. */
-  async readKey(path: readonly string[]): Promise<FoundKey> {
+  /** An account's key, and the JSON beside it, whatever that holds. Throws as {@link read}. */
+  async readKey(path: readonly string[]) {
     const folder = this.at(...path);
     try {
       const records = await this.readRecords(path);
@@ -114,15 +105,16 @@ export class AccountFolders {
     await this.#files.renameIfThere(this.at(...path), aside);
   }
 
-  /** Removes an account's folder, whole or not at all. Nothing happens when there is none. */
+  /** Removes an account's folder, whole or not at all, and the one it was in when that is empty. None is there: nothing happens. */
   async remove(path: readonly string[]): Promise<void> {
     const leaving = this.#temporary(path.at(-1) ?? "");
     await this.#files.fs.rm(leaving, { recursive: true, force: true });
-    if (!(await this.#files.renameIfThere(this.at(...path), leaving))) return;
-    await this.#files.fs.rm(leaving, { recursive: true, force: true });
+    const isThere = await this.#files.renameIfThere(this.at(...path), leaving);
+    if (isThere) await this.#files.fs.rm(leaving, { recursive: true, force: true });
+    await this.removeEmptied(path);
   }
 
-  /** Removes the folder that an account's was in, where no other is in it. */
+  /** Removes the folder that an account's was in, where no other is in it: another key of the same account, say. */
   async removeEmptied(path: readonly string[]): Promise<void> {
     const parent = this.at(...path.slice(0, -1));
     if ((await this.#files.list(parent)).length > 0) return;

@@ -90,7 +90,7 @@ class CertbotAccounts implements AccountStore {
         registration: JSON.stringify({ body, uri: account.url }),
         meta: JSON.stringify(meta),
       });
-      await this.#remove([REGISTRATION, ...path]);
+      await this.#folders.remove([REGISTRATION, ...path]);
     });
   }
 
@@ -135,7 +135,7 @@ class CertbotAccounts implements AccountStore {
       // Before the old one goes: at no moment does a conf name an account that isn't there, which certbot wouldn't renew with.
       await this.#renameInConfs(directoryUrl, previousId, account.id);
       await this.#retire([...server, previousId]);
-      await this.#remove(prepared);
+      await this.#folders.remove(prepared);
     });
   }
 
@@ -168,13 +168,7 @@ class CertbotAccounts implements AccountStore {
 
   // What is left of its registration goes first: a key that is no longer in use must not be registered another time.
   async #retire(path: readonly string[]): Promise<void> {
-    await this.#remove([REGISTRATION, ...path]);
+    await this.#folders.remove([REGISTRATION, ...path]);
     await this.#folders.moveAside(path);
-  }
-
-  async #remove(path: readonly string[]): Promise<void> {
-    await this.#folders.remove(path);
-    // Another change of the same account may be there still.
-    await this.#folders.removeEmptied(path);
   }
 }

@@ -1,3 +1,4 @@
+import { addAbortListener } from "node:events";
 import type { Clock } from "../ports/index.ts";
 
 // No timer is set for longer: it stands still while a laptop sleeps and knows nothing of a clock that is set, so we look at
@@ -21,16 +22,11 @@ export const systemClock: Clock = {
   },
 };
 
-function step(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal.addEventListener("abort", stop, { once: true });
-  });
+async function step(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  using _onAbort = addAbortListener(signal, () => resolve());
+  const timer = setTimeout(resolve, ms);
+  await promise;
+  clearTimeout(timer);
+  signal.throwIfAborted();
 }

@@ -1,3 +1,4 @@
+import { addAbortListener } from "node:events";
 import { Resolver } from "node:dns/promises";
 import { hasErrno } from "../certificate/index.ts";
 import type { CaaLookup, CaaRecord, TxtLookup } from "../ports/index.ts";
@@ -18,18 +19,14 @@ async function ask<Answer>(question: Question<Answer>, signal: AbortSignal, serv
   signal.throwIfAborted();
   const resolver = new Resolver({ timeout: 1500, tries: 2 });
   if (servers !== undefined) resolver.setServers(servers);
-  const onAbort = () => resolver.cancel();
-  const timer = setTimeout(onAbort, TIMEOUT_MS);
-  signal.addEventListener("abort", onAbort, { once: true });
+  using _timer = setTimeout(() => resolver.cancel(), TIMEOUT_MS);
+  using _onAbort = addAbortListener(signal, () => resolver.cancel());
   try {
     return await question(resolver);
   } catch (error) {
     signal.throwIfAborted();
     if (hasErrno(error, "ENODATA", "ENOTFOUND")) return [];
     throw error;
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { addAbortListener } from "node:events";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { createSecureContext, getCACertificates } from "node:tls";
@@ -68,24 +69,20 @@ function trustAlso(bundlePem: string) {
 
 type Outgoing = ReturnType<typeof httpRequest>;
 
-function exchange(outgoing: Outgoing, { body, timeoutMs, longestBodyBytes }: HttpRequest, signal: AbortSignal) {
+async function exchange(outgoing: Outgoing, { body, timeoutMs, longestBodyBytes }: HttpRequest, signal: AbortSignal) {
   const { promise, resolve, reject } = Promise.withResolvers<HttpReply>();
   const stop = (reason: Error) => {
     outgoing.destroy(reason);
     reject(reason);
   };
-  const timer = setTimeout(() => stop(new Error(`no complete answer within ${timeoutMs / 1000} s`)), timeoutMs);
-  const onAbort = () => stop(new Error("aborted"));
-  signal.addEventListener("abort", onAbort, { once: true });
+  using _timer = setTimeout(() => stop(new Error(`no complete answer within ${timeoutMs / 1000} s`)), timeoutMs);
+  using _onAbort = addAbortListener(signal, () => stop(new Error("aborted")));
   outgoing.on("error", reject);
   outgoing.on("response", (incoming) => {
     readReply(incoming, longestBodyBytes).then(resolve, reject);
   });
   outgoing.end(body);
-  return promise.finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-  });
+  return await promise;
 }
 
 async function readReply(incoming: IncomingMessage, longestBytes = LONGEST_BODY_BYTES): Promise<HttpReply> {

@@ -1,4 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { addAbortListener } from "node:events";
 import type { Readable } from "node:stream";
 import type { LocalCommand, LocalResult } from "../ports/index.ts";
 
@@ -13,20 +14,14 @@ export async function runLocal(command: LocalCommand, signal: AbortSignal): Prom
   // A program need not read what it is given.
   child.stdin.on("error", () => undefined).end(stdin);
   let isTimedOut = false;
-  const timer = setTimeout(() => {
+  using _timer = setTimeout(() => {
     isTimedOut = true;
     kill(child);
   }, timeoutMs);
-  const onAbort = () => kill(child);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    const ending = await endOf(child);
-    signal.throwIfAborted();
-    return { ...ending, isTimedOut, stdout: stdout(), stderr: stderr() };
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-  }
+  using _onAbort = addAbortListener(signal, () => kill(child));
+  const ending = await endOf(child);
+  signal.throwIfAborted();
+  return { ...ending, isTimedOut, stdout: stdout(), stderr: stderr() };
 }
 
 /** The end is when nobody can print any more: what the program has left behind in its group counts as the program. */
