@@ -1,8 +1,9 @@
 #!/usr/bin/env node
+import { constants } from "node:os";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
-import { askDaemon } from "./control/index.ts";
+import { askDaemon, wordsOf } from "./control/index.ts";
 import type { ControlRequest } from "./control/index.ts";
 import { SOCKET_NAME } from "./lock/index.ts";
 import { lockFolder, takePaths, type Paths } from "./app/paths.ts";
@@ -34,7 +35,7 @@ export type CliOptions = {
 
 // A daemon that holds the lock opens its socket at once.
 const HOLDER_ASKED_AGAIN = { times: 20, everyMs: 100 } as const;
-const SIGNAL_EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+const STOPPED_BY = ["SIGHUP", "SIGINT", "SIGTERM"] as const;
 
 /**
  * The thin client: has the daemon do the command, or does it in this process when there is no daemon. Gives the exit code;
@@ -45,10 +46,11 @@ export async function runCli(options: CliOptions): Promise<number> {
   const { paths, rest } = commandLine(options);
   const [command, ...args] = rest;
   if (command === undefined) return usage(options);
+  const verb = options.verbs.find(({ name }) => name === command);
   try {
-    return await askOrRun({ command, args, terminal: { isTty: isatty(1) } }, { ...options, paths });
+    return await askOrRun({ command, args, terminal: { isTty: isatty(1) } }, { ...options, paths, verb });
   } catch (thrown) {
-    process.stderr.write(`${describe(thrown)}\n`);
+    process.stderr.write(`${wordsOf(thrown)}\n`);
     return 1;
   }
 }
@@ -59,16 +61,12 @@ export function commandLine({ argv, verbs }: Pick<CliOptions, "argv" | "verbs">)
   return takePaths(verbs.some(({ name }) => name === calledAs) ? [calledAs, ...argv.slice(2)] : argv.slice(2));
 }
 
-type Call = CliOptions & { readonly paths: Paths };
-
-function verbOf({ command }: ControlRequest, { verbs }: Call): KnownVerb | undefined {
-  return verbs.find(({ name }) => name === command);
-}
+type Call = CliOptions & { readonly paths: Paths; readonly verb: KnownVerb | undefined };
 
 async function askOrRun(request: ControlRequest, options: Call): Promise<number> {
   const exitCode = await ask(request, options);
   if (exitCode !== undefined) return exitCode;
-  if (verbOf(request, options)?.isDaemons) throw new Error("the daemon doesn't answer");
+  if (options.verb?.isDaemons) throw new Error("the daemon doesn't answer");
   const program = await options.loadProgram();
   const outcome = await program.runInPlace(request, options.paths);
   if (outcome.kind === "done") return outcome.exitCode;
@@ -85,7 +83,10 @@ async function askOrRun(request: ControlRequest, options: Call): Promise<number>
 /** Has the daemon do it. Gives the exit code; undefined where no daemon answers. */
 async function ask(request: ControlRequest, call: Call): Promise<number | undefined> {
   const { paths, acceptWithinMs } = call;
-  const interrupt = catchSignals();
+  // Only while the daemon is asked: a command in this process looks after its signals itself.
+  const stopped = new AbortController();
+  const stop = (signal: NodeJS.Signals) => stopped.abort(signal);
+  for (const name of STOPPED_BY) process.on(name, stop);
   try {
     return await askDaemon(
       request,
@@ -96,49 +97,23 @@ async function ask(request: ControlRequest, call: Call): Promise<number | undefi
         out: (text) => void process.stdout.write(text),
         err: (text) => void process.stderr.write(text),
       },
-      interrupt.signal,
+      stopped.signal,
     );
   } catch (thrown) {
-    const caught = interrupt.caught();
-    if (caught === undefined) throw thrown;
-    if (!verbOf(request, call)?.isReadOnly) {
+    if (!stopped.signal.aborted) throw thrown;
+    if (!call.verb?.isReadOnly) {
       process.stderr.write(`${request.command} goes on in the daemon; \`status\` shows how it ends.\n`);
     }
-    return SIGNAL_EXIT_CODES[caught];
+    // As a shell gives it.
+    return 128 + constants.signals[stopped.signal.reason as NodeJS.Signals];
   } finally {
-    interrupt.dispose();
+    for (const name of STOPPED_BY) process.off(name, stop);
   }
-}
-
-type CaughtSignal = keyof typeof SIGNAL_EXIT_CODES;
-
-// Only while the daemon is asked: a command in this process looks after its signals itself.
-function catchSignals() {
-  const aborted = new AbortController();
-  let caught: CaughtSignal | undefined;
-  const onSignal = (signal: NodeJS.Signals) => {
-    caught ??= signal as CaughtSignal; // Registered for these alone.
-    aborted.abort();
-  };
-  const names = Object.keys(SIGNAL_EXIT_CODES) as CaughtSignal[]; // Written two lines from here as a constant.
-  for (const name of names) process.on(name, onSignal);
-  return {
-    signal: aborted.signal,
-    caught: () => caught,
-    dispose() {
-      for (const name of names) process.off(name, onSignal);
-    },
-  };
 }
 
 function usage({ verbs }: CliOptions): number {
   process.stderr.write(`Usage: cert-sidecar ${verbs.map(({ name }) => name).join("|")} [option...]\n`);
   return 2;
-}
-
-function describe(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  return "remedy" in thrown ? `${thrown.message}\n${String(thrown.remedy)}` : thrown.message;
 }
 
 // `certificates | head -1`: the reader has what it wanted; what we were asked to do is still done to its end.

@@ -1,5 +1,11 @@
 import { OperatorError } from "../certificate/index.ts";
 
+/** What was thrown, as the client prints it. Errors may come from another bundle, whose classes are others. */
+export function wordsOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  return "remedy" in thrown ? `${thrown.message}\n${String(thrown.remedy)}` : thrown.message;
+}
+
 /** The daemon ended while it did a command, without saying how that ended. */
 export class DaemonLostError extends OperatorError {
   readonly code = "DAEMON_LOST";

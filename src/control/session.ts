@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { OperatorError } from "../certificate/index.ts";
-import { ClientGoneError } from "./errors.ts";
+import type { OperatorError } from "../certificate/index.ts";
+import { ClientGoneError, wordsOf } from "./errors.ts";
 import { createFrameReader, cutText, encodeFrame } from "./frames.ts";
 import { MAX_REQUEST_BYTES, toRequest } from "./protocol.ts";
 import type { ControlRequest } from "./protocol.ts";
@@ -62,7 +62,7 @@ export function openSession(connection: Socket, { handler, identify }: Answers):
     } catch (thrown) {
       isAsked = true;
       // A mistake of usage.
-      finish(connection, [{ err: `The daemon doesn't understand the request: ${describe(thrown)}\n` }, { exit: 2 }]);
+      finish(connection, [{ err: `The daemon doesn't understand the request: ${wordsOf(thrown)}\n` }, { exit: 2 }]);
     }
   });
   connection.on("error", () => connection.destroy()); // A broken client is the client's matter; "close" follows.
@@ -86,7 +86,7 @@ async function run(connection: Socket, command: (io: ControlIo) => Promise<numbe
     const exit = await command({ out: (text) => tell("out", text), err: (text) => tell("err", text), signal });
     finish(connection, [{ exit }]);
   } catch (thrown) {
-    finish(connection, [{ err: `${describe(thrown)}\n` }, { exit: 1 }]);
+    finish(connection, [{ err: `${wordsOf(thrown)}\n` }, { exit: 1 }]);
   }
 }
 
@@ -100,9 +100,4 @@ function finish(connection: Socket, frames: readonly object[]): void {
   for (const frame of frames) send(connection, frame);
   connection.setTimeout(TAKE_ANSWER_WITHIN_MS, () => connection.destroy());
   if (connection.writable) connection.end();
-}
-
-function describe(thrown: unknown): string {
-  if (thrown instanceof OperatorError) return `${thrown.message}\n${thrown.remedy}`;
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { OperatorError } from "../certificate/index.ts";
@@ -10,8 +11,7 @@ import { putHeartbeat } from "./heartbeat.ts";
 import { keepLock } from "./held-lock.ts";
 import type { Lock } from "./held-lock.ts";
 import type { Identity } from "./identity.ts";
-import { drawInstance } from "./liveness-file.ts";
-import type { Announcement, LivenessFile } from "./liveness-file.ts";
+import type { Announcement, LivenessFile, LivenessFolder } from "./liveness-file.ts";
 import { putSocket } from "./liveness-socket.ts";
 
 /** What answers those who connect to the lock's socket: clients with commands, and others who want the lock. */
@@ -46,7 +46,7 @@ export type LockOptions = {
   readonly beatEveryMs?: number | undefined;
 };
 
-type Settled = LockOptions & { readonly beatEveryMs: number };
+type Settled = LockOptions & LivenessFolder;
 
 /**
  * Takes the lock of a folder and opens the control socket in it; a holder that died, by SIGKILL too, is replaced at once
@@ -83,7 +83,7 @@ async function tryLock(options: Settled, signal: AbortSignal): Promise<Attempt> 
 }
 
 async function stand(options: Settled, signal: AbortSignal): Promise<Attempt> {
-  const instance = drawInstance(options.random);
+  const instance = randomBytes(6).toString("hex");
   let state: Identity["state"] = "candidate";
   const identify = () => ({ instance, state, description: options.description });
   const server = options.serve(identify);

@@ -1,18 +1,10 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "../ports/index.ts";
 import { watchHeartbeat } from "./heartbeat.ts";
 import { askIdentity } from "./identity.ts";
 import type { Presence } from "./identity.ts";
 import { isLivenessName } from "./liveness-file.ts";
-import type { LivenessFile } from "./liveness-file.ts";
-
-/** What an election needs to know. */
-export type ElectionOptions = {
-  readonly folder: string;
-  readonly beatEveryMs: number;
-  readonly clock: Clock;
-};
+import type { LivenessFile, LivenessFolder } from "./liveness-file.ts";
 
 /** Another process, by its liveness file. */
 export type Rival = Presence & { readonly name: string };
@@ -31,7 +23,7 @@ const DECIDE_WITHIN_MS = 10_000;
  * one's name is never used again. Rejects with the signal's reason, or the system's error.
  */
 export async function findRivals(
-  options: ElectionOptions,
+  options: LivenessFolder,
   ownName: string | undefined,
   signal: AbortSignal,
 ): Promise<{ readonly isListed: boolean; readonly rivals: readonly Rival[] }> {
@@ -44,7 +36,7 @@ export async function findRivals(
   return { isListed: names.length > others.length, rivals: seen.filter(({ isAlive }) => isAlive) };
 }
 
-async function presenceOf(options: ElectionOptions, name: string, signal: AbortSignal): Promise<Presence> {
+async function presenceOf(options: LivenessFolder, name: string, signal: AbortSignal): Promise<Presence> {
   if (name.endsWith(".beat")) return watchHeartbeat(options, name, signal);
   for (let hangUps = 0; hangUps < HANG_UPS_AT_MOST; hangUps += 1) {
     const presence = await askIdentity(join(options.folder, name));
@@ -61,7 +53,7 @@ async function presenceOf(options: ElectionOptions, name: string, signal: AbortS
  * never two winners, whatever the order and however long anybody is stopped. Of several candidates the lowest name stays and
  * waits for the others to withdraw, so that somebody wins. Rejects with the signal's reason, or the system's error.
  */
-export async function elect(options: ElectionOptions, file: LivenessFile, signal: AbortSignal): Promise<Outcome> {
+export async function elect(options: LivenessFolder, file: LivenessFile, signal: AbortSignal): Promise<Outcome> {
   const startedAt = performance.now();
   while (performance.now() - startedAt < DECIDE_WITHIN_MS) {
     const { isListed, rivals } = await findRivals(options, file.name, signal);

@@ -1,12 +1,11 @@
 import { constants } from "node:fs";
 import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "../ports/index.ts";
 import { exists, makeFolder, openItself } from "./files.ts";
 import { identityIn } from "./identity.ts";
 import type { Presence } from "./identity.ts";
 import { isLivenessName, livenessName } from "./liveness-file.ts";
-import type { Announcement, LivenessFile } from "./liveness-file.ts";
+import type { Announcement, LivenessFile, LivenessFolder } from "./liveness-file.ts";
 import { putSocket } from "./liveness-socket.ts";
 
 // Who has not managed to beat gives up first, and only then, three missed beats later, do others take him for dead: he
@@ -23,7 +22,10 @@ export async function putHeartbeat(announcement: Announcement): Promise<Liveness
   const { folder, instance, beatEveryMs } = announcement;
   const name = livenessName(instance, "beat");
   const path = join(folder, name);
-  await createBeatFile(path, join(folder, livenessName(instance, "unborn")), contentAt(announcement, 0));
+  // It appears whole, under a name that nobody else draws.
+  const unbornPath = join(folder, livenessName(instance, "unborn"));
+  await writeFile(unbornPath, contentAt(announcement, 0), { mode: 0o600, flag: "wx" });
+  await rename(unbornPath, path);
 
   const withdrawn = new AbortController();
   let lastBeatAt = performance.now();
@@ -78,12 +80,6 @@ function contentAt({ identify, clock }: Announcement, beat: number): string {
   return `${JSON.stringify({ ...identify(), beat, updatedAt: clock.now() })}\n`;
 }
 
-// It appears whole, under a name that nobody else draws.
-async function createBeatFile(path: string, unbornPath: string, content: string): Promise<void> {
-  await writeFile(unbornPath, content, { mode: 0o600, flag: "wx" });
-  await rename(unbornPath, path);
-}
-
 // In place: a write that made the file anew would bring one back that another process has rightly removed.
 async function rewrite(path: string, content: string): Promise<void> {
   await using file = await openItself(path, constants.O_RDWR);
@@ -95,11 +91,7 @@ async function rewrite(path: string, content: string): Promise<void> {
  * Watches another process's heartbeat until it changes (alive), is gone, or has missed so many beats that its owner must
  * have given up (dead). Rejects with the signal's reason when it aborts, or with the system's error.
  */
-export async function watchHeartbeat(
-  options: { readonly folder: string; readonly beatEveryMs: number; readonly clock: Clock },
-  name: string,
-  signal: AbortSignal,
-): Promise<Presence> {
+export async function watchHeartbeat(options: LivenessFolder, name: string, signal: AbortSignal): Promise<Presence> {
   const path = join(options.folder, name);
   const readsABeat = 4;
   const first = await readBeat(path);

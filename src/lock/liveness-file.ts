@@ -19,14 +19,20 @@ export interface LivenessFile {
   withdraw(): Promise<void>;
 }
 
-/** What a liveness file is made of. */
-export type Announcement = {
+/** A folder with liveness files, as all its users have it. */
+export type LivenessFolder = {
   readonly folder: string;
-  /** Where the control socket is when `folder` can't have it; private to this container. */
-  readonly runFolder: string;
-  readonly instance: string;
+  /** Time between two heartbeats, in ms. */
   readonly beatEveryMs: number;
   readonly clock: Clock;
+};
+
+/** What a liveness file is made of. */
+export type Announcement = LivenessFolder & {
+  /** Where the control socket is when `folder` can't have it; private to this container. */
+  readonly runFolder: string;
+  /** A name part that no other liveness file has: twelve hexadecimal digits. */
+  readonly instance: string;
   readonly identify: () => Identity;
   readonly onConnection: (connection: Socket) => void;
 };
@@ -41,13 +47,4 @@ export function livenessName(instance: string, kind: "sock" | "beat" | "unborn")
 /** Whether a file in the lock's folder is a liveness file. */
 export function isLivenessName(name: string): boolean {
   return LIVENESS_FILE.test(name);
-}
-
-/** Draws a name part that no other liveness file has: 48 bits from `random` (0 to 1). */
-export function drawInstance(random: () => number): string {
-  const half = () =>
-    Math.floor(random() * 2 ** 24)
-      .toString(16)
-      .padStart(6, "0");
-  return half() + half();
 }
