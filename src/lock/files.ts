@@ -1,16 +1,14 @@
-import { constants, type Stats } from "node:fs";
+import { constants } from "node:fs";
 import { lstat, mkdir, open, stat, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
-import { hasErrno } from "../certificate/index.ts";
+import { hasErrno, unlessErrno } from "../certificate/index.ts";
 
 /** Whether a file is there. Only the certain answer is no: a disk that doesn't answer is no proof of absence. */
-export async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (thrown) {
-    return !hasErrno(thrown, "ENOENT", "ENOTDIR", "ESTALE");
-  }
+export function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (thrown: unknown) => !hasErrno(thrown, "ENOENT", "ENOTDIR", "ESTALE"),
+  );
 }
 
 // As the store makes it: nginx's step reads the list of certificates there, and what is private has a mode of its own.
@@ -29,13 +27,11 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 async function makeOne(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: FOLDER_MODE });
-  } catch (thrown) {
-    if (hasErrno(thrown, "EEXIST")) return;
-    throw thrown;
-  }
-  await giveToOwnerAbove(path);
+  const isNew = await unlessErrno(
+    mkdir(path, { mode: FOLDER_MODE }).then(() => true),
+    "EEXIST",
+  );
+  if (isNew) await giveToOwnerAbove(path);
 }
 
 /**
@@ -53,9 +49,6 @@ export function openItself(path: string, flags: number): Promise<FileHandle> {
 export async function giveToOwnerAbove(path: string): Promise<void> {
   const { uid, gid } = await stat(dirname(path));
   await using folder = await openItself(path, constants.O_DIRECTORY).catch(() => undefined);
-  if (folder && isOurs(await folder.stat())) await folder.chown(uid, gid).catch(() => undefined);
-}
-
-function isOurs({ uid }: Stats): boolean {
-  return uid === process.geteuid?.();
+  if (!folder || (await folder.stat()).uid !== process.geteuid?.()) return;
+  await folder.chown(uid, gid).catch(() => undefined);
 }

@@ -3,7 +3,7 @@ import { unlessErrno } from "../certificate/index.ts";
 import type { IssuedCertificate, LineageVersion } from "../reconcile/index.ts";
 import type { DurableFiles, FileMode } from "./durable-files.ts";
 import { KINDS, parseArchived, type Kind, type TreePaths } from "./tree-paths.ts";
-import { fromReadError, judgePair, type VersionFinding } from "./version-finding.ts";
+import { fromReadError, judgePair, type VersionFinding, type VersionTexts } from "./version-finding.ts";
 
 const KEY_MODE = 0o600;
 const CERTIFICATE_MODE = 0o644;
@@ -15,12 +15,17 @@ const KEPT_KEY_BITS = 0o074;
 // certbot keeps these many besides the current one.
 const KEPT_VERSIONS = 5;
 
-/** The four texts of a version. */
-export type VersionTexts = Readonly<Record<Kind, string>>;
-
 /** The texts certbot would write of an issued certificate. */
 export function versionTexts({ certificatePem, chainPem, privateKeyPem }: IssuedCertificate): VersionTexts {
   return { cert: certificatePem, chain: chainPem, fullchain: certificatePem + chainPem, privkey: privateKeyPem };
+}
+
+/** Reads the four files of a version. Throws system errors. */
+export async function readTexts({ fs }: DurableFiles, pathOf: (kind: Kind) => string): Promise<VersionTexts> {
+  const [cert = "", chain = "", fullchain = "", privkey = ""] = await Promise.all(
+    KINDS.map((kind) => fs.readFile(pathOf(kind), "utf8")),
+  );
+  return { cert, chain, fullchain, privkey };
 }
 
 /** `archive/<lineage>/{cert,chain,fullchain,privkey}<N>.pem`. All throw system errors. */
@@ -42,11 +47,9 @@ export class Archive {
   /** Reads one version; all four files must be there. Never throws. */
   async read(lineage: string, version: number): Promise<VersionFinding> {
     try {
-      const [cert, , fullchainPem, privateKeyPem] = await Promise.all(
-        KINDS.map((kind) => this.#files.fs.readFile(this.#paths.archived(lineage, kind, version), "utf8")),
-      );
-      const finding = judgePair(version, { fullchainPem: fullchainPem ?? "", privateKeyPem: privateKeyPem ?? "" });
-      if (finding.kind === "broken" || fullchainPem?.startsWith(cert?.trim() || " ")) return finding;
+      const texts = await readTexts(this.#files, (kind) => this.#paths.archived(lineage, kind, version));
+      const finding = judgePair(version, texts);
+      if (finding.kind === "broken" || texts.fullchain.startsWith(texts.cert.trim() || " ")) return finding;
       return { kind: "broken", reason: `cert${version}.pem and fullchain${version}.pem hold different certificates` };
     } catch (thrown) {
       return fromReadError(thrown);

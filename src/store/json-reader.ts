@@ -18,11 +18,6 @@ export class JsonReader {
     this.#leftOut = leftOut;
   }
 
-  /** The names of all its fields. */
-  get names(): string[] {
-    return Object.keys(this.#json);
-  }
-
   text(name: string): string | undefined {
     return this.#read(name, (value) => (typeof value === "string" ? value : undefined));
   }
@@ -68,12 +63,26 @@ export class JsonReader {
       Array.isArray(value) ? value : undefined,
     );
     const inner = new JsonReader(items ?? [], `${this.#path}${name}.`, this.#leftOut);
-    return inner.names.flatMap((index) => inner.parsed(index, parse) ?? []);
+    return inner.#entries(parse).map(([, parsed]) => parsed);
+  }
+
+  /** What `parse` makes of each object in an inner one, by name, where it can make something of any. */
+  record<Parsed>(name: string, parse: (json: JsonReader) => Parsed | undefined): Record<string, Parsed> | undefined {
+    const inner = this.object(name);
+    const known = inner ? inner.#entries(parse) : [];
+    return known.length === 0 ? undefined : Object.fromEntries(known);
   }
 
   texts(name: string): readonly string[] | undefined {
     const isText = (value: unknown) => typeof value === "string";
     return this.#read(name, (value) => (Array.isArray(value) && value.every(isText) ? value : undefined));
+  }
+
+  #entries<Parsed>(parse: (json: JsonReader) => Parsed | undefined): [string, Parsed][] {
+    return Object.keys(this.#json).flatMap((name) => {
+      const parsed = this.parsed(name, parse);
+      return parsed === undefined ? [] : [[name, parsed]];
+    });
   }
 
   #inner(value: unknown, name: string): JsonReader | undefined {

@@ -51,15 +51,14 @@ export class LiveFolder {
     try {
       const targets = await Promise.all(KINDS.map((kind) => this.#files.readLink(at(kind))));
       const numbers = targets.map((target) => parseArchived(target ?? "")?.version);
-      const [fullchainPem, privateKeyPem] = await Promise.all(
+      const [fullchain = "", privkey = ""] = await Promise.all(
         [at("fullchain"), at("privkey")].map((path) => this.#files.fs.readFile(path, "utf8")),
       );
       if (numbers.some((number) => number === undefined)) {
         const holdsCopies = targets.every((target) => target === undefined);
         return { finding: { kind: "broken", reason: "it does not hold certbot's four links" }, holdsCopies };
       }
-      const pair = { fullchainPem: fullchainPem ?? "", privateKeyPem: privateKeyPem ?? "" };
-      return { finding: this.#judge(lineage, numbers, pair), holdsCopies: false };
+      return { finding: this.#judge(lineage, numbers, { fullchain, privkey }), holdsCopies: false };
     } catch (thrown) {
       return { finding: fromReadError(thrown), holdsCopies: false };
     }

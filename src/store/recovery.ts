@@ -1,5 +1,6 @@
 import type { Recovery } from "../reconcile/index.ts";
-import { KINDS, parseGeneration, type Generation } from "./tree-paths.ts";
+import { readTexts } from "./archive.ts";
+import { parseGeneration, type Generation } from "./tree-paths.ts";
 import { publish, takeBack, type Tree } from "./tree.ts";
 import { judgePair } from "./version-finding.ts";
 
@@ -91,11 +92,9 @@ async function mendLive(tree: Tree, lineage: string): Promise<string[]> {
 // A copy of the tree that followed links leaves files in live. What they hold is being served: it must not get lost.
 async function adoptCopies(tree: Tree, lineage: string): Promise<number | undefined> {
   const { paths, files, archive } = tree;
-  const [cert = "", chain = "", fullchain = "", privkey = ""] = await Promise.all(
-    KINDS.map((kind) => files.fs.readFile(`${paths.liveOf(lineage)}/${kind}.pem`, "utf8")),
-  );
+  const texts = await readTexts(files, (kind) => `${paths.liveOf(lineage)}/${kind}.pem`);
   const numbers = await archive.numbers(lineage);
-  const copied = judgePair((numbers[0] ?? 0) + 1, { fullchainPem: fullchain, privateKeyPem: privkey });
+  const copied = judgePair((numbers[0] ?? 0) + 1, texts);
   if (copied.kind !== "good") return undefined;
   for (const number of numbers) {
     const known = await archive.read(lineage, number);
@@ -103,7 +102,7 @@ async function adoptCopies(tree: Tree, lineage: string): Promise<number | undefi
     await publish(tree, lineage, number, { isArchived: true });
     return number;
   }
-  await archive.write(lineage, copied.version.version, { cert, chain, fullchain, privkey });
+  await archive.write(lineage, copied.version.version, texts);
   await publish(tree, lineage, copied.version.version, { isArchived: true });
   return copied.version.version;
 }

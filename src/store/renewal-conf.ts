@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+
 /** A value of certbot's renewal conf: one text, or a list (`a, b`; a list of one is `a,`). */
 export type ConfValue = string | readonly string[];
 
@@ -61,7 +63,8 @@ export class RenewalConf {
   /** Changes or adds an entry: its line keeps indentation and comment, and one that already has this value its quotes too. */
   set(section: string, key: string, value: ConfValue): void {
     const known = this.get(section, key);
-    if (known !== undefined && sameValue(known, value)) return;
+    // certbot reads `a` and `a,` alike where it wants a list.
+    if (known !== undefined && isDeepStrictEqual([known].flat(), [value].flat())) return;
     const index = this.#lines.findIndex((one) => one.section === section && one.entry?.key === key);
     const before = this.#lines[index];
     const indent = /^\s*/.exec(before?.text ?? "")?.[0] ?? "";
@@ -107,13 +110,6 @@ export class RenewalConf {
   }
 }
 
-/** Whether two values mean the same to certbot; it reads `a` and `a,` alike where it wants a list. */
-function sameValue(a: ConfValue, b: ConfValue): boolean {
-  const left = [a].flat();
-  const right = [b].flat();
-  return left.length === right.length && left.every((item, index) => item === right[index]);
-}
-
 function readLines(text: string): Line[] {
   const texts = text.replace(/^\uFEFF/, "").split(/\r?\n/);
   if (texts.at(-1) === "") texts.pop();
@@ -136,9 +132,8 @@ function joinTriple(texts: readonly string[], index: number): { text: string; ex
   const text = texts[index] ?? "";
   const quote = TRIPLE.exec(ENTRY.exec(text)?.[2]?.trim() ?? "")?.[0];
   if (quote === undefined || text.split(quote).length > 2) return { text, extra: 0 };
-  let end = index + 1;
-  for (; end < texts.length; end += 1) if (texts[end]?.includes(quote)) break;
-  if (end === texts.length) throw new Error(`line ${index + 1}: the value that begins with ${quote} has no end`);
+  const end = texts.findIndex((one, at) => at > index && one.includes(quote));
+  if (end < 0) throw new Error(`line ${index + 1}: the value that begins with ${quote} has no end`);
   return { text: texts.slice(index, end + 1).join("\n"), extra: end - index };
 }
 

@@ -21,21 +21,8 @@ const LIST_MODE = 0o644;
 // Keys are in it.
 const ORDERS_FOLDER_MODE = 0o700;
 
-/** The part of a {@link LineageStore} that is our own, in `/etc/letsencrypt/sidecar/`. */
-type StateFiles = Pick<
-  LineageStore,
-  | "loadState"
-  | "saveState"
-  | "loadOrder"
-  | "saveOrder"
-  | "removeOrder"
-  | "loadLedger"
-  | "saveLedger"
-  | "saveCertificateList"
->;
-
-/** Our own files in a tree; nothing is read or written yet. */
-export function openStateFiles({ paths, files }: Tree, log: Log): StateFiles {
+/** The part of a {@link LineageStore} that is our own, in `/etc/letsencrypt/sidecar/`; nothing is read or written yet. */
+export function openStateFiles({ paths, files }: Tree, log: Log) {
   const memory = new MemoryFiles(paths, files, log);
   const stateOf = (lineage: string): MemoryFile<LineageState> => ({
     path: paths.state(safeName(lineage)),
@@ -83,5 +70,5 @@ export function openStateFiles({ paths, files }: Tree, log: Log): StateFiles {
         await files.replace(paths.certificateList, text, { mode: LIST_MODE });
       });
     },
-  };
+  } satisfies Partial<LineageStore>;
 }

@@ -12,7 +12,7 @@ export function parseState(text: string, leftOut: LeftOut): Required<LineageStat
   const json = readJson(text, leftOut);
   const issue = json.parsed("issue", parseAttempts);
   const renewalInfo = json.parsed("renewalInfo", parseRenewalInfo);
-  return { schema: 1, issue: issue ?? { failures: 0 }, renewalInfo, deploy: parseDeploys(json) };
+  return { schema: 1, issue: issue ?? { failures: 0 }, renewalInfo, deploy: json.record("deploy", parseDeploy) ?? {} };
 }
 
 /** Reads a failure; undefined unless all of it is there. */
@@ -31,7 +31,7 @@ function parseAttempts(json: JsonReader): Required<AttemptState> {
     lastFailedAt: json.instant("lastFailedAt"),
     lastSuccessAt: json.instant("lastSuccessAt"),
     lastDirectoryUrl: json.text("lastDirectoryUrl"),
-    atCa: parseCaFailures(json),
+    atCa: json.record("atCa", parseCaFailure),
     lastNames: json.text("lastNames"),
     caFailingSince: json.instant("caFailingSince"),
     caFailures: json.count("caFailures"),
@@ -43,12 +43,6 @@ function parseAttempts(json: JsonReader): Required<AttemptState> {
   };
 }
 
-function parseCaFailures(json: JsonReader): AttemptState["atCa"] {
-  const failures = json.object("atCa");
-  const known = failures?.names.map((url) => [url, failures.parsed(url, parseCaFailure)] as const) ?? [];
-  return known.length === 0 ? undefined : Object.fromEntries(known.filter(([, failure]) => failure));
-}
-
 function parseCaFailure(json: JsonReader): Required<CaFailure> | undefined {
   const known = whole({ failedAt: json.instant("failedAt"), origin: json.oneOf("origin", ORIGINS) });
   return known && { ...known, isSeenDown: json.flag("isSeenDown") };
@@ -56,12 +50,6 @@ function parseCaFailure(json: JsonReader): Required<CaFailure> | undefined {
 
 function parseFallback(json: JsonReader): AttemptState["fallback"] {
   return whole({ at: json.text("at"), first: json.text("first") });
-}
-
-function parseDeploys(json: JsonReader): Record<string, DeployState> {
-  const deploys = json.object("deploy");
-  const targets = deploys?.names.map((target) => [target, deploys.parsed(target, parseDeploy)] as const) ?? [];
-  return Object.fromEntries(targets.flatMap(([target, state]) => (state ? [[target, state]] : [])));
 }
 
 function parseDeploy(json: JsonReader): Required<DeployState> {

@@ -1,5 +1,6 @@
 import { hasErrno, isKeyOf, readLeaf } from "../certificate/index.ts";
 import type { LineageVersion } from "../reconcile/index.ts";
+import type { Kind } from "./tree-paths.ts";
 
 /** What reading a version's files showed. */
 export type VersionFinding = { readonly kind: "good"; readonly version: LineageVersion } | BrokenVersion;
@@ -12,14 +13,17 @@ export type BrokenVersion = {
   readonly unreadable?: unknown;
 };
 
-/** The texts of a version that a server needs. */
-export type ServerPair = { readonly fullchainPem: string; readonly privateKeyPem: string };
+/** The four texts of a version. */
+export type VersionTexts = Readonly<Record<Kind, string>>;
+
+/** Those that a server needs. */
+export type ServerPair = Pick<VersionTexts, "fullchain" | "privkey">;
 
 /** Judges a pair of texts: the leaf parses and the key is its own. */
-export function judgePair(number: number, { fullchainPem, privateKeyPem }: ServerPair): VersionFinding {
+export function judgePair(number: number, { fullchain, privkey }: ServerPair): VersionFinding {
   try {
-    const leaf = readLeaf(fullchainPem);
-    if (isKeyOf(fullchainPem, privateKeyPem)) return { kind: "good", version: { version: number, leaf } };
+    const leaf = readLeaf(fullchain);
+    if (isKeyOf(fullchain, privkey)) return { kind: "good", version: { version: number, leaf } };
     return { kind: "broken", reason: `the key of version ${number} is not its certificate's` };
   } catch (thrown) {
     return { kind: "broken", reason: `the certificate of version ${number} can't be parsed: ${String(thrown)}` };
@@ -31,8 +35,6 @@ export function judgePair(number: number, { fullchainPem, privateKeyPem }: Serve
  * fails, says nothing about the version, so nothing may be mended or removed because of it.
  */
 export function fromReadError(thrown: unknown): VersionFinding {
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  return hasErrno(thrown, "ENOENT", "ENOTDIR", "ELOOP", "EISDIR")
-    ? { kind: "broken", reason }
-    : { kind: "broken", reason, unreadable: thrown };
+  const broken = { kind: "broken", reason: thrown instanceof Error ? thrown.message : String(thrown) } as const;
+  return hasErrno(thrown, "ENOENT", "ENOTDIR", "ELOOP", "EISDIR") ? broken : { ...broken, unreadable: thrown };
 }
