@@ -45,7 +45,10 @@ export async function runCli(options: CliOptions): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreBrokenPipe);
   const { paths, rest } = commandLine(options);
   const [command, ...args] = rest;
-  if (command === undefined) return usage(options);
+  if (command === undefined) {
+    process.stderr.write(`Usage: cert-sidecar ${options.verbs.map(({ name }) => name).join("|")} [option...]\n`);
+    return 2;
+  }
   const verb = options.verbs.find(({ name }) => name === command);
   try {
     return await askOrRun({ command, args, terminal: { isTty: isatty(1) } }, { ...options, paths, verb });
@@ -109,11 +112,6 @@ async function ask(request: ControlRequest, call: Call): Promise<number | undefi
   } finally {
     for (const name of STOPPED_BY) process.off(name, stop);
   }
-}
-
-function usage({ verbs }: CliOptions): number {
-  process.stderr.write(`Usage: cert-sidecar ${verbs.map(({ name }) => name).join("|")} [option...]\n`);
-  return 2;
 }
 
 // `certificates | head -1`: the reader has what it wanted; what we were asked to do is still done to its end.

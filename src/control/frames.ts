@@ -3,20 +3,15 @@ export function encodeFrame(frame: object): string {
   return `${JSON.stringify(frame)}\n`;
 }
 
-/** What was received is no frame: too long, or no JSON object. */
-export class BadFrameError extends Error {
-  override readonly name = "BadFrameError";
-}
-
 /**
  * Gives a function that takes the bytes as they arrive, cut anywhere, and gives the frames that are complete with them.
- * It throws BadFrameError for a frame over `limitBytes` (before it is complete, so memory is bounded) or one that isn't a
+ * It throws an Error for a frame over `limitBytes` (before it is complete, so memory is bounded) or one that isn't a
  * JSON object; it must not be called again after that.
  */
 export function createFrameReader(limitBytes: number): (chunk: Buffer) => Record<string, unknown>[] {
   let rest: Buffer = Buffer.alloc(0);
   const refuseOver = (bytes: number) => {
-    if (bytes > limitBytes) throw new BadFrameError(`a frame is longer than ${limitBytes} bytes`);
+    if (bytes > limitBytes) throw new Error(`a frame is longer than ${limitBytes} bytes`);
   };
   return (chunk) => {
     rest = Buffer.concat([rest, chunk]);
@@ -37,10 +32,10 @@ function decode(line: Buffer): Record<string, unknown> {
   try {
     frame = JSON.parse(line.toString("utf8"));
   } catch (cause) {
-    throw new BadFrameError("a frame is not JSON", { cause });
+    throw new Error("a frame is not JSON", { cause });
   }
   if (typeof frame !== "object" || frame === null || Array.isArray(frame)) {
-    throw new BadFrameError("a frame is not a JSON object");
+    throw new Error("a frame is not a JSON object");
   }
   return frame as Record<string, unknown>; // Any object is one: its values stay unknown.
 }

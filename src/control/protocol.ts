@@ -1,5 +1,3 @@
-import { BadFrameError } from "./frames.ts";
-
 /**
  * The control socket speaks newline-delimited JSON, one request a connection:
  * client `{command, args, terminal}`; daemon `{accepted: true}`, then any number of `{out}` and `{err}`, at last `{exit}`.
@@ -19,12 +17,12 @@ export type ControlRequest = {
   readonly terminal: { readonly isTty: boolean };
 };
 
-/** Reads a request's frame. Throws BadFrameError that names what is wrong. */
+/** Reads a request's frame. Throws an Error that names what is wrong. */
 export function toRequest(frame: Record<string, unknown>): ControlRequest {
   const { command, args } = frame;
-  if (typeof command !== "string" || command === "") throw new BadFrameError("a request names no command");
+  if (typeof command !== "string" || command === "") throw new Error("a request names no command");
   if (!Array.isArray(args) || !args.every((word) => typeof word === "string")) {
-    throw new BadFrameError("a request's args are not a list of words");
+    throw new Error("a request's args are not a list of words");
   }
   // A terminal that isn't described is none: plain lines are right everywhere. Older clients say more of it.
   const terminal = frame["terminal"] as { readonly isTty?: unknown } | null | undefined;

@@ -73,7 +73,10 @@ export class LiveFolder {
   /** Makes a generation that shows `version`, durable but not shown yet; gives its folder's name. */
   async stage(lineage: string, version: number): Promise<string> {
     const shown = await this.shown(lineage);
-    const folder = await this.#freeGeneration(lineage, version, shown);
+    // certbot may have changed the links in the shown folder, so its name says nothing; it can't be made anew either.
+    const first = generationName(lineage, version);
+    const folder = shown.target === first ? generationName(lineage, version, 1) : first;
+    await this.discard(folder);
     const path = join(this.#paths.live, folder);
     try {
       await this.#files.ensureFolder(path, GENERATION_MODE);
@@ -166,14 +169,6 @@ export class LiveFolder {
     const finding = judgeLinks(numbers, pair);
     this.#judged.set(lineage, { digest, finding });
     return finding;
-  }
-
-  async #freeGeneration(lineage: string, version: number, shown: Shown): Promise<string> {
-    // certbot may have changed the links in the shown folder, so its name says nothing; it can't be made anew either.
-    const first = generationName(lineage, version);
-    const folder = shown.target === first ? generationName(lineage, version, 1) : first;
-    await this.discard(folder);
-    return folder;
   }
 
   // People put files of their own into live/<lineage> (a combined PEM, say); servers must find them after the switch too.

@@ -12,8 +12,8 @@ export type MemoryFile<Content> = {
   readonly path: string;
   /** What it holds, as words for people. */
   readonly what: string;
-  /** Of the folder it is in. */
-  readonly folderMode: number;
+  /** Of the folder it is in, where that is not for everybody. */
+  readonly folderMode?: number;
   /** Throws an Error that says why the text makes no sense. */
   readonly parse: (text: string, leftOut: LeftOut) => Content;
   /** What stands for it when there is none. */
@@ -59,7 +59,8 @@ export class MemoryFiles {
   }
 
   /** Replaces a file. `doing` is what that is to people. */
-  save<Content>({ path, what, folderMode }: MemoryFile<Content>, content: Content, doing = "save"): Promise<void> {
+  save<Content>(file: MemoryFile<Content>, content: Content, doing = "save"): Promise<void> {
+    const { path, what, folderMode = SIDECAR_MODE } = file;
     const folder = dirname(path);
     return translated(`${doing} ${what}`, folder, async () => {
       await this.#files.ensureFolder(this.#sidecar, SIDECAR_MODE);

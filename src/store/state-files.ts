@@ -27,7 +27,6 @@ export function openStateFiles({ paths, files }: Tree, log: Log) {
   const stateOf = (lineage: string): MemoryFile<LineageState> => ({
     path: paths.state(safeName(lineage)),
     what: `the state of ${lineage}`,
-    folderMode: SIDECAR_MODE,
     parse: parseState,
     fresh: FRESH_STATE,
     about: { lineage },
@@ -43,7 +42,6 @@ export function openStateFiles({ paths, files }: Tree, log: Log) {
   const ledgerOf = (directoryUrl: string): MemoryFile<CaLedger> => ({
     path: paths.ledger(directoryUrl),
     what: `what was asked of ${directoryUrl}`,
-    folderMode: SIDECAR_MODE,
     parse: (text, leftOut) => parseLedger(text, directoryUrl, leftOut),
     fresh: freshLedger(directoryUrl),
     about: { ca: directoryUrl },

@@ -77,7 +77,10 @@ export function createSchedule(
   const inForce = expression ?? drawSchedule(random);
   const verdict = isCronExpression(inForce, options.timezone);
   if (verdict !== true) throw new ScheduleInvalidError(inForce, verdict);
-  const timezone = timezoneInForce(options.timezone, log);
+  const known = knownTimezone(options.timezone);
+  const timezone = known ?? "UTC";
+  const because = "it is no IANA time zone; UTC is used";
+  if (known === undefined) log.warn("option.ignored", { option: "TZ", value: options.timezone, because });
   // Only asked for its slots. Its own timer goes through all that have passed, one by one, which takes minutes after a jump of
   // years, and after a jump back it waits until the clock is again where it was.
   const slots = createTask(inForce, () => undefined, { timezone });
@@ -145,13 +148,6 @@ function nextRunsOf(task: ScheduledTask, count: number): readonly Date[] {
   } catch {
     return [];
   }
-}
-
-function timezoneInForce(timezone: string | undefined, log: Log): string {
-  const known = knownTimezone(timezone);
-  if (known === undefined)
-    log.warn("option.ignored", { option: "TZ", value: timezone, because: "it is no IANA time zone; UTC is used" });
-  return known ?? "UTC";
 }
 
 // TZ may hold what C libraries take, like `:/etc/localtime`.

@@ -1,6 +1,6 @@
 import { array, assert, integer, nat, property, string } from "fast-check";
 import { expect, test } from "vitest";
-import { BadFrameError, createFrameReader, cutText, encodeFrame } from "../../../src/control/frames.ts";
+import { createFrameReader, cutText, encodeFrame } from "../../../src/control/frames.ts";
 import { toRequest } from "../../../src/control/protocol.ts";
 
 test("frames cut at any bytes arrive whole and in order", () => {
@@ -23,12 +23,12 @@ test("frames cut at any bytes arrive whole and in order", () => {
 test("a frame that is too long is refused before it is complete", () => {
   const read = createFrameReader(10);
   expect(read(Buffer.from('{"a":1}\n{"b"'))).toEqual([{ a: 1 }]);
-  expect(() => read(Buffer.from(":123456"))).toThrow(BadFrameError);
+  expect(() => read(Buffer.from(":123456"))).toThrow("a frame is longer than");
 });
 
 test("what is no JSON object is no frame", () => {
   for (const line of ["hello", "[1]", "null", "3", ""]) {
-    expect(() => createFrameReader(100)(Buffer.from(`${line}\n`))).toThrow(BadFrameError);
+    expect(() => createFrameReader(100)(Buffer.from(`${line}\n`))).toThrow(/^a frame is not (JSON|a JSON object)$/);
   }
 });
 
