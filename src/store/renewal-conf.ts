@@ -132,8 +132,10 @@ function joinTriple(texts: readonly string[], index: number): { text: string; ex
   const text = texts[index] ?? "";
   const quote = TRIPLE.exec(ENTRY.exec(text)?.[2]?.trim() ?? "")?.[0];
   if (quote === undefined || text.split(quote).length > 2) return { text, extra: 0 };
-  const end = texts.findIndex((one, at) => at > index && one.includes(quote));
-  if (end < 0) throw new Error(`line ${index + 1}: the value that begins with ${quote} has no end`);
+  // Not all from the top: that would make a long text cost its length squared.
+  let end = index + 1;
+  while (end < texts.length && !texts[end]?.includes(quote)) end += 1;
+  if (end === texts.length) throw new Error(`line ${index + 1}: the value that begins with ${quote} has no end`);
   return { text: texts.slice(index, end + 1).join("\n"), extra: end - index };
 }
 
