@@ -26,9 +26,8 @@ export function createControlServer(handler: ControlHandler, identify: () => obj
       isStopping = true;
       const open = [...sessions];
       for (const session of open) session.stop(new DaemonStoppingError());
-      const timer = setTimeout(() => open.forEach((session) => session.destroy()), CLOSE_WITHIN_MS);
+      using _timer = setTimeout(() => open.forEach((session) => session.destroy()), CLOSE_WITHIN_MS);
       await Promise.all(open.map((session) => session.closed));
-      clearTimeout(timer);
     },
   };
 }

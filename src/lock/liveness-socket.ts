@@ -3,7 +3,7 @@ import { readlink, rename, rm, symlink } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { join } from "node:path";
-import { errnoOf } from "../certificate/index.ts";
+import { unlessErrno } from "../certificate/index.ts";
 import { SocketPathTooLongError } from "./errors.ts";
 import { exists } from "./files.ts";
 import { livenessName } from "./liveness-file.ts";
@@ -24,13 +24,9 @@ const CHECK_EVERY_MS = 30_000;
  */
 export async function putSocket({ folder, instance, onConnection }: Announcement): Promise<LivenessFile | undefined> {
   const name = livenessName(instance, "sock");
-  let server: Server;
-  try {
-    server = await listenAt(join(folder, name), join(folder, livenessName(instance, "unborn")), onConnection);
-  } catch (thrown) {
-    if (WITHOUT_SOCKETS.has(errnoOf(thrown))) return undefined;
-    throw thrown;
-  }
+  const listening = listenAt(join(folder, name), join(folder, livenessName(instance, "unborn")), onConnection);
+  const server = await unlessErrno(listening, ...WITHOUT_SOCKETS);
+  if (!server) return undefined;
   return {
     name,
     checkEveryMs: CHECK_EVERY_MS,
@@ -88,4 +84,4 @@ async function removeLink(folder: string, name: string): Promise<void> {
 }
 
 // What bind or rename say where sockets are no files: SMB, FAT, some of Docker Desktop's shares.
-const WITHOUT_SOCKETS = new Set(["ENOTSUP", "EOPNOTSUPP", "EPERM", "EINVAL", "ENOSYS"]);
+const WITHOUT_SOCKETS = ["ENOTSUP", "EOPNOTSUPP", "EPERM", "EINVAL", "ENOSYS"];

@@ -3,7 +3,7 @@ import type { Log } from "../ports/index.ts";
 import type { LineageVersion, NewVersion } from "../reconcile/index.ts";
 import { versionTexts } from "./archive.ts";
 import { StoreError } from "./errors.ts";
-import { takeBack, type Tree } from "./tree.ts";
+import { takeBack, type Install, type Tree } from "./tree.ts";
 
 // A foreign certbot can take a number while we write; it renews a lineage once in weeks.
 const NUMBER_TRIES = 3;
@@ -38,13 +38,14 @@ export function unusableVersion(lineage: string, version: number, reason: string
 // The order is what makes a death at any line mendable: the generation first, which says that an install is under way,
 // then the conf to come, then the files, which can be told complete or not, then the one rename, then the conf in force.
 async function installOnce(tree: Tree, version: NewVersion, log: Log): Promise<LineageVersion> {
-  const { lineage, identifiers, settings, issued } = version;
+  const { issued, ...asked } = version;
+  const { lineage } = asked;
   const { archive, live, confs, challenges } = tree;
   const number = await nextNumber(tree, lineage);
   const isConversion = (await live.shown(lineage)).kind === "folder";
   const install = { folder: await live.stage(lineage, number), version: number, hasFiles: false };
   try {
-    await confs.prepare({ lineage, identifiers, settings, accountId: issued.accountId }, challenges);
+    await confs.prepare({ ...asked, accountId: issued.accountId }, challenges);
     await archive.write(lineage, number, versionTexts(issued));
     install.hasFiles = true;
     const installed = await readBack(tree, lineage, number);
@@ -73,17 +74,11 @@ async function readBack({ archive }: Tree, lineage: string, number: number): Pro
   throw unusableVersion(lineage, number, `the disk gave back something else than was written: ${written.reason}`);
 }
 
-type Install = { readonly folder: string; readonly version: number; readonly hasFiles: boolean };
-
 // What is shown stays, and its conf comes into force; anything else goes.
-async function undo(tree: Tree, lineage: string, { folder, version, hasFiles }: Install): Promise<void> {
-  const { live, confs } = tree;
+async function undo(tree: Tree, lineage: string, install: Install): Promise<void> {
   try {
-    if ((await live.shown(lineage)).target === folder) return void (await confs.commit(lineage));
-    // Files of that number may be a foreign certbot's while ours haven't all been written.
-    if (hasFiles) return await takeBack(tree, lineage, { folder, version });
-    await confs.discardPrepared(lineage);
-    await live.discard(folder);
+    if ((await tree.live.shown(lineage)).target === install.folder) await tree.confs.commit(lineage);
+    else await takeBack(tree, lineage, install);
   } catch {
     // The disk fails for this as well. recover() finds the generation, and takes it back.
   }

@@ -67,7 +67,7 @@ async function finishInstall(tree: Tree, { lineage, generations }: Traces): Prom
       return [`published version ${version}, which was complete but not yet shown`];
     }
     if (complete.unreadable !== undefined) continue;
-    await takeBack(tree, lineage, { folder, version });
+    await takeBack(tree, lineage, { folder, version, hasFiles: true });
     return [`removed version ${version}, which was never complete`];
   }
   return [];

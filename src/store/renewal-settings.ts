@@ -1,6 +1,6 @@
-import { identifierKey, type Identifier, type KeyType } from "../certificate/index.ts";
+import { identifierKey, type KeyType } from "../certificate/index.ts";
 import type { ChallengeConfs } from "../ports/index.ts";
-import type { LineageSettings } from "../reconcile/index.ts";
+import type { LineageSettings, NewVersion } from "../reconcile/index.ts";
 import type { RenewalConf } from "./renewal-conf.ts";
 import { KINDS, type TreePaths } from "./tree-paths.ts";
 
@@ -50,12 +50,7 @@ function readUnsupported(conf: RenewalConf): string[] {
 }
 
 /** What a conf must say of a new version. */
-export type ConfFacts = {
-  readonly lineage: string;
-  readonly identifiers: readonly Identifier[];
-  readonly settings: LineageSettings;
-  readonly accountId: string;
-};
+export type ConfFacts = Omit<NewVersion, "issued"> & { readonly accountId: string };
 
 /** Where a tree has its files, and how its confs say by what names are proven. */
 export type ConfParts = { readonly paths: TreePaths; readonly challenges: ChallengeConfs };

@@ -3,7 +3,7 @@ import { Archive } from "./archive.ts";
 import { ConfFiles } from "./conf-files.ts";
 import { DurableFiles, type FileSystem } from "./durable-files.ts";
 import { LiveFolder } from "./live-folder.ts";
-import { treePaths, type Generation, type TreePaths } from "./tree-paths.ts";
+import { treePaths, type TreePaths } from "./tree-paths.ts";
 
 /** The parts of certbot's tree that belong together. */
 export type Tree = {
@@ -50,13 +50,22 @@ export async function publish(
   await live.tidy(lineage, version);
 }
 
+/** An install under way. */
+export type Install = {
+  /** Its generation. */
+  readonly folder: string;
+  readonly version: number;
+  /** Files of that number may be a foreign certbot's while ours haven't all been written. */
+  readonly hasFiles: boolean;
+};
+
 /** Removes every trace of an install that can't be finished; the generation last, since recovery knows it by that. */
 export async function takeBack(
   { archive, confs, live }: Tree,
   lineage: string,
-  { folder, version }: Pick<Generation, "folder" | "version">,
+  { folder, version, hasFiles }: Install,
 ): Promise<void> {
-  await archive.discard(lineage, version);
+  if (hasFiles) await archive.discard(lineage, version);
   await confs.discardPrepared(lineage);
   await live.discard(folder);
 }
