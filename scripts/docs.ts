@@ -132,7 +132,7 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
 
 /**
  * Every place in the source that says `code = "…"` (a class, whose doc comment is the sentence) or `code: "…"` (a row, with
- * the sentence as a `//` comment behind it or right above).
+ * the sentence as a `//` comment behind it or right above; in a function that makes one failure, its doc comment).
  */
 export function findCodes(sources: readonly Source[]): CodeUse[] {
   return sources.flatMap(({ path, text }) => {
@@ -142,7 +142,8 @@ export function findCodes(sources: readonly Source[]): CodeUse[] {
       const [, sign, code] = /\bcode(?:: string)?( =|:) "(?!E[A-Z]+")([A-Z_]+)"/.exec(line) ?? [];
       if (code === undefined) return [];
       const start = lines.findLastIndex((above, i) => i <= at && DECLARATION.test(above));
-      const sentence = sign === ":" ? rowComment(lines, at) : docComment(lines, start);
+      const isRow = sign === ":" && !/^ {2}return new \w+Error\(/.test(line);
+      const sentence = isRow ? rowComment(lines, at) : docComment(lines, start);
       return [{ code, sentence, path, holder: DECLARATION.exec(lines[start] ?? "")?.[1] ?? "" }];
     });
   });

@@ -1,4 +1,5 @@
 import type { OrderWish, WantedCertificate } from "../certificate/index.ts";
+import type { DockerEngine } from "../ports/index.ts";
 import type { Secret } from "./secret.ts";
 
 /** Levels of log lines, most urgent first. */
@@ -12,12 +13,6 @@ export type SettingWarning = { readonly setting: string; readonly message: strin
 
 /** Credentials that bind a new account to one at the CA's website (RFC 8555 §7.3.4); the key in base64url. */
 export type ChosenExternalAccount = { readonly keyId: string; readonly hmacKey: Secret };
-
-/** Where Docker Engine listens. */
-export type DockerEngine =
-  | { readonly kind: "socket"; readonly socketPath: string }
-  /** `certPath`: folder with ca.pem, cert.pem and key.pem; TLS is spoken exactly where it is there. */
-  | { readonly kind: "tcp"; readonly host: string; readonly port: number; readonly certPath?: string | undefined };
 
 /** All settings, deeply frozen. A running daemon never reads them again. */
 export type Config = OrderWish & {

@@ -1,4 +1,4 @@
-import type { DockerEngine } from "./config.ts";
+import type { DockerEngine } from "../ports/index.ts";
 import { ValueProblem } from "./mistake.ts";
 import { parsePath } from "./parse-values.ts";
 import type { Reading } from "./reading.ts";

@@ -3,7 +3,7 @@ import type { OwnPlace } from "./docker/container-address.ts";
 import type { Container, Labels } from "./docker/container.ts";
 import type { Engine } from "./docker/engine.ts";
 import { findOwnContainer, type OwnContainer, type OwnContainerHints } from "./docker/own-container.ts";
-import { ComposeProjectUnknownError } from "./errors.ts";
+import { composeProjectUnknown } from "./errors.ts";
 import { DEPLOY } from "./labels.ts";
 
 /** What to search for, and with what. */
@@ -25,7 +25,7 @@ export type Replica = { readonly name: string; readonly service: string; readonl
 /** What there is in our project: what may be a target, and the names of all services. */
 export type Survey = Surroundings & { readonly replicas: readonly Replica[]; readonly services: readonly string[] };
 
-/** Finds out our compose project and the networks that we are in. Throws ComposeProjectUnknownError, or what the engine throws. */
+/** Finds out our compose project and the networks that we are in. Throws COMPOSE_PROJECT_UNKNOWN, or what the engine throws. */
 export async function findSurroundings(parts: SurveyParts, signal: AbortSignal): Promise<Surroundings> {
   const own = await findOwnContainer(parts.engine, parts.ownHints, signal);
   const project = parts.project ?? projectOf(own, parts.engine.endpoint);
@@ -41,7 +41,7 @@ export function mayBeTarget(service: string, labels: Labels): boolean {
   return own !== undefined && (own === service || labels[DEPLOY] !== undefined);
 }
 
-/** All containers of our project that may be targets, by name. Throws ComposeProjectUnknownError, or what the engine throws. */
+/** All containers of our project that may be targets, by name. Throws COMPOSE_PROJECT_UNKNOWN, or what the engine throws. */
 export async function surveyProject(parts: SurveyParts, signal: AbortSignal): Promise<Survey> {
   const { engine, service } = parts;
   const surroundings = await findSurroundings(parts, signal);
@@ -57,27 +57,19 @@ export async function surveyProject(parts: SurveyParts, signal: AbortSignal): Pr
 }
 
 function projectOf(own: OwnContainer, endpoint: string): string {
-  const remedy = "Start this container with docker compose, in the compose file that has the nginx service.";
-  switch (own.kind) {
-    case "none":
-      throw new ComposeProjectUnknownError(
-        "this process does not seem to run in a container, so its compose project is unknown",
-        remedy,
-      );
-    case "unknown-to-engine":
-      throw new ComposeProjectUnknownError(
-        `the Docker engine at ${endpoint} does not know our own container ${own.id.slice(0, 12)}`,
-        "Set DOCKER_HOST to the engine that runs this container.",
-      );
-    case "found": {
-      const project = composeProject(own.container.labels);
-      if (project !== undefined) return project;
-      throw new ComposeProjectUnknownError(
-        `our own container ${own.container.name} was not started by docker compose`,
-        remedy,
-      );
-    }
-  }
+  const project = own.kind === "found" ? composeProject(own.container.labels) : undefined;
+  if (project !== undefined) return project;
+  if (own.kind === "unknown-to-engine")
+    throw composeProjectUnknown(
+      `the Docker engine at ${endpoint} does not know our own container ${own.id.slice(0, 12)}`,
+      "Set DOCKER_HOST to the engine that runs this container.",
+    );
+  throw composeProjectUnknown(
+    own.kind === "none"
+      ? "this process does not seem to run in a container, so its compose project is unknown"
+      : `our own container ${own.container.name} was not started by docker compose`,
+    "Start this container with docker compose, in the compose file that has the nginx service.",
+  );
 }
 
 // A container may go between the list and this.

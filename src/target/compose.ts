@@ -4,7 +4,7 @@ import type { Found, TargetSource } from "../reconcile/index.ts";
 import { surveyProject, type Replica, type Survey } from "./compose-survey.ts";
 import { chooseAddress, urlHost, type OwnPlace } from "./docker/container-address.ts";
 import type { Container, Labels } from "./docker/container.ts";
-import { TargetNotFoundError, TargetNotRunningError, TargetUnreachableError } from "./errors.ts";
+import { targetNotFound, targetNotRunning, targetUnreachable } from "./errors.ts";
 import type { Place, TargetKind, TargetTools } from "./kind.ts";
 import { DEPLOY, operatorsLabels, readDeploy, readPort, readWants } from "./labels.ts";
 import { watchStarts, type WatchParts } from "./start-watch.ts";
@@ -64,7 +64,7 @@ async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSign
   const { project, services } = survey;
   const { service } = parts;
   if (all.length === 0)
-    throw new TargetNotFoundError(
+    throw targetNotFound(
       project,
       service,
       services.filter((one) => one !== service),
@@ -108,9 +108,10 @@ async function identify({ engine, service, kinds }: SourceParts, replica: Replic
 
 type Reading = { readonly ownPlace: OwnPlace; readonly kind: TargetKind; readonly labels: Labels };
 
-function findPlace({ name, service, container }: Replica, { ownPlace, kind, labels }: Reading): Place {
+function findPlace(replica: Replica, { ownPlace, kind, labels }: Reading): Place {
+  const { name, service, container } = replica;
   const reach = chooseAddress(ownPlace, container);
-  if (reach.kind === "no-common-network") throw new TargetUnreachableError(name, service, reach);
+  if (reach.kind === "no-common-network") throw targetUnreachable(replica, reach);
   const port = readPort(name, labels) ?? kind.tlsPort(container);
   return { name, service, container, address: reach.address, port, wants: readWants(name, labels) };
 }
@@ -126,11 +127,11 @@ function isRunning({ container }: Replica): boolean {
   return container.status === "running";
 }
 
-function notRunning(service: string, replicas: readonly Replica[]): TargetNotRunningError {
+function notRunning(service: string, replicas: readonly Replica[]) {
   const states = replicas.map(({ container }) => container.status);
   const stuck = (["restarting", "paused"] as const).find((state) => states.includes(state));
   const words = replicas.map(({ name, container }) => `${name} is ${describeState(container)}`);
-  return new TargetNotRunningError(service, words, { stuck });
+  return targetNotRunning(service, words, { stuck });
 }
 
 function describeState({ status, exitCode }: Container): string {

@@ -1,6 +1,5 @@
-import type { Clock, FrontDoor, Log } from "../ports/index.ts";
+import type { Clock, DockerEngine, FrontDoor, Log } from "../ports/index.ts";
 import type { StorageProbe, TargetSource } from "../reconcile/index.ts";
-import type { EngineAddress } from "./docker/engine-address.ts";
 import { createEngine } from "./docker/engine.ts";
 import { createFrontDoor, type SourceParts } from "./compose.ts";
 import { REAL_HINTS, type OwnContainerHints } from "./docker/own-container.ts";
@@ -9,7 +8,7 @@ import { createTargetTools } from "./tools.ts";
 
 /** What a deployment is made of. */
 export type DeploymentOptions = {
-  readonly docker: EngineAddress;
+  readonly docker: DockerEngine;
   /** The compose service that is deployed to without any label: `nginx`. */
   readonly service: string;
   /** Its compose project; unset: the one that our own container belongs to. */

@@ -1,126 +1,80 @@
-import { OperatorError } from "../certificate/index.ts";
+import type { Reach } from "./docker/container-address.ts";
+import type { Place } from "./kind.ts";
+import { TargetError } from "./target-error.ts";
+
+/** Whom a failure is about. */
+export type Named = Pick<Place, "name" | "service">;
 
 /** The sidecar doesn't run in a compose project, so it can't tell which nginx is its own. */
-export class ComposeProjectUnknownError extends OperatorError {
-  readonly code = "COMPOSE_PROJECT_UNKNOWN";
-  readonly remedy: string;
-
-  constructor(message: string, remedy: string) {
-    super(message);
-    this.remedy = remedy;
-  }
+export function composeProjectUnknown(message: string, remedy: string): TargetError {
+  return new TargetError({ code: "COMPOSE_PROJECT_UNKNOWN", message, remedy });
 }
 
 /** The compose project has no container of the service. */
-export class TargetNotFoundError extends OperatorError {
-  readonly code = "TARGET_NOT_FOUND";
-  readonly remedy: string;
-
-  constructor(project: string, service: string, others: readonly string[]) {
-    const list = others.length > 0 ? `its services are ${others.join(", ")}` : "it has no containers";
-    super(
-      `looked for the service "${service}" in the compose project "${project}": there is no container of it; ${list}`,
-    );
-    this.remedy = `Run docker compose up -d ${service}; the certificate is deployed by itself when it is up.`;
-  }
+export function targetNotFound(project: string, service: string, others: readonly string[]): TargetError {
+  const list = others.length > 0 ? `its services are ${others.join(", ")}` : "it has no containers";
+  const message = `looked for the service "${service}" in the compose project "${project}": there is no container of it; ${list}`;
+  const remedy = `Run docker compose up -d ${service}; the certificate is deployed by itself when it is up.`;
+  return new TargetError({ code: "TARGET_NOT_FOUND", message, remedy });
 }
 
-/** nginx isn't running. The certificate is deployed when it starts. */
-export class TargetNotRunningError extends OperatorError {
-  readonly code = "TARGET_NOT_RUNNING";
-  readonly remedy: string;
+type Standstill = { readonly stuck?: "restarting" | "paused" | undefined; readonly cause?: unknown };
 
-  /** `states` say for each container how it is: "nginx-1 is restarting (exit code 1)". */
-  constructor(
-    service: string,
-    states: readonly string[],
-    options: { readonly stuck?: "restarting" | "paused" | undefined; readonly cause?: unknown } = {},
-  ) {
-    super(`nothing can be deployed to the service "${service}" now: ${states.join(", ")}`, { cause: options.cause });
-    this.remedy = `${wayBack(service, options.stuck)}; the certificate is deployed by itself when it is up.`;
-  }
+/** nginx isn't running. The certificate is deployed when it starts. */
+export function targetNotRunning(service: string, states: readonly string[], { stuck, cause }: Standstill = {}) {
+  const message = `nothing can be deployed to the service "${service}" now: ${states.join(", ")}`;
+  const remedy = `${wayBack(service, stuck)}; the certificate is deployed by itself when it is up.`;
+  return new TargetError({ code: "TARGET_NOT_RUNNING", message, remedy }, cause);
 }
 
 // `up` can't start what is paused.
-function wayBack(service: string, stuck: "restarting" | "paused" | undefined): string {
+function wayBack(service: string, stuck: Standstill["stuck"]): string {
   if (stuck === "restarting") return `Read docker compose logs ${service} and mend what it complains about`;
   return stuck === "paused" ? `Run docker compose unpause ${service}` : `Run docker compose up -d ${service}`;
 }
 
-/** The sidecar and nginx share no network, so nobody can check what nginx serves. */
-export class TargetUnreachableError extends OperatorError {
-  readonly code = "TARGET_UNREACHABLE";
-  readonly remedy: string;
+type NoReach = Extract<Reach, { kind: "no-common-network" }>;
 
-  constructor(
-    target: string,
-    service: string,
-    networks: { readonly ours: readonly string[]; readonly theirs: readonly string[] },
-  ) {
-    super(
-      `found ${target}, but have no network in common with it: this container is in ${networks.ours.join(", ")}, ${target} in ${networks.theirs.join(", ")}`,
-    );
-    this.remedy = `Put this container and the service ${service} on one network in the compose file.`;
-  }
+/** The sidecar and nginx share no network, so nobody can check what nginx serves. */
+export function targetUnreachable({ name, service }: Named, { ours, theirs }: NoReach): TargetError {
+  const message = `found ${name}, but have no network in common with it: this container is in ${ours.join(", ")}, ${name} in ${theirs.join(", ")}`;
+  const remedy = `Put this container and the service ${service} on one network in the compose file.`;
+  return new TargetError({ code: "TARGET_UNREACHABLE", message, remedy });
 }
 
-/** A label of a container can't be understood. */
-export class TargetLabelError extends OperatorError {
-  readonly code = "TARGET_LABEL_INVALID";
-  readonly remedy: string;
+type WrongLabel = { readonly label: string; readonly value: string; readonly allowed: string };
 
-  constructor(target: string, label: { readonly name: string; readonly value: string; readonly allowed: string }) {
-    super(`${target} has the label ${label.name}="${label.value}", which is not ${label.allowed}`);
-    this.remedy = `Set the label ${label.name} to ${label.allowed}, or remove it.`;
-  }
+/** A label of a container can't be understood. */
+export function labelInvalid(target: string, { label, value, allowed }: WrongLabel): TargetError {
+  const message = `${target} has the label ${label}="${value}", which is not ${allowed}`;
+  const remedy = `Set the label ${label} to ${allowed}, or remove it.`;
+  return new TargetError({ code: "TARGET_LABEL_INVALID", message, remedy });
 }
 
 /** The step that writes nginx's server blocks failed in nginx's container; nginx was not reloaded. */
-export class CertificateStepError extends OperatorError {
-  readonly code = "TARGET_CERTIFICATE_STEP_FAILED";
-  readonly remedy: string;
-
-  constructor(target: string, service: string, output: string) {
-    super(`the certificate step in ${target} failed, and it keeps serving what it has: ${output}`);
-    this.remedy = `Mend what the step names and run update-cert, or make the service ${service} anew with docker compose up -d --force-recreate ${service}.`;
-  }
+export function certificateStepFailed({ name, service }: Named, output: string): TargetError {
+  const message = `the certificate step in ${name} failed, and it keeps serving what it has: ${output}`;
+  const remedy = `Mend what the step names and run update-cert, or make the service ${service} anew with docker compose up -d --force-recreate ${service}.`;
+  return new TargetError({ code: "TARGET_CERTIFICATE_STEP_FAILED", message, remedy });
 }
 
 /** A command that nginx's container must have could not be started there. */
-export class TargetCommandMissingError extends OperatorError {
-  readonly code = "TARGET_COMMAND_MISSING";
-  readonly remedy: string;
-
-  constructor(target: string, service: string, failure: { readonly argv: readonly string[]; readonly output: string }) {
-    super(`could not start "${failure.argv.join(" ")}" in ${target}: ${failure.output}`);
-    this.remedy = `Use an image for the service ${service} that has the command ${failure.argv[0] ?? ""} in its PATH.`;
-  }
+export function commandMissing({ name, service }: Named, argv: readonly string[], output: string): TargetError {
+  const message = `could not start "${argv.join(" ")}" in ${name}: ${output}`;
+  const remedy = `Use an image for the service ${service} that has the command ${argv[0] ?? ""} in its PATH.`;
+  return new TargetError({ code: "TARGET_COMMAND_MISSING", message, remedy });
 }
 
 /** A command in nginx's container was killed before it ended, most often because the container was stopped. */
-export class TargetCommandKilledError extends OperatorError {
-  readonly code = "TARGET_COMMAND_KILLED";
-  readonly remedy: string;
-
-  constructor(
-    target: string,
-    service: string,
-    command: { readonly argv: readonly string[]; readonly exitCode: number },
-  ) {
-    super(
-      `"${command.argv.join(" ")}" in ${target} was killed (exit code ${command.exitCode}): the container stops, or has no memory left`,
-    );
-    this.remedy = `Read docker compose ps -a ${service} if it stays so; it is tried again by itself when the container starts.`;
-  }
+export function commandKilled({ name, service }: Named, argv: readonly string[], exitCode: number): TargetError {
+  const message = `"${argv.join(" ")}" in ${name} was killed (exit code ${exitCode}): the container stops, or has no memory left`;
+  const remedy = `Read docker compose ps -a ${service} if it stays so; it is tried again by itself when the container starts.`;
+  return new TargetError({ code: "TARGET_COMMAND_KILLED", message, remedy });
 }
 
 /** `nginx -s reload` failed. */
-export class ReloadFailedError extends OperatorError {
-  readonly code = "TARGET_RELOAD_FAILED";
-  readonly remedy: string;
-
-  constructor(target: string, service: string, output: string) {
-    super(`nginx in ${target} was told to reload and refused: ${output}`);
-    this.remedy = `Run docker compose restart ${service} if it stays so: the nginx command does not find the running nginx.`;
-  }
+export function reloadFailed({ name, service }: Named, output: string): TargetError {
+  const message = `nginx in ${name} was told to reload and refused: ${output}`;
+  const remedy = `Run docker compose restart ${service} if it stays so: the nginx command does not find the running nginx.`;
+  return new TargetError({ code: "TARGET_RELOAD_FAILED", message, remedy });
 }

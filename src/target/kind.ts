@@ -38,8 +38,8 @@ export interface TargetKind {
 export type TargetTools = {
   readonly clock: Clock;
   /**
-   * Runs a command in the container to its end. Throws TargetNotRunningError when the container is gone or has stopped,
-   * TargetCommandKilledError when it is about to, and what the engine throws.
+   * Runs a command in the container to its end. Throws TARGET_NOT_RUNNING when the container is gone or has stopped,
+   * TARGET_COMMAND_KILLED when it is about to, and what the engine throws.
    */
   readonly exec: (place: Place, argv: readonly string[], signal: AbortSignal) => Promise<ExecResult>;
   /** Checks by a handshake for each name what it presents; `words` say what to do there. Throws only the signal's reason. */

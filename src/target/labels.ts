@@ -1,6 +1,6 @@
 import type { Container, Labels } from "./docker/container.ts";
 import type { Engine } from "./docker/engine.ts";
-import { TargetLabelError } from "./errors.ts";
+import { labelInvalid } from "./errors.ts";
 import type { TargetKind } from "./kind.ts";
 
 const PREFIX = "cert-sidecar.";
@@ -17,30 +17,30 @@ export async function operatorsLabels(engine: Engine, container: Container, sign
   return Object.fromEntries(ours.filter(([name, value]) => imageLabels[name] !== value));
 }
 
-/** Of which kind a target is, and the kind's argument. Throws TargetLabelError, which names the kinds there are. */
+/** Of which kind a target is, and the kind's argument. Throws TARGET_LABEL_INVALID, which names the kinds there are. */
 export function readDeploy(target: string, value: string, kinds: readonly TargetKind[]) {
   const [word = "", ...rest] = value.trim().split(":");
   const argument = rest.join(":");
   const kind = kinds.find(({ name }) => name === word);
   if (kind && (argument !== "") === (kind.argument !== undefined)) return { kind, argument };
   const allowed = kinds.map((one) => (one.argument === undefined ? one.name : `${one.name}:${one.argument}`));
-  throw new TargetLabelError(target, { name: DEPLOY, value, allowed: allowed.join(" or ") });
+  throw labelInvalid(target, { label: DEPLOY, value, allowed: allowed.join(" or ") });
 }
 
-/** Which lineages are for a target: those that its label names; all without one. Throws TargetLabelError. */
+/** Which lineages are for a target: those that its label names; all without one. Throws TARGET_LABEL_INVALID. */
 export function readWants(target: string, { [CERTIFICATES]: value = "*" }: Labels): (lineage: string) => boolean {
   const names = new Set(value.split(",").map((name) => name.trim()));
   names.delete("");
   if (names.size > 0) return (lineage) => names.has("*") || names.has(lineage);
   const allowed = "names of certificates, separated by commas, or *";
-  throw new TargetLabelError(target, { name: CERTIFICATES, value, allowed });
+  throw labelInvalid(target, { label: CERTIFICATES, value, allowed });
 }
 
-/** The port on which a target speaks TLS inside its container, where its label says so. Throws TargetLabelError. */
+/** The port on which a target speaks TLS inside its container, where its label says so. Throws TARGET_LABEL_INVALID. */
 export function readPort(target: string, { [PORT]: value }: Labels): number | undefined {
   const port = value === undefined ? undefined : parsePort(value.trim());
   if (value === undefined || port !== undefined) return port;
-  throw new TargetLabelError(target, { name: PORT, value, allowed: "a port from 1 to 65535" });
+  throw labelInvalid(target, { label: PORT, value, allowed: "a port from 1 to 65535" });
 }
 
 /** A port as it is written; undefined when it is none. */

@@ -1,6 +1,6 @@
 import { ConfigurationRejectedError, type ServedCertificate, type Target } from "../reconcile/index.ts";
 import type { ExecResult } from "./docker/exec.ts";
-import { CertificateStepError, ReloadFailedError, TargetCommandMissingError } from "./errors.ts";
+import { certificateStepFailed, commandMissing, reloadFailed } from "./errors.ts";
 import type { Place, TargetKind, TargetTools } from "./kind.ts";
 import { explainByFiles, FILES_COMMAND, readFiles, type ConfiguredFile } from "./nginx-files.ts";
 import { nginxPorts, whyHttpsMayBeOff } from "./nginx-settings.ts";
@@ -26,7 +26,7 @@ const RELOAD_COMMAND = ["nginx", "-s", "reload"];
 const RELOAD_SETTLED_MS = 1000;
 
 function makeNginx(place: Place, _argument: string, { clock, exec, tlsCheck }: TargetTools): Required<Target> {
-  const { name, service, wants } = place;
+  const { name, wants } = place;
   let reloadedAt: Date | undefined;
   let files: readonly ConfiguredFile[] | undefined;
 
@@ -55,17 +55,16 @@ function makeNginx(place: Place, _argument: string, { clock, exec, tlsCheck }: T
     },
     check: async (signal) => {
       const step = await exec(place, STEP_COMMAND, signal);
-      if (step.exitCode !== 0 && !couldNotStart(step)) throw new CertificateStepError(name, service, outputOf(step));
+      if (step.exitCode !== 0 && !couldNotStart(step)) throw certificateStepFailed(place, outputOf(step));
       const test = await exec(place, TEST_COMMAND, signal);
-      if (couldNotStart(test))
-        throw new TargetCommandMissingError(name, service, { argv: TEST_COMMAND, output: outputOf(test) });
+      if (couldNotStart(test)) throw commandMissing(place, TEST_COMMAND, outputOf(test));
       if (test.exitCode !== 0) throw new ConfigurationRejectedError(name, outputOf(test));
     },
     // An exit code of 0 says that the master was signalled, no more: whether it took the certificate is seen by a TLS check.
     apply: async (behind, signal) => {
       if (behind.length === 0) return new Map();
       const reload = await exec(place, RELOAD_COMMAND, signal);
-      if (reload.exitCode !== 0) throw new ReloadFailedError(name, service, outputOf(reload));
+      if (reload.exitCode !== 0) throw reloadFailed(place, outputOf(reload));
       reloadedAt = clock.now();
       files = undefined;
       return new Map();

@@ -1,7 +1,7 @@
 import type { Clock } from "../ports/index.ts";
 import { DockerRequestError } from "./docker/engine-errors.ts";
 import type { Engine } from "./docker/engine.ts";
-import { TargetCommandKilledError, TargetNotRunningError } from "./errors.ts";
+import { commandKilled, targetNotRunning } from "./errors.ts";
 import type { TargetTools } from "./kind.ts";
 import { checkByTls } from "./tls/tls-check.ts";
 
@@ -21,20 +21,20 @@ const KILLED_ABOVE = 128;
 export function createTargetTools({ engine, ...tls }: ToolParts): TargetTools {
   return {
     clock: tls.clock,
-    exec: async ({ name, service, container }, argv, signal) => {
+    exec: async (place, argv, signal) => {
+      const { name, service, container } = place;
       try {
         const result = await engine.exec(container, argv, signal);
         const { exitCode } = result;
         // A stop kills the command with the container, some time before the engine says that it has stopped.
-        if (exitCode !== undefined && exitCode > KILLED_ABOVE)
-          throw new TargetCommandKilledError(name, service, { argv, exitCode });
+        if (exitCode !== undefined && exitCode > KILLED_ABOVE) throw commandKilled(place, argv, exitCode);
         if (exitCode === 0 || (await engine.inspect(container.id, signal))?.status === "running") return result;
       } catch (thrown) {
         const isGone = thrown instanceof DockerRequestError && (thrown.status === 404 || thrown.status === 409);
         if (!isGone) throw thrown;
-        throw new TargetNotRunningError(service, [`${name} is not running any more`], { cause: thrown });
+        throw targetNotRunning(service, [`${name} is not running any more`], { cause: thrown });
       }
-      throw new TargetNotRunningError(service, [`${name} stopped while "${argv.join(" ")}" ran in it`]);
+      throw targetNotRunning(service, [`${name} stopped while "${argv.join(" ")}" ran in it`]);
     },
     tlsCheck: (place, asked, signal) => checkByTls(tls, { place, ...asked }, signal),
   };

@@ -34,15 +34,16 @@ describe("npm run docs", () => {
   const from = (...lines: readonly string[]) => findCodes([{ path: "src/a.ts", text: lines.join("\n") }]);
   const told = (...lines: readonly string[]) => Object.fromEntries(sentencesOf(from(...lines)));
 
-  test("takes a code's sentence from the class's doc comment, or from the comment at the row", () => {
+  test("takes a code's sentence from the doc comment of its class or function, or from the comment at the row", () => {
     expect(
       told(
         "/**\n * One\n *\n * and two.\n */\nexport class AError extends OperatorError {",
         '  readonly code = "A";\n}',
         'const ROWS = [\n  {\n    // Three\n    // and four.\n    code: "B",\n  },\n  { code: "B", remedy: "r" },',
         '  {\n    code: "C", // Five.\n  },\n];',
+        '/** Six. */\nexport function failed() {\n  return new SomeError({ code: "D", message });\n}',
       ),
-    ).toEqual({ A: "One and two.", B: "Three and four.", C: "Five." });
+    ).toEqual({ A: "One and two.", B: "Three and four.", C: "Five.", D: "Six." });
   });
 
   test.each([

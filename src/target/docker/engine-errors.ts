@@ -1,4 +1,5 @@
 import { excerpt, OperatorError } from "../../certificate/index.ts";
+import { TargetError } from "../target-error.ts";
 
 /** One thing asked of the Docker engine, in words that follow "could not". */
 export type EngineRequest = {
@@ -8,29 +9,21 @@ export type EngineRequest = {
 };
 
 /** The Docker engine doesn't answer. Mount its socket, or set `DOCKER_HOST`. */
-export class DockerUnreachableError extends OperatorError {
-  readonly code = "DOCKER_UNREACHABLE";
-  readonly remedy: string;
-
-  constructor(request: EngineRequest, words: string, cause?: unknown) {
-    super(`could not ${request.doing}: the Docker engine at ${request.endpoint} can't be reached: ${words}`, { cause });
-    this.remedy = request.endpoint.startsWith("/")
-      ? `Mount the engine's socket on ${request.endpoint} (volumes: /var/run/docker.sock:/var/run/docker.sock), or set DOCKER_HOST to a socket proxy.`
-      : "Check that the engine or socket proxy that DOCKER_HOST names is running and on a network of this container.";
-  }
+export function dockerUnreachable({ endpoint, doing }: EngineRequest, words: string, cause?: unknown): TargetError {
+  const message = `could not ${doing}: the Docker engine at ${endpoint} can't be reached: ${words}`;
+  const remedy = endpoint.startsWith("/")
+    ? `Mount the engine's socket on ${endpoint} (volumes: /var/run/docker.sock:/var/run/docker.sock), or set DOCKER_HOST to a socket proxy.`
+    : "Check that the engine or socket proxy that DOCKER_HOST names is running and on a network of this container.";
+  return new TargetError({ code: "DOCKER_UNREACHABLE", message, remedy }, cause);
 }
 
 /** Docker, or a proxy before it, doesn't allow a call. The message says which. */
-export class DockerDeniedError extends OperatorError {
-  readonly code = "DOCKER_DENIED";
-  readonly remedy: string;
-
-  constructor(request: EngineRequest, words: string, cause?: unknown) {
-    super(`could not ${request.doing}: the Docker engine at ${request.endpoint} refuses it: ${words}`, { cause });
-    this.remedy = request.endpoint.startsWith("/")
-      ? `Run this container as root or in the group that owns ${request.endpoint}; behind a socket proxy allow CONTAINERS, EXEC, POST and EVENTS.`
-      : "Allow CONTAINERS, EXEC, POST and EVENTS in the socket proxy (and IMAGES where a container has the label cert-sidecar.port).";
-  }
+function dockerDenied({ endpoint, doing }: EngineRequest, words: string, cause: unknown): TargetError {
+  const message = `could not ${doing}: the Docker engine at ${endpoint} refuses it: ${words}`;
+  const remedy = endpoint.startsWith("/")
+    ? `Run this container as root or in the group that owns ${endpoint}; behind a socket proxy allow CONTAINERS, EXEC, POST and EVENTS.`
+    : "Allow CONTAINERS, EXEC, POST and EVENTS in the socket proxy (and IMAGES where a container has the label cert-sidecar.port).";
+  return new TargetError({ code: "DOCKER_DENIED", message, remedy }, cause);
 }
 
 /** The Docker engine failed a request: read its words. */
@@ -50,30 +43,14 @@ export class DockerRequestError extends OperatorError {
 }
 
 /** `DOCKER_HOST`, or the certificates for it, can't be used. */
-export class DockerHostError extends OperatorError {
-  readonly code = "DOCKER_HOST_UNUSABLE";
-  readonly remedy: string;
-
-  constructor(message: string, remedy: string, cause?: unknown) {
-    super(message, { cause });
-    this.remedy = remedy;
-  }
+export function dockerHostUnusable(message: string, remedy: string, cause: unknown): TargetError {
+  return new TargetError({ code: "DOCKER_HOST_UNUSABLE", message, remedy }, cause);
 }
 
 // Answers of a wrong credential (401), of most proxies (403), and of those that filter by method (405).
 const DENIED = new Set([401, 403, 405]);
 
-const CONNECT_FAILURES = new Set([
-  "ECONNREFUSED",
-  "ENOENT",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ETIMEDOUT",
-  "ENOTSOCK",
-  "ENOTDIR",
-]);
+const UNREACHABLE = /^(ECONNREFUSED|ENOENT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOTSOCK|ENOTDIR)$/;
 
 // How Node and OpenSSL name a certificate that is unsigned, expired, or another host's.
 const UNTRUSTED = /^(CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT_ALTNAME)/;
@@ -82,20 +59,18 @@ const UNTRUSTED = /^(CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_|ER
 export function toEngineError(request: EngineRequest, thrown: unknown): OperatorError {
   if (thrown instanceof OperatorError) return thrown;
   const { status, code, words } = readFailure(thrown);
-  if (status !== undefined && DENIED.has(status))
-    return new DockerDeniedError(request, `HTTP ${status}: ${words}`, thrown);
-  if (status !== undefined)
-    return new DockerRequestError(request, `HTTP ${status}: ${words}`, { status, cause: thrown });
-  if (code === "EACCES" || code === "EPERM") return new DockerDeniedError(request, words, thrown);
+  if (status !== undefined) {
+    const said = `HTTP ${status}: ${words}`;
+    if (DENIED.has(status)) return dockerDenied(request, said, thrown);
+    return new DockerRequestError(request, said, { status, cause: thrown });
+  }
+  if (code === "EACCES" || code === "EPERM") return dockerDenied(request, words, thrown);
   if (UNTRUSTED.test(code)) {
     const message = `could not ${request.doing}: the Docker engine at ${request.endpoint} is not trusted: ${words}`;
-    return new DockerHostError(
-      message,
-      "Put the certificate that signed the engine's own into ca.pem of DOCKER_CERT_PATH.",
-      thrown,
-    );
+    const remedy = "Put the certificate that signed the engine's own into ca.pem of DOCKER_CERT_PATH.";
+    return dockerHostUnusable(message, remedy, thrown);
   }
-  if (CONNECT_FAILURES.has(code)) return new DockerUnreachableError(request, words, thrown);
+  if (UNREACHABLE.test(code)) return dockerUnreachable(request, words, thrown);
   return new DockerRequestError(request, words, { cause: thrown });
 }
 

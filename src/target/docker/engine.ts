@@ -1,11 +1,11 @@
 import { IncomingMessage } from "node:http";
 import type Dockerode from "dockerode";
-import type { Clock } from "../../ports/index.ts";
+import type { Clock, DockerEngine } from "../../ports/index.ts";
 import { readContainer, type Container, type Labels } from "./container.ts";
 import { withDeadline } from "./deadline.ts";
-import { connectOptions, describeEngineAddress, type EngineAddress } from "./engine-address.ts";
-import { DockerRequestError, DockerUnreachableError, toEngineError, type EngineRequest } from "./engine-errors.ts";
-import { ExecTimeoutError, runInContainer, type ExecResult } from "./exec.ts";
+import { connectOptions, describeEngineAddress } from "./engine-address.ts";
+import { DockerRequestError, dockerUnreachable, toEngineError, type EngineRequest } from "./engine-errors.ts";
+import { execTimedOut, runInContainer, type ExecResult } from "./exec.ts";
 import { readJsonLines } from "./json-lines.ts";
 
 /** How long the engine may take, in milliseconds. */
@@ -41,7 +41,7 @@ export type Engine = {
   imageLabels(imageId: string, signal: AbortSignal): Promise<Labels>;
   /**
    * Runs a command in a container to its end, see {@link ExecResult}. Throws DockerRequestError with status 404 or 409 where
-   * there is no such running container, and ExecTimeoutError.
+   * there is no such running container, and TARGET_COMMAND_TIMED_OUT.
    */
   exec(container: ContainerReference, argv: readonly string[], signal: AbortSignal): Promise<ExecResult>;
   /** Opens a stream of events; it must be closed. */
@@ -55,7 +55,7 @@ export type EventStream = { readonly events: AsyncIterable<ContainerEvent>; clos
 export type EventFilter = { readonly actions: readonly string[]; readonly labels: readonly string[] };
 
 /** What an engine client is made of. */
-export type EngineParts = { readonly docker: EngineAddress; readonly clock: Clock; readonly timeouts: EngineTimeouts };
+export type EngineParts = { readonly docker: DockerEngine; readonly clock: Clock; readonly timeouts: EngineTimeouts };
 
 /** Makes a client. Nothing is read or connected before the first call, so it can't fail. */
 export function createEngine({ docker: address, clock, timeouts }: EngineParts): Engine {
@@ -64,7 +64,7 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
   const call: EngineCall = async (doing, signal, work, limit = {}) => {
     const request = { endpoint, doing };
     const ms = limit.ms ?? timeouts.callMs;
-    const expired = limit.expired ?? (() => new DockerUnreachableError(request, `no answer within ${ms / 1000} s`));
+    const expired = limit.expired ?? (() => dockerUnreachable(request, `no answer within ${ms / 1000} s`));
     try {
       return await withDeadline({ clock, signal, ms, expired }, async (own) => work(await connect(address), own));
     } catch (thrown) {
@@ -101,7 +101,7 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
         async (docker) => (await docker.getImage(imageId).inspect()).Config?.Labels ?? {},
       ),
     exec: (container, argv, signal) => {
-      const expired = () => new ExecTimeoutError(container.name, argv, timeouts.execMs);
+      const expired = () => execTimedOut(container.name, argv, timeouts.execMs);
       const run = (docker: Dockerode, own: AbortSignal) =>
         runInContainer({ docker, clock, containerId: container.id, argv }, own);
       return call(`run "${argv.join(" ")}" in ${container.name}`, signal, run, { ms: timeouts.execMs, expired });
@@ -112,7 +112,7 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
 
 // Loaded at the first use: it is the largest part of the daemon's memory. A client is made for each request, so that a
 // renewed client certificate is read and a corrected mount is found.
-async function connect(address: EngineAddress): Promise<Dockerode> {
+async function connect(address: DockerEngine): Promise<Dockerode> {
   const options = await connectOptions(address);
   const { default: Docker } = await import("dockerode");
   return new Docker(options);

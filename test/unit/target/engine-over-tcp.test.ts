@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import type { EngineAddress } from "../../../src/target/docker/engine-address.ts";
+import type { DockerEngine } from "../../../src/ports/index.ts";
 import { createEngine } from "../../../src/target/docker/engine.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { answer } from "../../support/fake-engine.ts";
@@ -35,7 +35,7 @@ async function listen(server: Server, address = "127.0.0.1"): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-function ask(docker: EngineAddress) {
+function ask(docker: DockerEngine) {
   return createEngine({ docker, clock: systemClock, timeouts: { callMs: 5000, execMs: 5000 } }).imageLabels(
     "nginx",
     NEVER,
