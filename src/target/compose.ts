@@ -120,7 +120,7 @@ function findPlace(replica: Replica, { ownPlace, kind, labels }: Reading): Place
 async function isRefused({ clock, handshakeMs: ms }: SourceParts, place: Place, signal: AbortSignal): Promise<boolean> {
   const { address, port } = place;
   const handshake = await shakeHands({ address, port, serverName: undefined, clock, ms }, signal);
-  return handshake.kind === "no-connection" && handshake.because === "refused";
+  return handshake.kind === "refused";
 }
 
 function isRunning({ container }: Replica): boolean {

@@ -2,7 +2,6 @@ import type { Clock } from "../ports/index.ts";
 import type { ServedCertificate, ServedFinding, Target } from "../reconcile/index.ts";
 import type { Container } from "./docker/container.ts";
 import type { ExecResult } from "./docker/exec.ts";
-import type { ServerWords } from "./tls/served-finding.ts";
 
 /** A running container that was found, and how to reach it. */
 export type Place = {
@@ -48,3 +47,15 @@ export type TargetTools = {
 
 /** What a TLS check is to find out. */
 export type TlsQuestion = { readonly certificate: ServedCertificate; readonly words: ServerWords };
+
+/** What a kind of server has to say of itself: what to do where it serves something else, by what is seen. */
+export type ServerWords = {
+  readonly nothingListens: string;
+  readonly noCertificate: string;
+  /** For an IP address, whose clients name no server, it presents another server's. */
+  readonly isDefault: string;
+  /** What more it knows of why it presents another one: the message's end and the remedy, or that it goes on with an older text. */
+  explain(
+    certificate: ServedCertificate,
+  ): { readonly because: string; readonly remedy: string } | { readonly isKept: true } | undefined;
+};

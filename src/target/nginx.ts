@@ -1,10 +1,9 @@
 import { ConfigurationRejectedError, type ServedCertificate, type Target } from "../reconcile/index.ts";
 import type { ExecResult } from "./docker/exec.ts";
 import { certificateStepFailed, commandMissing, reloadFailed } from "./errors.ts";
-import type { Place, TargetKind, TargetTools } from "./kind.ts";
+import type { Place, ServerWords, TargetKind, TargetTools } from "./kind.ts";
 import { explainByFiles, FILES_COMMAND, readFiles, type ConfiguredFile } from "./nginx-files.ts";
 import { nginxPorts, whyHttpsMayBeOff } from "./nginx-settings.ts";
-import type { ServerWords } from "./tls/served-finding.ts";
 
 /** nginx in a container: our own or any other, told by `nginx -t` and `nginx -s reload`. */
 export const nginx = {

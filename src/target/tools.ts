@@ -1,18 +1,11 @@
-import type { Clock } from "../ports/index.ts";
 import { DockerRequestError } from "./docker/engine-errors.ts";
 import type { Engine } from "./docker/engine.ts";
 import { commandKilled, targetNotRunning } from "./errors.ts";
 import type { TargetTools } from "./kind.ts";
-import { checkByTls } from "./tls/tls-check.ts";
+import { checkByTls, type TlsCheckParts } from "./tls/tls-check.ts";
 
 /** What the tools are made of. */
-export type ToolParts = {
-  readonly engine: Engine;
-  readonly clock: Clock;
-  readonly random: () => number;
-  /** Time limit of one TLS handshake, in milliseconds. */
-  readonly handshakeMs: number;
-};
+export type ToolParts = TlsCheckParts & { readonly engine: Engine };
 
 // A shell's way to say that a signal ended a command: 137 is SIGKILL.
 const KILLED_ABOVE = 128;

@@ -19,7 +19,7 @@ export type HandshakeRequest = {
 export type Handshake =
   | { readonly kind: "presented"; readonly leaf: Leaf; readonly isSelfSigned: boolean; readonly subject: string }
   /** Nobody spoke to us at all: the same for every name. */
-  | { readonly kind: "no-connection"; readonly because: "refused" | "timeout" | "network"; readonly words: string }
+  | { readonly kind: "refused" | "timeout" | "unreachable"; readonly words: string }
   /** Somebody did, but showed no certificate: not TLS, or an alert (RFC 8446 §6). */
   | { readonly kind: "no-certificate"; readonly words: string };
 
@@ -65,16 +65,14 @@ async function readPresented({ address, port, serverName }: HandshakeRequest, si
   }
 }
 
-const NETWORK_CODES = new Set(["EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL", "ENOTFOUND"]);
-
-function readFailure({ code = "", message, cause }: NodeJS.ErrnoException): Handshake {
-  if (cause === TIMED_OUT || code === "ETIMEDOUT") return { kind: "no-connection", because: "timeout", words: message };
-  if (code === "ECONNREFUSED") return { kind: "no-connection", because: "refused", words: message };
-  if (NETWORK_CODES.has(code)) return { kind: "no-connection", because: "network", words: message };
+function readFailure({ code = "", message: words, cause }: NodeJS.ErrnoException): Handshake {
+  if (cause === TIMED_OUT || code === "ETIMEDOUT") return { kind: "timeout", words };
+  if (code === "ECONNREFUSED") return { kind: "refused", words };
+  if (/^(EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|ENOTFOUND)$/.test(code)) return { kind: "unreachable", words };
   // What is on the other side speaks something else. OpenSSL's own message is a line of file names.
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST/.test(code))
     return { kind: "no-certificate", words: "its answer is not TLS" };
-  return { kind: "no-certificate", words: code === "" ? message : `${code}: ${plainReason(message)}` };
+  return { kind: "no-certificate", words: code === "" ? words : `${code}: ${plainReason(words)}` };
 }
 
 // "C0A1…:error:0A000458:SSL routines:ssl3_read_bytes:tlsv1 unrecognized name:../deps/openssl/…:SSL alert number 112\n"

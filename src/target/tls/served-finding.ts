@@ -1,33 +1,18 @@
 import type { Identifier, Leaf } from "../../certificate/index.ts";
 import type { ServedCertificate, ServedFinding } from "../../reconcile/index.ts";
+import { urlHost } from "../docker/container-address.ts";
+import type { Place, TlsQuestion } from "../kind.ts";
 import type { Handshake } from "./handshake.ts";
 
 /** One name of a certificate, and what the target showed for it. */
 export type NameFinding = { readonly identifier: Identifier; readonly handshake: Handshake };
 
-/** What a kind of server has to say of itself: what to do where it serves something else, by what is seen. */
-export type ServerWords = {
-  readonly nothingListens: string;
-  readonly noCertificate: string;
-  /** For an IP address, whose clients name no server, it presents another server's. */
-  readonly isDefault: string;
-  /** What more it knows of why it presents another one: the message's end and the remedy, or that it goes on with an older text. */
-  explain(
-    certificate: ServedCertificate,
-  ): { readonly because: string; readonly remedy: string } | { readonly isKept: true } | undefined;
-};
-
 /** What a finding is made of. */
-export type FindingFacts = {
-  readonly target: string;
-  readonly service: string;
-  /** Where it was asked for: `172.18.0.3:443`. */
-  readonly where: string;
-  readonly certificate: ServedCertificate;
+export type FindingFacts = TlsQuestion & {
+  readonly place: Pick<Place, "name" | "service" | "address" | "port">;
   /** Only names that the certificate was not presented for; at least one. */
   readonly bad: readonly [NameFinding, ...NameFinding[]];
   readonly now: Date;
-  readonly words: ServerWords;
 };
 
 /** Whether this very certificate was presented. */
@@ -35,66 +20,56 @@ export function isServed({ handshake }: NameFinding, certificate: ServedCertific
   return handshake.kind === "presented" && handshake.leaf.fingerprint === certificate.fingerprint;
 }
 
-/** Says in words for people what is served instead, and what to do. */
-export function explainNotServed(facts: FindingFacts): ServedFinding {
-  const [{ handshake }] = facts.bad;
-  switch (handshake.kind) {
-    case "no-connection":
-      return { kind: "not-served", ...explainNoConnection(facts, handshake) };
-    case "no-certificate":
-      return {
-        kind: "not-served",
-        message: `the TLS handshake with ${facts.target} (${facts.where}) for ${names(facts)} failed: ${handshake.words}`,
-        remedy: facts.words.noCertificate,
-      };
-    case "presented":
-      return { kind: "not-served", ...explainOther(facts, handshake) };
-  }
-}
-
-type Words = { readonly message: string; readonly remedy: string; readonly isKept?: boolean };
-type NoConnection = Extract<Handshake, { kind: "no-connection" }>;
+type NotServed = Extract<ServedFinding, { kind: "not-served" }>;
 type Presented = Extract<Handshake, { kind: "presented" }>;
 
-function explainNoConnection(
-  { target, service, where, words: own }: FindingFacts,
-  { because, words }: NoConnection,
-): Words {
-  switch (because) {
+/** Says in words for people what is served instead, and what to do. */
+export function explainNotServed(facts: FindingFacts): NotServed {
+  return { kind: "not-served", ...explain(facts) };
+}
+
+function explain(facts: FindingFacts): Omit<NotServed, "kind"> {
+  const { place, words, bad } = facts;
+  const { name, service } = place;
+  const where = `${urlHost(place.address)}:${place.port}`;
+  const [{ handshake }] = bad;
+  switch (handshake.kind) {
     case "refused":
       return {
-        message: `nothing listens on ${where} in ${target}: HTTPS is off there, or on another port`,
-        remedy: own.nothingListens,
+        message: `nothing listens on ${where} in ${name}: HTTPS is off there, or on another port`,
+        remedy: words.nothingListens,
       };
     case "timeout":
       return {
-        message: `${target} did not complete a TLS handshake on ${where}: ${words}`,
+        message: `${name} did not complete a TLS handshake on ${where}: ${handshake.words}`,
         remedy: `Read docker compose logs ${service}, and check that no firewall stands between the containers.`,
       };
-    case "network":
+    case "unreachable":
       return {
-        message: `${target} can't be reached on ${where}: ${words}`,
-        remedy: `Check with docker network inspect that this container and ${target} share a network.`,
+        message: `${name} can't be reached on ${where}: ${handshake.words}`,
+        remedy: `Check with docker network inspect that this container and ${name} share a network.`,
       };
+    case "no-certificate":
+      return {
+        message: `the TLS handshake with ${name} (${where}) for ${names(facts)} failed: ${handshake.words}`,
+        remedy: words.noCertificate,
+      };
+    case "presented":
+      return explainOther(facts, handshake);
   }
 }
 
-function explainOther(facts: FindingFacts, presented: Presented): Words {
-  const { target, service, certificate } = facts;
-  const message = `${target} presents ${describeCertificate(presented, facts.now)} for ${names(facts)}`;
-  const known = facts.words.explain(certificate);
+function explainOther(facts: FindingFacts, presented: Presented): Omit<NotServed, "kind"> {
+  const { place, certificate, words } = facts;
+  const message = `${place.name} presents ${describeCertificate(presented, facts.now)} for ${names(facts)}`;
+  const known = words.explain(certificate);
   if (known && "because" in known) return { message: `${message}${known.because}`, remedy: known.remedy };
   if (isDefaultServers(facts, presented)) {
-    return {
-      message: `${message}, whose clients name no server (RFC 6066 §3) and get its default one`,
-      remedy: facts.words.isDefault,
-    };
+    const because = "whose clients name no server (RFC 6066 §3) and get its default one";
+    return { message: `${message}, ${because}`, remedy: words.isDefault };
   }
-  return {
-    message,
-    ...known,
-    remedy: `Wait for the next deploy or run update-cert; if it stays, check that ${service} mounts the same /etc/letsencrypt as this container and reads /etc/letsencrypt/live/${certificate.lineage}/.`,
-  };
+  const remedy = `Wait for the next deploy or run update-cert; if it stays, check that ${place.service} mounts the same /etc/letsencrypt as this container and reads /etc/letsencrypt/live/${certificate.lineage}/.`;
+  return { message, ...known, remedy };
 }
 
 // Another server's certificate for an address; not an older version of ours.
@@ -110,10 +85,7 @@ function isPlaceholder({ isSelfSigned, subject }: Presented): boolean {
 function describeCertificate(presented: Presented, now: Date): string {
   if (isPlaceholder(presented)) return "its self-signed placeholder";
   const { leaf, isSelfSigned, subject } = presented;
-  const owner =
-    leaf.identifiers.length > 0
-      ? listOf(leaf.identifiers.map(({ value }) => value))
-      : subject.replaceAll("\n", ", ") || "no name";
+  const owner = listOf(leaf.identifiers.map(({ value }) => value)) || subject.replaceAll("\n", ", ") || "no name";
   const issuer = isSelfSigned ? "self-signed" : `issued by ${leaf.issuer}`;
   return `another certificate (${owner}, ${issuer}, ${describeEnd(leaf, now)})`;
 }
@@ -125,9 +97,7 @@ function describeEnd({ validity }: Leaf, now: Date): string {
 function names({ bad, certificate }: FindingFacts): string {
   const [{ identifier }] = bad;
   const total = certificate.identifiers.length;
-  return total > 1
-    ? `${identifier.value} (${bad.length} of ${total} names of ${certificate.lineage})`
-    : identifier.value;
+  return identifier.value + (total > 1 ? ` (${bad.length} of ${total} names of ${certificate.lineage})` : "");
 }
 
 /** Some of many, for people. */
