@@ -2,7 +2,7 @@
 # The server blocks: one file for each certificate, one for all other names.
 
 # Writes the blocks until they agree with what they were made from. Two steps at once are safe so: the one that writes
-# last looks again after it has written. It takes no lock that a killed step could leave behind.
+# last compares again after it has written. It takes no lock that a killed step could leave behind.
 run_certificate_step() {
     prepare_folders
     for round in 1 2 3 4 5; do

@@ -4,7 +4,7 @@ export type CommandIo = {
   out(text: string): void;
   /** Writes to standard error; the caller ends its lines. */
   err(text: string): void;
-  /** A person looks at it: standard output is a terminal. */
+  /** A person reads it: standard output is a terminal. */
   readonly isTty: boolean;
   /** Aborts when the one who asked has gone. */
   readonly signal: AbortSignal;

@@ -37,7 +37,7 @@ export async function runCommand(
   }
 }
 
-// Much of what is told are the words of CAs and servers, wherever they come from: the one way out is the one place to look.
+// Much of what is told are the words of CAs and servers, wherever they come from: the one way out is the one place to clean them.
 function printing(io: CommandIo): CommandIo {
   return { ...io, out: (text) => io.out(printable(text)), err: (text) => io.err(printable(text)) };
 }

@@ -25,7 +25,7 @@ export type Verb = {
   readonly name: string;
   /** What `--help` prints. */
   readonly help: string;
-  /** It changes nothing: whoever stops to look at it needs no explanation. */
+  /** It changes nothing: whoever breaks it off needs no explanation. */
   readonly isReadOnly: boolean;
   /** Nobody but the daemon can answer it, with wrong settings too. */
   readonly isDaemons?: true;

@@ -23,7 +23,7 @@ export type Config = OrderWish & {
   /** ACME directory URL of the CA that is asked when the first one has been failing. */
   readonly fallbackDirectoryUrl?: string | undefined;
   readonly externalAccount?: ChosenExternalAccount | undefined;
-  /** PEM file with the roots of a private CA's HTTPS; not looked at yet. */
+  /** PEM file with the roots of a private CA's HTTPS; not opened yet. */
   readonly caBundlePath?: string | undefined;
   /** False only for `--no-verify-ssl`: the CA's own HTTPS certificate isn't checked. Never false for Let's Encrypt. */
   readonly verifyTls: boolean;

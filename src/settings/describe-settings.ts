@@ -2,7 +2,7 @@ import type { SettingRow } from "../ports/index.ts";
 import { redactOptions, redactUrl } from "./redact.ts";
 import { typedVariables, type SettingSources } from "./read-settings.ts";
 
-// The container that this one replaces printed these three, set or not, in this order; scripts look for them.
+// The container that this one replaces printed these three, set or not, in this order; scripts read them.
 const ALWAYS_SHOWN = ["CERTBOT_EMAIL", "CERTBOT_DOMAIN", "CERTBOT_OPTIONS"];
 
 /**
@@ -11,9 +11,8 @@ const ALWAYS_SHOWN = ["CERTBOT_EMAIL", "CERTBOT_DOMAIN", "CERTBOT_OPTIONS"];
  */
 export function describeSettings(sources: SettingSources, table: readonly SettingRow[]): string[] {
   const typed = typedVariables(sources);
-  const first = ALWAYS_SHOWN.map((name) => `${name}: ${showValue(name, typed.get(name), table)}`);
-  const others = table.map(({ name }) => name).filter((name) => typed.has(name) && !ALWAYS_SHOWN.includes(name));
-  return [...first, ...others.map((name) => `${name}: ${showValue(name, typed.get(name), table)}`)];
+  const names = new Set([...ALWAYS_SHOWN, ...table.map(({ name }) => name).filter((name) => typed.has(name))]);
+  return Array.from(names, (name) => `${name}: ${showValue(name, typed.get(name), table)}`);
 }
 
 function showValue(name: string, text: string | undefined, table: readonly SettingRow[]): string {

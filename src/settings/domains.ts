@@ -34,7 +34,7 @@ export function chooseCertificates(reading: Reading, challenges: readonly Challe
   const added = splitLists(reading.options.get("--domain")).map((text) => ({ text, setting: "CERTBOT_OPTIONS -d" }));
   const joined = [...first, ...added, ...readAddresses(reading)];
   const certificates = joined.length === 0 ? [] : [joined, ...others];
-  // Where a name was typed first, it is looked for.
+  // Where a name was typed first, it is to be found.
   const typed = certificates.flat().map(({ text, setting }) => [keyOf(text), setting] as const);
   const settings = new Map(typed.toReversed());
   const firstName = readCertName(certificates.length, reading);

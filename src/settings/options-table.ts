@@ -24,8 +24,8 @@ export type OptionRow = {
 
 const EVERYWHERE = ["settings", "update-cert"];
 
-/** Every option that this version has; any other is refused. */
-export const OPTIONS = [
+// Without `verbs`: in CERTBOT_OPTIONS alone.
+const TABLE = [
   {
     name: "--dry-run",
     verbs: EVERYWHERE,
@@ -51,68 +51,52 @@ export const OPTIONS = [
     verbs: EVERYWHERE,
     doc: "Use Let's Encrypt's staging server, whose certificates browsers don't trust.",
   },
-  { name: "--server", value: "SERVER", setting: "CERTBOT_SERVER", verbs: ["settings"], doc: "As `CERTBOT_SERVER`." },
+  { name: "--server", value: "SERVER", setting: "CERTBOT_SERVER", doc: "As `CERTBOT_SERVER`." },
   {
     name: "--domain",
     also: ["--domains", "-d"],
     value: "NAMES",
     isList: true,
-    verbs: ["settings"],
     doc: "More names, separated by commas, for the first certificate of `CERTBOT_DOMAIN`. May be repeated.",
   },
   {
     name: "--ip-address",
     value: "ADDRESSES",
     isList: true,
-    verbs: ["settings"],
     doc: "IP addresses, separated by commas, for the first certificate of `CERTBOT_DOMAIN`. May be repeated.",
   },
-  {
-    name: "--email",
-    also: ["-m"],
-    value: "ADDRESS",
-    setting: "CERTBOT_EMAIL",
-    verbs: ["settings"],
-    doc: "As `CERTBOT_EMAIL`.",
-  },
-  { name: "--key-type", value: "ecdsa|rsa", verbs: ["settings"], doc: "As `CERTBOT_KEY_TYPE`, in certbot's words." },
-  { name: "--rsa-key-size", value: "2048|3072|4096", verbs: ["settings"], doc: "Size of an RSA key." },
-  { name: "--elliptic-curve", value: "secp256r1|secp384r1", verbs: ["settings"], doc: "Curve of an ECDSA key." },
-  {
-    name: "--reuse-key",
-    verbs: ["settings"],
-    doc: "Renewals keep the private key. Unset: a certificate that is there goes on as before.",
-  },
-  { name: "--no-reuse-key", verbs: ["settings"], doc: "Each renewal makes a new private key, as by default." },
+  { name: "--email", also: ["-m"], value: "ADDRESS", setting: "CERTBOT_EMAIL", doc: "As `CERTBOT_EMAIL`." },
+  { name: "--key-type", value: "ecdsa|rsa", doc: "As `CERTBOT_KEY_TYPE`, in certbot's words." },
+  { name: "--rsa-key-size", value: "2048|3072|4096", doc: "Size of an RSA key." },
+  { name: "--elliptic-curve", value: "secp256r1|secp384r1", doc: "Curve of an ECDSA key." },
+  { name: "--reuse-key", doc: "Renewals keep the private key. Unset: a certificate that is there goes on as before." },
+  { name: "--no-reuse-key", doc: "Each renewal makes a new private key, as by default." },
   {
     name: "--new-key",
     verbs: EVERYWHERE,
     refusal: "is not in this version; put --no-reuse-key into CERTBOT_OPTIONS for one renewal instead",
     doc: "Refused; `--no-reuse-key` for one renewal makes a new key.",
   },
-  { name: "--required-profile", value: "PROFILE", verbs: ["settings"], doc: "As `CERTBOT_PROFILE`." },
+  { name: "--required-profile", value: "PROFILE", doc: "As `CERTBOT_PROFILE`." },
   {
     name: "--preferred-profile",
     value: "PROFILE",
-    verbs: ["settings"],
     doc: "Certificate profile where the CA offers it, else the CA's default. Instead of `CERTBOT_PROFILE`, not beside it.",
   },
   {
     name: "--preferred-chain",
     value: "NAME",
-    verbs: ["settings"],
     doc: "Of the chains that the CA offers, the one with this issuer: its common name, or a certificate's SHA-256 fingerprint. The CA's default where none matches.",
   },
-  { name: "--eab-kid", value: "KID", setting: "CERTBOT_EAB_KID", verbs: ["settings"], doc: "As `CERTBOT_EAB_KID`." },
+  { name: "--eab-kid", value: "KID", setting: "CERTBOT_EAB_KID", doc: "As `CERTBOT_EAB_KID`." },
   {
     name: "--eab-hmac-key",
     value: "KEY",
     isSecret: true,
     setting: "CERTBOT_EAB_HMAC_KEY",
-    verbs: ["settings"],
     doc: "As `CERTBOT_EAB_HMAC_KEY`, which can come from a file.",
   },
-  { name: "--eab-hmac-alg", value: "HS256", verbs: ["settings"], doc: "Accepted; HS256 is what is done." },
+  { name: "--eab-hmac-alg", value: "HS256", doc: "Accepted; HS256 is what is done." },
   {
     name: "--cert-name",
     value: "NAME",
@@ -144,12 +128,10 @@ export const OPTIONS = [
     also: ["-w"],
     value: "PATH",
     setting: "CERTBOT_WEBROOT_PATH",
-    verbs: ["settings"],
     doc: "As `CERTBOT_WEBROOT_PATH`.",
   },
   {
     name: "--no-verify-ssl",
-    verbs: ["settings"],
     warning: {
       message: "The CA's own HTTPS certificate is not checked: anyone on the way can answer in its place.",
       remedy: "Set CERTBOT_CA_BUNDLE to the CA's root certificate and take --no-verify-ssl out.",
@@ -163,22 +145,23 @@ export const OPTIONS = [
     doc: "Accepted; a certificate that isn't due is always kept.",
   },
   { name: "--json", verbs: ["update-cert"], doc: "Print one JSON document." },
-] as const satisfies readonly OptionRow[];
+] as const satisfies readonly (Omit<OptionRow, "verbs"> & Partial<OptionRow>)[];
 
 /** The main spelling of an option. */
-export type OptionName = (typeof OPTIONS)[number]["name"];
+export type OptionName = (typeof TABLE)[number]["name"];
 
 /** A row of {@link OPTIONS}. */
 export type NamedOption = OptionRow & { readonly name: OptionName };
 
+/** Every option that this version has; any other is refused. */
+export const OPTIONS: readonly NamedOption[] = TABLE.map((row) => ({ verbs: ["settings"], ...row }));
+
 /** An option by any of its spellings, or undefined. */
 export function findOption(spelling: string): NamedOption | undefined {
-  const rows: readonly NamedOption[] = OPTIONS;
-  return rows.find(({ name, also = [] }) => name === spelling || also.includes(spelling));
+  return OPTIONS.find(({ name, also = [] }) => name === spelling || also.includes(spelling));
 }
 
 /** Every spelling of every option that may stand at this place. */
 export function spellings(verb: string): string[] {
-  const rows: readonly OptionRow[] = OPTIONS;
-  return rows.filter(({ verbs }) => verbs.includes(verb)).flatMap(({ name, also = [] }) => [name, ...also]);
+  return OPTIONS.filter(({ verbs }) => verbs.includes(verb)).flatMap(({ name, also = [] }) => [name, ...also]);
 }

@@ -14,7 +14,7 @@ import { deepFreeze } from "./deep-freeze.ts";
 import { readDockerEngine } from "./docker-engine.ts";
 import { chooseCertificates } from "./domains.ts";
 import { MistakeList, ValueProblem } from "./mistake.ts";
-import { OPTIONS, type NamedOption } from "./options-table.ts";
+import { OPTIONS } from "./options-table.ts";
 import { parseOptions, type ParsedOptions } from "./parse-options.ts";
 import { oneOf, parseEmail, parsePath } from "./parse-values.ts";
 import { readSettings, type SettingSources } from "./read-settings.ts";
@@ -84,7 +84,7 @@ function readOthers(reading: Reading, { isCronExpression }: ConfigSources) {
 }
 
 function findOptionWarnings(options: ParsedOptions): SettingWarning[] {
-  return (OPTIONS as readonly NamedOption[]).flatMap(({ name, warning }) =>
+  return OPTIONS.flatMap(({ name, warning }) =>
     warning && options.has(name) ? [{ setting: `CERTBOT_OPTIONS ${name}`, ...warning }] : [],
   );
 }

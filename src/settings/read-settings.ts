@@ -92,7 +92,7 @@ function refuseUnknown(typedNames: readonly string[], table: readonly SettingRow
   }
 }
 
-// The prefix that all share would make any short name look near.
+// The prefix that all share would make any short name a near one.
 function nearestSetting(name: string, readable: readonly string[]): string | undefined {
   const prefix = "CERTBOT_";
   const suffixes = readable.filter((known) => known.startsWith(prefix)).map((known) => known.slice(prefix.length));

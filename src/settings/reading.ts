@@ -1,6 +1,6 @@
 import type { SettingReader } from "../ports/index.ts";
 import type { MistakeList } from "./mistake.ts";
-import { OPTIONS, type NamedOption, type OptionName } from "./options-table.ts";
+import { OPTIONS, type OptionName } from "./options-table.ts";
 import { optionValue, type ParsedOptions } from "./parse-options.ts";
 import type { RawSettings } from "./read-settings.ts";
 import { redactUrl } from "./redact.ts";
@@ -24,8 +24,7 @@ export class Reading implements SettingReader {
   /** What was typed for a setting, also as the option that is another way to type it: the last beats those before it. */
   typed(name: string): readonly TypedText[] {
     const raw = this.#raw.get(name);
-    const rows: readonly NamedOption[] = OPTIONS;
-    const options = rows.flatMap(({ name: option, setting, isSecret }) => {
+    const options = OPTIONS.flatMap(({ name: option, setting, isSecret }) => {
       const value = setting === name ? optionValue(this.options, option) : undefined;
       return value === undefined ? [] : [{ text: value, setting: `CERTBOT_OPTIONS ${option}`, isSecret }];
     });

@@ -26,7 +26,7 @@ export function redactOptions(text: string): string {
 
 /** The words of an option line without the values of options that carry secrets. */
 export function redactWords(words: readonly string[]): string[] {
-  let isValue = false; // whatever follows a secret's option, even what looks like one itself
+  let isValue = false; // whatever follows a secret's option, even what could be one itself
   return words.map((word) => {
     if (isValue) {
       isValue = false;

@@ -12,7 +12,7 @@ export type RunOptions = {
   readonly isForced: boolean;
   /** What is ordered otherwise than the settings say, in this run only: at their CA's staging. */
   readonly order?: { readonly directoryUrl: string } | undefined;
-  /** The one lineage to look at; whether it is there is for the caller to find out. */
+  /** The one lineage that is meant; whether it is there is for the caller to find out. */
   readonly only?: { readonly lineage: string } | undefined;
   /** Print one JSON document. */
   readonly json: boolean;

@@ -66,10 +66,7 @@ const GENERAL: readonly SettingRow[] = [
     doc: "Docker Engine: `unix:///path` or `tcp://host:port`, as for the docker CLI.",
   },
   { name: "DOCKER_TLS_VERIFY", doc: "Any value: speak TLS to a `tcp://` engine, as for the docker CLI." },
-  {
-    name: "DOCKER_CERT_PATH",
-    doc: "Folder with `ca.pem`, `cert.pem`, `key.pem` for `DOCKER_TLS_VERIFY`.",
-  },
+  { name: "DOCKER_CERT_PATH", doc: "Folder with `ca.pem`, `cert.pem`, `key.pem` for `DOCKER_TLS_VERIFY`." },
 ];
 
 /** The lists of what an operator can choose by a word. */

@@ -1,6 +1,6 @@
 import type { Clock, DockerEngine, FrontDoor, Log } from "../ports/index.ts";
 import type { StorageProbe, TargetSource } from "../reconcile/index.ts";
-import { createEngine } from "./docker/engine.ts";
+import { createEngine, type EngineTimeouts } from "./docker/engine.ts";
 import { createFrontDoor, type SourceParts } from "./compose.ts";
 import { REAL_HINTS, type OwnContainerHints } from "./docker/own-container.ts";
 import { createStorageProbe } from "./docker/storage-probe.ts";
@@ -23,18 +23,9 @@ export type DeploymentOptions = {
   readonly ownHints?: OwnContainerHints | undefined;
 };
 
-/** Time limits, in milliseconds. */
-export type DeploymentTimeouts = {
-  /** One request to the engine. */
-  readonly callMs: number;
-  /** One command in a container. */
-  readonly execMs: number;
-  /** One TLS handshake. */
-  readonly handshakeMs: number;
-  /** First pause before the event stream is opened again; it doubles with each failure. */
-  readonly reconnectFirstMs: number;
-  readonly reconnectLongestMs: number;
-};
+/** Time limits and pauses, in milliseconds. */
+export type DeploymentTimeouts = EngineTimeouts &
+  Pick<SourceParts, "handshakeMs" | "reconnectFirstMs" | "reconnectLongestMs">;
 
 /** The way to the servers that use the certificates. */
 export type Deployment = {
@@ -62,12 +53,10 @@ const DEFAULT_TIMEOUTS: DeploymentTimeouts = {
 export function buildDeployment(options: DeploymentOptions, { kinds, sources }: Choices): Deployment {
   const { docker, service, project, clock, log, random } = options;
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
-  const { handshakeMs } = timeouts;
   const engine = createEngine({ docker, clock, timeouts });
   const survey = { engine, service, project: project || undefined, ownHints: options.ownHints ?? REAL_HINTS };
-  const reconnect = { firstMs: timeouts.reconnectFirstMs, longestMs: timeouts.reconnectLongestMs };
-  const tools = createTargetTools({ engine, clock, random, handshakeMs });
-  const parts = { ...survey, clock, log, random, reconnect, kinds, tools, handshakeMs };
+  const tools = createTargetTools({ engine, clock, random, handshakeMs: timeouts.handshakeMs });
+  const parts = { ...survey, ...timeouts, clock, log, random, kinds, tools };
   return {
     targets: joined(sources.map((create) => create(parts))),
     front: createFrontDoor(parts),

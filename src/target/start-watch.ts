@@ -8,8 +8,9 @@ export type WatchParts = SurveyParts & {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
-  /** Shortest and longest pause before a new connection, in milliseconds. */
-  readonly reconnect: { readonly firstMs: number; readonly longestMs: number };
+  /** First pause before the event stream is opened again, in milliseconds; it doubles with each failure. */
+  readonly reconnectFirstMs: number;
+  readonly reconnectLongestMs: number;
 };
 
 // A paused nginx goes on with what it had loaded before, so its unpausing is a start to us.
@@ -27,19 +28,19 @@ export async function watchStarts(
   onStart: (target: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, reconnect } = parts;
-  const telling = tellChanges(parts);
+  const { clock, reconnectLongestMs } = parts;
+  const tell = tellChanges(parts);
   let failures = 0;
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     const startedAt = clock.now().getTime();
     try {
-      await follow(parts, { onStart, signal, isFirst: attempt === 1, connected: () => telling.connected() });
+      await follow(parts, { onStart, signal, isFirst: attempt === 1, connected: () => tell("connected") });
     } catch (thrown) {
       if (isAborted(signal)) return;
-      telling.lost(thrown);
+      tell("lost", thrown);
     }
     // A proxy may end a stream that has been idle for long: no failure. One that ends at once, again and again, is.
-    failures = clock.now().getTime() - startedAt >= reconnect.longestMs ? 1 : failures + 1;
+    failures = clock.now().getTime() - startedAt >= reconnectLongestMs ? 1 : failures + 1;
     await pause(parts, failures, signal);
   }
 }
@@ -74,8 +75,9 @@ async function runningTargets(parts: WatchParts, signal: AbortSignal): Promise<s
   return replicas.filter(({ container }) => container.status === "running").map(({ name }) => name);
 }
 
-async function pause({ clock, random, reconnect }: WatchParts, failures: number, signal: AbortSignal): Promise<void> {
-  const plainMs = Math.min(reconnect.firstMs * 2 ** (failures - 1), reconnect.longestMs);
+async function pause(parts: WatchParts, failures: number, signal: AbortSignal): Promise<void> {
+  const { clock, random, reconnectFirstMs, reconnectLongestMs } = parts;
+  const plainMs = Math.min(reconnectFirstMs * 2 ** (failures - 1), reconnectLongestMs);
   try {
     await clock.sleep(plainMs * (1 + JITTER * (2 * random() - 1)), signal);
   } catch {
@@ -83,17 +85,13 @@ async function pause({ clock, random, reconnect }: WatchParts, failures: number,
   }
 }
 
-function tellChanges({ log, engine }: WatchParts): { connected(): void; lost(thrown: unknown): void } {
-  let state: "unknown" | "connected" | "lost" = "unknown";
-  return {
-    connected: () => {
-      if (state !== "connected") log.info("docker.connected", { endpoint: engine.endpoint });
-      state = "connected";
-    },
-    lost: (thrown) => {
-      if (state !== "lost") log.warn("docker.lost", { endpoint: engine.endpoint, ...toFailure(thrown) });
-      state = "lost";
-    },
+function tellChanges({ log, engine: { endpoint } }: WatchParts) {
+  let told: "connected" | "lost" | undefined;
+  return (state: "connected" | "lost", thrown?: unknown) => {
+    if (told === state) return;
+    told = state;
+    if (state === "connected") log.info("docker.connected", { endpoint });
+    else log.warn("docker.lost", { endpoint, ...toFailure(thrown) });
   };
 }
 

@@ -19,11 +19,12 @@ export function chooseAddress(ownPlace: OwnPlace, target: Container): Reach {
   if (ownPlace !== undefined && ownPlace.namespaceOf === target.namespaceOf)
     return { kind: "address", address: LOOPBACK };
   if (target.networkMode === "host") {
-    const gateway = isOnHost ? LOOPBACK : gatewayOf(ownPlace.networks);
+    const gateway = isOnHost ? LOOPBACK : firstOf(ownPlace.networks, "gateway4", "gateway6");
     return gateway === undefined ? noCommonNetwork(ownPlace, target) : { kind: "address", address: gateway };
   }
   const ourNetworks = new Set(ownPlace?.networks.map(({ id }) => id));
-  const address = addressOf(target.networks.filter(({ id }) => isOnHost || ourNetworks.has(id)));
+  const shared = target.networks.filter(({ id }) => isOnHost || ourNetworks.has(id));
+  const address = firstOf(shared, "ipv4", "ipv6");
   return address === undefined ? noCommonNetwork(ownPlace, target) : { kind: "address", address };
 }
 
@@ -32,12 +33,10 @@ export function urlHost(address: string): string {
   return address.includes(":") ? `[${address}]` : address;
 }
 
-function addressOf(networks: readonly NetworkEndpoint[]): string | undefined {
-  return networks.find(({ ipv4 }) => ipv4)?.ipv4 ?? networks.find(({ ipv6 }) => ipv6)?.ipv6;
-}
+type Part = "ipv4" | "ipv6" | "gateway4" | "gateway6";
 
-function gatewayOf(networks: readonly NetworkEndpoint[]): string | undefined {
-  return networks.find(({ gateway4 }) => gateway4)?.gateway4 ?? networks.find(({ gateway6 }) => gateway6)?.gateway6;
+function firstOf(networks: readonly NetworkEndpoint[], ...parts: readonly Part[]): string | undefined {
+  return parts.flatMap((part) => networks.flatMap((network) => network[part] ?? []))[0];
 }
 
 function noCommonNetwork(ownPlace: OwnPlace, target: Container): Reach {

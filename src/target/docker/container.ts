@@ -1,3 +1,5 @@
+import type { ContainerInspectInfo } from "dockerode";
+
 /** A container, as far as we need to know it. */
 export type Container = {
   readonly id: string;
@@ -42,34 +44,20 @@ export type NetworkEndpoint = {
   readonly gateway6?: string | undefined;
 };
 
-/** The part of the engine's answer (`GET /containers/<id>/json`) that is read; other engines leave some of it out. */
-export type InspectedContainer = {
-  readonly Id: string;
-  readonly Name: string;
-  readonly Image: string;
-  readonly State: { readonly Status: string; readonly ExitCode: number };
-  readonly Config: { readonly Env?: readonly string[] | null; readonly Labels?: Labels | null };
-  readonly HostConfig: {
-    readonly NetworkMode?: string | undefined;
-    readonly Binds?: readonly string[] | null | undefined;
-  };
+// Other engines leave some of it out.
+type Loose<T> = { readonly [Key in keyof T]?: Readonly<T[Key]> | null | undefined };
+
+/** The part of the engine's answer (`GET /containers/<id>/json`) that is read. */
+export type InspectedContainer = Pick<ContainerInspectInfo, "Id" | "Name" | "Image"> & {
+  readonly State: Pick<ContainerInspectInfo["State"], "Status" | "ExitCode">;
+  readonly Config: Loose<Pick<ContainerInspectInfo["Config"], "Env" | "Labels">>;
+  readonly HostConfig: Loose<Pick<ContainerInspectInfo["HostConfig"], "NetworkMode" | "Binds">>;
   readonly NetworkSettings: { readonly Networks?: Readonly<Record<string, InspectedEndpoint>> | null };
   readonly Mounts?: readonly InspectedMount[] | null;
 };
 
-type InspectedMount = {
-  readonly Type?: string | undefined;
-  readonly Name?: string | undefined;
-  readonly Destination?: string | undefined;
-};
-
-type InspectedEndpoint = {
-  readonly NetworkID?: string;
-  readonly IPAddress?: string;
-  readonly GlobalIPv6Address?: string;
-  readonly Gateway?: string;
-  readonly IPv6Gateway?: string;
-};
+type InspectedMount = Loose<Pick<ContainerInspectInfo["Mounts"][number], "Type" | "Name" | "Destination">>;
+type InspectedEndpoint = Loose<ContainerInspectInfo["NetworkSettings"]["Networks"][string]>;
 
 /** Reads the engine's answer. */
 export function readContainer(inspected: InspectedContainer): Container {
@@ -83,9 +71,7 @@ export function readContainer(inspected: InspectedContainer): Container {
     env: readEnv(inspected.Config.Env ?? []),
     imageId: inspected.Image,
     networkMode,
-    networks: Object.entries(inspected.NetworkSettings.Networks ?? {}).map(([name, endpoint]) =>
-      readEndpoint(name, endpoint),
-    ),
+    networks: Object.entries(inspected.NetworkSettings.Networks ?? {}).map(readEndpoint),
     namespaceOf: networkMode.startsWith("container:") ? networkMode.slice("container:".length) : inspected.Id,
     mounts: (inspected.Mounts ?? []).map((mount) => readMount(mount, inspected.HostConfig.Binds ?? [])),
   };
@@ -106,7 +92,7 @@ function isDrawn(name: string): boolean {
   return /^[0-9a-f]{64}$/.test(name);
 }
 
-function readEndpoint(name: string, endpoint: InspectedEndpoint): NetworkEndpoint {
+function readEndpoint([name, endpoint]: readonly [string, InspectedEndpoint]): NetworkEndpoint {
   return {
     name,
     id: endpoint.NetworkID || name,
@@ -118,10 +104,5 @@ function readEndpoint(name: string, endpoint: InspectedEndpoint): NetworkEndpoin
 }
 
 function readEnv(lines: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    lines.map((line) => {
-      const [name = "", ...rest] = line.split("=");
-      return [name, rest.join("=")];
-    }),
-  );
+  return Object.fromEntries(lines.map((line) => [line.replace(/=.*/s, ""), line.replace(/^[^=]*=?/, "")]));
 }

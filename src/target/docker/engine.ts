@@ -16,14 +16,8 @@ export type EngineTimeouts = {
   readonly execMs: number;
 };
 
-/** A container in a list. */
-export type ListedContainer = { readonly id: string; readonly name: string; readonly labels: Labels };
-
-/** A container to act on; the name is for people. */
-export type ContainerReference = { readonly id: string; readonly name: string };
-
 /** Something that happened to a container. */
-export type ContainerEvent = { readonly action: string; readonly containerId: string; readonly labels: Labels };
+export type ContainerEvent = { readonly containerId: string; readonly labels: Labels };
 
 /**
  * The Docker engine, as far as we use it. Every call opens its own connection, is bounded in time, and throws an
@@ -34,7 +28,7 @@ export type Engine = {
   /** Socket path or URL, for people. */
   readonly endpoint: string;
   /** Containers with all these labels (`key=value`), running or not. */
-  list(labels: readonly string[], signal: AbortSignal): Promise<readonly ListedContainer[]>;
+  list(labels: readonly string[], signal: AbortSignal): Promise<readonly Pick<Container, "id" | "labels">[]>;
   /** One container by id or name; undefined when there is none. */
   inspect(id: string, signal: AbortSignal): Promise<Container | undefined>;
   /** The labels that an image gives its containers. */
@@ -43,7 +37,7 @@ export type Engine = {
    * Runs a command in a container to its end, see {@link ExecResult}. Throws DockerRequestError with status 404 or 409 where
    * there is no such running container, and TARGET_COMMAND_TIMED_OUT.
    */
-  exec(container: ContainerReference, argv: readonly string[], signal: AbortSignal): Promise<ExecResult>;
+  exec(container: Pick<Container, "id" | "name">, argv: readonly string[], signal: AbortSignal): Promise<ExecResult>;
   /** Opens a stream of events; it must be closed. */
   openEvents(filter: EventFilter, signal: AbortSignal): Promise<EventStream>;
 };
@@ -78,11 +72,7 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
     list: (labels, signal) =>
       call("list containers", signal, async (docker, abortSignal) => {
         const listed = await docker.listContainers({ all: true, filters: { label: [...labels] }, abortSignal });
-        return listed.map(({ Id, Names, Labels }) => ({
-          id: Id,
-          name: Names[0]?.slice(1) ?? Id.slice(0, 12),
-          labels: Labels ?? {},
-        }));
+        return listed.map(({ Id, Labels }) => ({ id: Id, labels: Labels ?? {} }));
       }),
     inspect: async (id, signal) => {
       try {
@@ -95,11 +85,10 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
       }
     },
     imageLabels: (imageId, signal) =>
-      call(
-        `inspect image ${imageId}`,
-        signal,
-        async (docker) => (await docker.getImage(imageId).inspect()).Config?.Labels ?? {},
-      ),
+      call(`inspect image ${imageId}`, signal, async (docker) => {
+        const { Config } = await docker.getImage(imageId).inspect();
+        return Config?.Labels ?? {};
+      }),
     exec: (container, argv, signal) => {
       const expired = () => execTimedOut(container.name, argv, timeouts.execMs);
       const run = (docker: Dockerode, own: AbortSignal) =>
@@ -171,7 +160,6 @@ async function* readEvents(stream: IncomingMessage, request: EngineRequest): Asy
 
 // {"Type":"container","Action":"start","Actor":{"ID":"…","Attributes":{labels and more}}}
 function readEvent(value: unknown): ContainerEvent | undefined {
-  const { Action, Actor } = (value ?? {}) as { Action?: string; Actor?: { ID?: string; Attributes?: Labels } };
-  if (Action === undefined || Actor?.ID === undefined) return undefined;
-  return { action: Action, containerId: Actor.ID, labels: Actor.Attributes ?? {} };
+  const { Actor } = (value ?? {}) as { Actor?: { ID?: string; Attributes?: Labels } };
+  return Actor?.ID === undefined ? undefined : { containerId: Actor.ID, labels: Actor.Attributes ?? {} };
 }

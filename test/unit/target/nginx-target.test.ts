@@ -38,7 +38,7 @@ function engineWith({ ends = {}, containers = [inspectedContainer({ id: "a" })],
   const unused = () => Promise.reject(new Error("not asked for here"));
   const engine: Engine = {
     endpoint: ENDPOINT,
-    list: async () => read.map(({ id, name, labels }) => ({ id, name, labels })),
+    list: async () => read,
     inspect: async (id) => read.find((one) => one.id === id),
     imageLabels: async () => imageLabels,
     exec: async (_, argv) => {
@@ -135,7 +135,8 @@ describe("of several nginx containers", () => {
       project: undefined,
       ...COMMON,
       log: collectLog(),
-      reconnect: { firstMs: 1, longestMs: 1 },
+      reconnectFirstMs: 1,
+      reconnectLongestMs: 1,
       kinds: [nginx, told],
       tools: createTargetTools({ engine, ...COMMON }),
     });
