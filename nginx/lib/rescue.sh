@@ -17,20 +17,17 @@ rescue_configuration() {
     ASK_NGINX=no
     if nginx_accepts; then return; fi
     include_user_files ""
-    if nginx_accepts; then
-        try_user_files_one_by_one
-        return
+    if ! nginx_accepts; then
+        warn "HTTPS is off until nginx is restarted with this repaired: $NGINX_SAID"
+        NGINX_HTTPS_ENABLED=false
+        write_server_blocks
     fi
-    warn "HTTPS is off until nginx is restarted with this repaired: $NGINX_SAID"
-    NGINX_HTTPS_ENABLED=false
-    write_server_blocks
     if nginx_accepts; then
         try_user_files_one_by_one
         return
     fi
     warn "only the challenges are answered until this is repaired: $NGINX_SAID"
-    rescue_text=$(render rescue.conf) || die "cannot render rescue.conf."
-    publish "$NGINX_FOLDER/nginx.conf" "$rescue_text" || true
+    publish_rendered nginx.conf rescue.conf
 }
 
 include_user_files() {

@@ -160,11 +160,9 @@ function lineageName({ type, value }: Identifier): string {
 function refuseCollision(certificate: WantedCertificate, before: readonly WantedCertificate[], mistakes: MistakeList) {
   const sameSet = before.find((other) => sameIdentifiers(other.identifiers, certificate.identifiers));
   const sameName = before.find((other) => other.name === certificate.name);
-  const value = certificate.identifiers.map(identifierKey).join(",");
-  if (sameSet) {
-    mistakes.add({ setting: "CERTBOT_DOMAIN", value, problem: "asks for the same certificate twice; take one out" });
-  } else if (sameName) {
-    const problem = `begins with ${certificate.name} as another certificate does, and the first name is the certificate's name; put other names first or join the two`;
-    mistakes.add({ setting: "CERTBOT_DOMAIN", value, problem });
-  }
+  if (!sameSet && !sameName) return;
+  const problem = sameSet
+    ? "asks for the same certificate twice; take one out"
+    : `begins with ${certificate.name} as another certificate does, and the first name is the certificate's name; put other names first or join the two`;
+  mistakes.add({ setting: "CERTBOT_DOMAIN", value: certificate.identifiers.map(identifierKey).join(","), problem });
 }

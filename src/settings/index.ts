@@ -1,10 +1,8 @@
 export type { Config } from "./config.ts";
 export { ConfigError, MISSING_DOMAIN, UsageError } from "./config-error.ts";
 export { describeSettings } from "./describe-settings.ts";
-export { formatMistake } from "./mistake.ts";
-export type { Mistake } from "./mistake.ts";
-export { parseConfig } from "./parse-config.ts";
-export type { ConfigSources } from "./parse-config.ts";
+export { formatMistake, type Mistake } from "./mistake.ts";
+export { parseConfig, type ConfigSources } from "./parse-config.ts";
 export { redactWords } from "./redact.ts";
 export { mergeCommandOptions, type RunOptions } from "./run-options.ts";
 export { digestSettings } from "./settings-digest.ts";

@@ -24,15 +24,11 @@ export class ValueProblem extends Error {
 
 /** Gathers every mistake of one reading, since an operator wants to mend them all at once. */
 export class MistakeList {
-  readonly #mistakes: Mistake[] = [];
-
   /** The mistakes so far, in the order they were found. */
-  get all(): readonly Mistake[] {
-    return this.#mistakes;
-  }
+  readonly all: Mistake[] = [];
 
   add(mistake: Mistake): void {
-    this.#mistakes.push(mistake);
+    this.all.push(mistake);
   }
 
   /**

@@ -22,11 +22,6 @@ export function parseOptions(words: readonly string[], verb: string, mistakes: M
   return reading.found;
 }
 
-/** The value of an option that has one, or undefined when it isn't given. */
-export function optionValue(options: ParsedOptions, name: OptionName): string | undefined {
-  return options.get(name)?.[0];
-}
-
 type Reading = {
   readonly rest: string[];
   readonly found: Map<OptionName, readonly string[]>;
@@ -37,8 +32,8 @@ type Reading = {
 };
 
 function readLong(word: string, reading: Reading): void {
-  const equals = word.indexOf("=");
-  readOption(equals === -1 ? word : word.slice(0, equals), equals === -1 ? undefined : word.slice(equals + 1), reading);
+  const [, spelling = word, attached] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
+  readOption(spelling, attached, reading);
 }
 
 // `-nv` is two options, `-dNAME` and `-d=NAME` one with its value, as Python's argparse has it.

@@ -48,8 +48,7 @@ export function readSettings(
 
 // `docker run --env-file` and Kubernetes keep the quotes that compose and dotenv take away.
 function unquote(text: string): string {
-  const quoted = /^(["'])(.*)\1$/s.exec(text);
-  const [, quote, inner] = quoted ?? [];
+  const [, quote, inner] = /^(["'])(.*)\1$/s.exec(text) ?? [];
   return quote === undefined || inner === undefined || inner.includes(quote) ? text : inner.trim();
 }
 

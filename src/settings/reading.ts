@@ -1,7 +1,7 @@
 import type { SettingReader } from "../ports/index.ts";
 import type { MistakeList } from "./mistake.ts";
 import { OPTIONS, type OptionName } from "./options-table.ts";
-import { optionValue, type ParsedOptions } from "./parse-options.ts";
+import type { ParsedOptions } from "./parse-options.ts";
 import type { RawSettings } from "./read-settings.ts";
 import { redactUrl } from "./redact.ts";
 import { Secret } from "./secret.ts";
@@ -25,7 +25,7 @@ export class Reading implements SettingReader {
   typed(name: string): readonly TypedText[] {
     const raw = this.#raw.get(name);
     const options = OPTIONS.flatMap(({ name: option, setting, isSecret }) => {
-      const value = setting === name ? optionValue(this.options, option) : undefined;
+      const value = setting === name ? this.options.get(option)?.[0] : undefined;
       return value === undefined ? [] : [{ text: value, setting: `CERTBOT_OPTIONS ${option}`, isSecret }];
     });
     return raw === undefined ? options : [{ ...raw, setting: name }, ...options];
@@ -54,7 +54,7 @@ export class Reading implements SettingReader {
 
   /** What an option of `CERTBOT_OPTIONS` means that is no setting in another form; else as {@link read}. */
   readOption<T>(name: OptionName, parse: (text: string) => T): T | undefined {
-    return this.mistakes.attempt(`CERTBOT_OPTIONS ${name}`, optionValue(this.options, name), parse);
+    return this.mistakes.attempt(`CERTBOT_OPTIONS ${name}`, this.options.get(name)?.[0], parse);
   }
 
   /** Adds what is wrong with an option of `CERTBOT_OPTIONS` as such. */

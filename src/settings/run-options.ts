@@ -1,7 +1,7 @@
 import type { Config } from "./config.ts";
 import { UsageError } from "./config-error.ts";
 import { MistakeList } from "./mistake.ts";
-import { optionValue, parseOptions } from "./parse-options.ts";
+import { parseOptions } from "./parse-options.ts";
 import { parseExistingLineageName } from "./parse-values.ts";
 import { stagingOf } from "./servers.ts";
 
@@ -27,7 +27,7 @@ export type RunOptions = {
 export function mergeCommandOptions(config: Config, words: readonly string[]): RunOptions {
   const mistakes = new MistakeList();
   const options = parseOptions(words, "update-cert", mistakes);
-  const typedName = optionValue(options, "--cert-name");
+  const [typedName] = options.get("--cert-name") ?? [];
   const lineage = mistakes.attempt("update-cert --cert-name", typedName, parseExistingLineageName);
   const isStaging = options.has("--staging");
   const directoryUrl = isStaging ? stagingOf(config.directoryUrl) : undefined;

@@ -62,13 +62,7 @@ async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSign
   const asked = survey.replicas.map(async (replica) => ({ replica, ...(await sort(parts, survey, replica, signal)) }));
   const all = (await Promise.all(asked)).filter(({ isForeign }) => !isForeign);
   const { project, services } = survey;
-  const { service } = parts;
-  if (all.length === 0)
-    throw targetNotFound(
-      project,
-      service,
-      services.filter((one) => one !== service),
-    );
+  if (all.length === 0) throw targetNotFound(project, parts.service, services);
   const missing = all.flatMap((one) => one.missing ?? []);
   // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
   for (const [name, group] of Map.groupBy(all, ({ replica }) => replica.service)) {

@@ -11,7 +11,8 @@ export function composeProjectUnknown(message: string, remedy: string): TargetEr
 }
 
 /** The compose project has no container of the service. */
-export function targetNotFound(project: string, service: string, others: readonly string[]): TargetError {
+export function targetNotFound(project: string, service: string, services: readonly string[]): TargetError {
+  const others = services.filter((one) => one !== service);
   const list = others.length > 0 ? `its services are ${others.join(", ")}` : "it has no containers";
   const message = `looked for the service "${service}" in the compose project "${project}": there is no container of it; ${list}`;
   const remedy = `Run docker compose up -d ${service}; the certificate is deployed by itself when it is up.`;

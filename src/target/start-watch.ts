@@ -29,14 +29,13 @@ export async function watchStarts(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, reconnectLongestMs } = parts;
-  const tell = tellChanges(parts);
+  const tell = tellChanges(parts, signal);
   let failures = 0;
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     const startedAt = clock.now().getTime();
     try {
       await follow(parts, { onStart, signal, isFirst: attempt === 1, connected: () => tell("connected") });
     } catch (thrown) {
-      if (isAborted(signal)) return;
       tell("lost", thrown);
     }
     // A proxy may end a stream that has been idle for long: no failure. One that ends at once, again and again, is.
@@ -57,16 +56,12 @@ type Follow = {
 async function follow(parts: WatchParts, { onStart, signal, isFirst, connected }: Follow): Promise<void> {
   const { engine, service } = parts;
   const { project } = await findSurroundings(parts, signal);
-  const stream = await engine.openEvents({ actions: START_ACTIONS, labels: projectFilter(project) }, signal);
-  try {
-    connected();
-    // Listening before searching: a start in between is told twice rather than not at all.
-    if (!isFirst) for (const target of await runningTargets(parts, signal)) onStart(target);
-    for await (const { containerId, labels } of stream.events) {
-      if (mayBeTarget(service, labels)) onStart(replicaName(labels, labels["name"] ?? containerId.slice(0, 12)));
-    }
-  } finally {
-    stream.close();
+  using stream = await engine.openEvents({ actions: START_ACTIONS, labels: projectFilter(project) }, signal);
+  connected();
+  // Listening before searching: a start in between is told twice rather than not at all.
+  if (!isFirst) for (const target of await runningTargets(parts, signal)) onStart(target);
+  for await (const { containerId, labels } of stream.events) {
+    if (mayBeTarget(service, labels)) onStart(replicaName(labels, labels["name"] ?? containerId.slice(0, 12)));
   }
 }
 
@@ -85,17 +80,12 @@ async function pause(parts: WatchParts, failures: number, signal: AbortSignal): 
   }
 }
 
-function tellChanges({ log, engine: { endpoint } }: WatchParts) {
+function tellChanges({ log, engine: { endpoint } }: WatchParts, signal: AbortSignal) {
   let told: "connected" | "lost" | undefined;
   return (state: "connected" | "lost", thrown?: unknown) => {
-    if (told === state) return;
+    if (told === state || signal.aborted) return;
     told = state;
     if (state === "connected") log.info("docker.connected", { endpoint });
     else log.warn("docker.lost", { endpoint, ...toFailure(thrown) });
   };
-}
-
-// A function, because the compiler holds `signal.aborted` for unchanged since the loop's head.
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -38,12 +38,12 @@ export type Engine = {
    * there is no such running container, and TARGET_COMMAND_TIMED_OUT.
    */
   exec(container: Pick<Container, "id" | "name">, argv: readonly string[], signal: AbortSignal): Promise<ExecResult>;
-  /** Opens a stream of events; it must be closed. */
+  /** Opens a stream of events; it must be disposed of. */
   openEvents(filter: EventFilter, signal: AbortSignal): Promise<EventStream>;
 };
 
 /** Events as they happen. `events` ends where the connection is ended, and throws DockerRequestError when it breaks or `signal` aborts. */
-export type EventStream = { readonly events: AsyncIterable<ContainerEvent>; close(): void };
+export type EventStream = Disposable & { readonly events: AsyncIterable<ContainerEvent> };
 
 /** Which container events to hear of: these actions, of containers with all these labels (`key=value`). */
 export type EventFilter = { readonly actions: readonly string[]; readonly labels: readonly string[] };
@@ -140,7 +140,7 @@ async function openEvents({ endpoint, filter, signal, call }: EventsRequest): Pr
     // A remote engine that vanishes without a word would leave us listening for ever.
     stream.socket.setKeepAlive(true, 30_000);
     stream.on("error", () => {}); // the reader hears of it; before it reads, nobody does
-    return { events: readEvents(stream, { endpoint, doing: FOLLOW_EVENTS }), close };
+    return { events: readEvents(stream, { endpoint, doing: FOLLOW_EVENTS }), [Symbol.dispose]: close };
   } catch (thrown) {
     close();
     throw thrown;

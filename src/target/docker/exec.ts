@@ -49,25 +49,17 @@ export async function runInContainer(
   const stdout = keepTail();
   const stderr = keepTail();
   docker.modem.demuxStream(stream, stdout.sink, stderr.sink);
-  await untilEnd(stream, signal);
+  try {
+    await finished(stream, { writable: false, signal });
+  } finally {
+    stream.destroy();
+  }
+  signal.throwIfAborted();
   for (;;) {
     const { Running, ExitCode } = await exec.inspect({ abortSignal: signal });
     if (!Running) return { exitCode: ExitCode ?? undefined, stdout: stdout.text(), stderr: stderr.text() };
     await clock.sleep(POLL_MS, signal);
   }
-}
-
-async function untilEnd(stream: NodeJS.ReadableStream & { destroy(): unknown }, signal: AbortSignal): Promise<void> {
-  const destroy = () => stream.destroy();
-  signal.addEventListener("abort", destroy, { once: true });
-  try {
-    signal.throwIfAborted();
-    await finished(stream, { writable: false });
-  } finally {
-    signal.removeEventListener("abort", destroy);
-    stream.destroy();
-  }
-  signal.throwIfAborted();
 }
 
 // The end of an output is kept, since nginx says last what made it give up.

@@ -12,10 +12,15 @@ export type Mount = {
  * later one on the same folder, or on one above it, lies over is left out, and so are lines that make no sense.
  */
 export function readMounts(mountinfo: string): Mount[] {
-  const mounts = mountinfo.split("\n").flatMap(readMount);
+  const mounts = readAllMounts(mountinfo);
   return mounts.filter(
     ({ mountPoint }, index) => !mounts.slice(index + 1).some((later) => isWithin(mountPoint, later.mountPoint)),
   );
+}
+
+/** As {@link readMounts}, with the mounts that others lie over. */
+export function readAllMounts(mountinfo: string): Mount[] {
+  return mountinfo.split("\n").flatMap(readMount);
 }
 
 function readMount(line: string): Mount[] {
@@ -29,12 +34,8 @@ function readMount(line: string): Mount[] {
 
 /** The mount that a folder is on; undefined where nothing is known of it. */
 export function mountOf(folder: string, mounts: readonly Mount[]): Mount | undefined {
-  return mounts
-    .filter(({ mountPoint }) => isWithin(folder, mountPoint))
-    .reduce<Mount | undefined>(
-      (nearest, one) => (nearest && nearest.mountPoint.length > one.mountPoint.length ? nearest : one),
-      undefined,
-    );
+  const holding = mounts.filter(({ mountPoint }) => isWithin(folder, mountPoint));
+  return holding.toSorted((a, b) => b.mountPoint.length - a.mountPoint.length)[0];
 }
 
 /** Whether a path is a folder or below it. */

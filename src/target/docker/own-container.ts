@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { Container } from "./container.ts";
 import type { Engine } from "./engine.ts";
+import { readAllMounts } from "./mountinfo.ts";
 
 /** Where a process finds out which container it runs in. */
 export type OwnContainerHints = {
@@ -49,12 +50,10 @@ export const ENGINE_FILES: ReadonlySet<string> = new Set(["/etc/hostname", "/etc
  * count: the Docker host itself, and a container that mounts /var/lib/docker, have other containers' folders mounted.
  */
 export function containerIdFromMounts(mountinfo: string): string | undefined {
-  for (const line of mountinfo.split("\n")) {
-    const [, , , root = "", mountPoint = ""] = line.split(" ");
-    // The last folder of that name counts: an engine inside a container has its own below the outer one's. Podman puts its
-    // storage driver in front: overlay-containers, vfs-containers, …
-    const id = /.*\/(?:[a-z0-9]+-)?containers\/([0-9a-f]{64})\//.exec(root)?.[1];
-    if (id !== undefined && ENGINE_FILES.has(mountPoint)) return id;
-  }
-  return undefined;
+  // The last folder of that name counts: an engine inside a container has its own below the outer one's. Podman puts its
+  // storage driver in front: overlay-containers, vfs-containers, …
+  const ids = readAllMounts(mountinfo).flatMap(({ root, mountPoint }) =>
+    ENGINE_FILES.has(mountPoint) ? (/.*\/(?:[a-z0-9]+-)?containers\/([0-9a-f]{64})\//.exec(root)?.[1] ?? []) : [],
+  );
+  return ids[0];
 }

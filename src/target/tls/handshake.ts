@@ -50,18 +50,16 @@ async function readPresented({ address, port, serverName }: HandshakeRequest, si
     ...(serverName === undefined ? {} : { servername: serverName }),
   });
   socket.on("error", () => {}); // one may still come after the first, which is the one that is told
-  const destroy = () => socket.destroy();
-  signal.addEventListener("abort", destroy, { once: true });
   try {
-    await once(socket, "secureConnect");
+    await once(socket, "secureConnect", { signal });
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return { kind: "no-certificate", words: "it presented no certificate" };
     const isSelfSigned = certificate.checkIssued(certificate);
     return { kind: "presented", leaf: readLeaf(certificate.toString()), isSelfSigned, subject: certificate.subject };
   } finally {
     // What was written goes out first: the server is spared the log line of a handshake that was broken off.
-    signal.removeEventListener("abort", destroy);
-    socket.destroySoon();
+    if (signal.aborted) socket.destroy();
+    else socket.destroySoon();
   }
 }
 
