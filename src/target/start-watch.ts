@@ -1,7 +1,9 @@
 import { toFailure } from "../certificate/index.ts";
 import type { Clock, Log } from "../ports/index.ts";
-import { projectFilter, replicaName } from "./compose-labels.ts";
+import { composeService, projectFilter, replicaName } from "./compose-labels.ts";
 import { findSurroundings, mayBeTarget, surveyProject, type SurveyParts } from "./compose-survey.ts";
+import type { Container } from "./docker/container.ts";
+import { DEPLOY, operatorsLabels } from "./labels.ts";
 
 /** What the watch needs besides what the survey does. */
 export type WatchParts = SurveyParts & {
@@ -54,20 +56,33 @@ type Follow = {
 
 // Ends or throws when the stream does.
 async function follow(parts: WatchParts, { onStart, signal, isFirst, connected }: Follow): Promise<void> {
-  const { engine, service } = parts;
+  const { engine } = parts;
   const { project } = await findSurroundings(parts, signal);
   using stream = await engine.openEvents({ actions: START_ACTIONS, labels: projectFilter(project) }, signal);
   connected();
   // Listening before searching: a start in between is told twice rather than not at all.
-  if (!isFirst) for (const target of await runningTargets(parts, signal)) onStart(target);
-  for await (const { containerId, labels } of stream.events) {
-    if (mayBeTarget(service, labels)) onStart(replicaName(labels, labels["name"] ?? containerId.slice(0, 12)));
+  const { replicas } = isFirst ? { replicas: [] } : await surveyProject(parts, signal);
+  for (const { name, container } of replicas.filter(({ container }) => container.status === "running")) {
+    if (await isAsked(parts, container, signal)) onStart(name);
+  }
+  for await (const { id, labels } of stream.events) {
+    if (await isAsked(parts, { id, labels }, signal)) onStart(replicaName(labels, labels["name"] ?? id.slice(0, 12)));
   }
 }
 
-async function runningTargets(parts: WatchParts, signal: AbortSignal): Promise<string[]> {
-  const { replicas } = await surveyProject(parts, signal);
-  return replicas.filter(({ container }) => container.status === "running").map(({ name }) => name);
+type Started = Pick<Container, "id" | "labels">;
+
+// Without those that have our label from their image alone; where Docker doesn't say, the run that is triggered finds out.
+async function isAsked({ engine, service }: WatchParts, { id, labels }: Started, signal: AbortSignal) {
+  if (composeService(labels) === service) return true;
+  if (!mayBeTarget(service, labels)) return false;
+  try {
+    const container = await engine.inspect(id, signal);
+    return container !== undefined && DEPLOY in (await operatorsLabels(engine, container, signal));
+  } catch {
+    signal.throwIfAborted();
+    return true;
+  }
 }
 
 async function pause(parts: WatchParts, failures: number, signal: AbortSignal): Promise<void> {
@@ -83,7 +98,7 @@ async function pause(parts: WatchParts, failures: number, signal: AbortSignal): 
 function tellChanges({ log, engine: { endpoint } }: WatchParts, signal: AbortSignal) {
   let told: "connected" | "lost" | undefined;
   return (state: "connected" | "lost", thrown?: unknown) => {
-    if (told === state || signal.aborted) return;
+    if (told === state || signal.aborted) return; // what an abort ends is not lost
     told = state;
     if (state === "connected") log.info("docker.connected", { endpoint });
     else log.warn("docker.lost", { endpoint, ...toFailure(thrown) });

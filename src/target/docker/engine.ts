@@ -17,7 +17,7 @@ export type EngineTimeouts = {
 };
 
 /** Something that happened to a container. */
-export type ContainerEvent = { readonly containerId: string; readonly labels: Labels };
+export type ContainerEvent = Pick<Container, "id" | "labels">;
 
 /**
  * The Docker engine, as far as we use it. Every call opens its own connection, is bounded in time, and throws an
@@ -161,5 +161,5 @@ async function* readEvents(stream: IncomingMessage, request: EngineRequest): Asy
 // {"Type":"container","Action":"start","Actor":{"ID":"…","Attributes":{labels and more}}}
 function readEvent(value: unknown): ContainerEvent | undefined {
   const { Actor } = (value ?? {}) as { Actor?: { ID?: string; Attributes?: Labels } };
-  return Actor?.ID === undefined ? undefined : { containerId: Actor.ID, labels: Actor.Attributes ?? {} };
+  return Actor?.ID === undefined ? undefined : { id: Actor.ID, labels: Actor.Attributes ?? {} };
 }

@@ -109,6 +109,57 @@ describe("the watch for starts", () => {
     await ended;
   });
 
+  test("passes over a container that has our label from its image alone, at its start and at each new connection", async () => {
+    const [ofImage, ofOperator] = ["b", "c"].map((letter) =>
+      inspectedContainer({
+        id: letter.repeat(64),
+        service: `web-${letter}`,
+        labels: { "cert-sidecar.deploy": "nginx" },
+      }),
+    );
+    const all = [ofImage, ofOperator].flatMap((one) => one ?? []);
+    const imageOf = (one: (typeof all)[number]) => ({
+      ...one,
+      Image: one === ofImage ? "sha256:labelled" : "sha256:0",
+    });
+    let streams = 0;
+    fake = await startFakeEngine((path, response) => {
+      if (path === "/events") {
+        streams += 1;
+        response.writeHead(200).flushHeaders();
+        const start = (one: (typeof all)[number]) => ({ Actor: { ID: one.Id, Attributes: one.Config.Labels } });
+        if (streams === 1) response.end(all.map((one) => `${JSON.stringify(start(one))}\n`).join(""));
+        return;
+      }
+      if (path === "/containers/json")
+        return answer(
+          response,
+          all.map(({ Id, Config }) => ({ Id, Labels: Config.Labels })),
+        );
+      const isLabelled = path.includes("labelled");
+      if (path.startsWith("/images/"))
+        return answer(response, { Config: { Labels: isLabelled ? { "cert-sidecar.deploy": "nginx" } : {} } });
+      const found = all.find(({ Id }) => path.includes(Id));
+      return found ? answer(response, imageOf(found)) : answer(response, { message: "none" }, 404);
+    });
+    const started: string[] = [];
+    const controller = new AbortController();
+    const deployment = createDeployment({
+      docker: fake.address,
+      service: "nginx",
+      project: "shop",
+      clock: systemClock,
+      log: collectLog(),
+      random: () => 0.5,
+      timeouts: { callMs: 2000, reconnectFirstMs: 10, reconnectLongestMs: 40 },
+    });
+    const ended = deployment.targets.watch((name) => started.push(name), controller.signal);
+    await poll("the operator's is told twice", () => started.filter((name) => name === "web-c-1").length === 2);
+    expect(started).toEqual(["web-c-1", "web-c-1"]);
+    controller.abort(new Error("stop"));
+    await ended;
+  });
+
   test("ends at once while it pauses between two tries", async () => {
     const controller = new AbortController();
     const log = collectLog();
