@@ -124,16 +124,14 @@ set_http_server() {
     HTTP_LISTEN_OPTIONS=$1
     SERVER_NAMES=$2
     HTTP_ANSWER=$3
-    HTTP_LISTEN_IPV6=""
-    if [ "$HAS_IPV6" = yes ]; then HTTP_LISTEN_IPV6="listen [::]:$NGINX_PORT$1;"; fi
+    HTTP_LISTEN_IPV6=${HAS_IPV6:+"listen [::]:$NGINX_PORT$1;"}
     export HTTP_LISTEN_OPTIONS SERVER_NAMES HTTP_ANSWER HTTP_LISTEN_IPV6
 }
 
 # set_https_server [default_server]: for the pair that has been chosen.
 set_https_server() {
     HTTPS_LISTEN_OPTIONS=$HTTP2_LISTEN_OPTION${1:+ $1}
-    HTTPS_LISTEN_IPV6=""
-    if [ "$HAS_IPV6" = yes ]; then HTTPS_LISTEN_IPV6="listen [::]:$NGINX_SSL_PORT ssl$HTTPS_LISTEN_OPTIONS;"; fi
+    HTTPS_LISTEN_IPV6=${HAS_IPV6:+"listen [::]:$NGINX_SSL_PORT ssl$HTTPS_LISTEN_OPTIONS;"}
     HSTS_DIRECTIVE=""
     if [ "$IS_REAL" = yes ] && [ "$NGINX_HSTS_MAX_AGE" -gt 0 ] && ! is_all_addresses "$SERVER_NAMES"; then
         HSTS_DIRECTIVE="add_header Strict-Transport-Security \"max-age=$NGINX_HSTS_MAX_AGE\" always;"

@@ -67,7 +67,7 @@ derive_settings() {
     HTTPS_PORT_SUFFIX=""
     if [ "$PUBLIC_HTTPS_PORT" != 443 ]; then HTTPS_PORT_SUFFIX=":$PUBLIC_HTTPS_PORT"; fi
     # The file's size is 0 even when it has lines, so it has to be read. A [::] listener without IPv6 stops nginx.
-    HAS_IPV6=no
+    HAS_IPV6=""
     if [ -n "$(cat /proc/net/if_inet6 2>/dev/null)" ]; then HAS_IPV6=yes; fi
     NGINX_VERSION=$(nginx_version)
     # "http2 on" came with 1.25.1, and "listen … http2" warns since then.

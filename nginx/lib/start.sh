@@ -84,6 +84,6 @@ address_in_hosts_file() {
 resolvers() {
     found=$(awk '$1 == "nameserver" && $2 ~ /^[0-9a-fA-F.:]+$/ { printf " %s", index($2, ":") ? "[" $2 "]" : $2 }' /etc/resolv.conf)
     found=${found:-" 127.0.0.11"}
-    if [ "$HAS_IPV6" = no ]; then found="$found ipv6=off"; fi
+    if [ -z "$HAS_IPV6" ]; then found="$found ipv6=off"; fi
     printf '%s' "${found# }"
 }

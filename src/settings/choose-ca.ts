@@ -60,7 +60,7 @@ export function chooseExternalAccount(reading: Reading): ChosenExternalAccount |
   const { mistakes } = reading;
   reading.readOption("--eab-hmac-alg", parseAlgorithm);
   const keyId = reading.text("CERTBOT_EAB_KID");
-  const key = reading.typed(KEY_SETTING).at(-1);
+  const key = reading.last(KEY_SETTING);
   if (keyId !== undefined && /[^\x21-\x7e]/.test(keyId)) {
     const problem = "has a blank or a letter that no key identifier has";
     mistakes.add({ setting: "CERTBOT_EAB_KID", value: keyId, problem });

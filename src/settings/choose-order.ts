@@ -5,7 +5,6 @@ import { oneOf, parseKeyType } from "./parse-values.ts";
 import type { Reading } from "./reading.ts";
 
 const CURVES = { secp256r1: "ecdsa-p256", secp384r1: "ecdsa-p384" } as const;
-const RSA_SIZES = ["2048", "3072", "4096"] as const;
 
 /**
  * Joins certbot's three key options with `CERTBOT_KEY_TYPE`; undefined where nothing was said. As in certbot, a family without
@@ -15,22 +14,22 @@ export function chooseKeyType(reading: Reading): KeyType | undefined {
   const setting = reading.read("CERTBOT_KEY_TYPE", parseKeyType);
   const typed = reading.readOption("--key-type", oneOf(["ecdsa", "rsa"]));
   const family = typed ?? (setting?.startsWith("rsa-") ? "rsa" : "ecdsa");
-  const size = reading.readOption("--rsa-key-size", (text) => parseSize(text, family));
-  const curve = reading.readOption("--elliptic-curve", (text) => parseCurve(text, family));
+  const size = reading.readOption("--rsa-key-size", (text) => {
+    requireFamily(family, "rsa");
+    return parseKeyType(`rsa-${oneOf(["2048", "3072", "4096"])(text)}`);
+  });
+  const curve = reading.readOption("--elliptic-curve", (text) => {
+    requireFamily(family, "ecdsa");
+    return CURVES[oneOf(["secp256r1", "secp384r1"])(text)];
+  });
   const ofFamily = setting?.startsWith(family) ? setting : undefined;
   const chosen = (family === "rsa" ? size : curve) ?? ofFamily;
   return chosen ?? (typed && (family === "rsa" ? "rsa-2048" : "ecdsa-p256"));
 }
 
 // certbot ignores a size or a curve of the other family; whoever typed it meant something by it.
-function parseSize(text: string, family: "ecdsa" | "rsa"): KeyType {
-  if (family !== "rsa") throw new ValueProblem("acts only with --key-type rsa; add that");
-  return parseKeyType(`rsa-${oneOf(RSA_SIZES)(text)}`);
-}
-
-function parseCurve(text: string, family: "ecdsa" | "rsa"): KeyType {
-  if (family !== "ecdsa") throw new ValueProblem("acts only with --key-type ecdsa; add that");
-  return CURVES[oneOf(["secp256r1", "secp384r1"])(text)];
+function requireFamily(family: string, needed: "ecdsa" | "rsa"): void {
+  if (family !== needed) throw new ValueProblem(`acts only with --key-type ${needed}; add that`);
 }
 
 /** What the options say of keeping the key at renewals; undefined where they say nothing. */

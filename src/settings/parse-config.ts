@@ -18,7 +18,7 @@ import { OPTIONS } from "./options-table.ts";
 import { parseOptions, type ParsedOptions } from "./parse-options.ts";
 import { oneOf, parseEmail, parsePath } from "./parse-values.ts";
 import { readSettings, type SettingSources } from "./read-settings.ts";
-import { Reading } from "./reading.ts";
+import { startReading, type Reading } from "./reading.ts";
 import { SERVERS } from "./servers.ts";
 import { settingsWith, type Kinds } from "./settings-table.ts";
 import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
@@ -38,7 +38,7 @@ export function parseConfig(sources: ConfigSources, kinds: Kinds): Config {
   const mistakes = new MistakeList();
   const raw = readSettings(sources, mistakes, settingsWith(kinds));
   const options = readOptionLine(raw.get("CERTBOT_OPTIONS")?.text, mistakes);
-  const reading = new Reading(raw, options, mistakes);
+  const reading = startReading(raw, options, mistakes);
   const order = readOrder(reading, chooseChallenges(reading, kinds.challenges));
   const warnings = [...findServerWarnings(order, order.email), ...findOptionWarnings(options)];
   const channels = Object.fromEntries(kinds.channels.map((kind) => [kind.name, kind.read(reading)]));

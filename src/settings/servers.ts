@@ -1,19 +1,16 @@
 import { ValueProblem } from "./mistake.ts";
 
-const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
-const LETS_ENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory";
-
 /** CAs that can be named instead of typing their ACME directory URL (RFC 8555 §7.1.1). */
 export const SERVERS = {
-  letsencrypt: LETS_ENCRYPT,
-  "letsencrypt-staging": LETS_ENCRYPT_STAGING,
+  letsencrypt: "https://acme-v02.api.letsencrypt.org/directory",
+  "letsencrypt-staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
   zerossl: "https://acme.zerossl.com/v2/DV90",
   google: "https://dv.acme-v02.api.pki.goog/directory",
 } as const;
 
 // Hosts of public CAs whose certificates no browser trusts.
 const STAGING_HOSTS = new Set([
-  new URL(LETS_ENCRYPT_STAGING).hostname,
+  new URL(SERVERS["letsencrypt-staging"]).hostname,
   "dv.acme-v02.test-api.pki.goog",
   "api.test4.buypass.no",
 ]);
@@ -69,7 +66,7 @@ export function isPublicCa(directoryUrl: string): boolean {
  */
 export function stagingOf(directoryUrl: string): string | undefined {
   if (isStaging(directoryUrl)) return directoryUrl;
-  return isLetsEncrypt(directoryUrl) ? LETS_ENCRYPT_STAGING : undefined;
+  return isLetsEncrypt(directoryUrl) ? SERVERS["letsencrypt-staging"] : undefined;
 }
 
 // A lineage's renewal settings may hold any text; what is no URL is no public CA.

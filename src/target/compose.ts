@@ -49,10 +49,10 @@ export function createFrontDoor(parts: SourceParts): FrontDoor {
           const reach = chooseAddress(ownPlace, replica.container);
           if (reach.kind === "address" && port !== undefined) return `http://${urlHost(reach.address)}:${port}`;
         }
-        signal.throwIfAborted();
       } catch {
-        signal.throwIfAborted(); // whatever else it is: no door is known, and the source says why
+        // whatever it is: no door is known, and the source says why
       }
+      signal.throwIfAborted();
       return undefined;
     },
   };

@@ -1,5 +1,5 @@
 import type { Identifier, Leaf } from "../../certificate/index.ts";
-import type { ServedCertificate, ServedFinding } from "../../reconcile/index.ts";
+import type { ServedFinding } from "../../reconcile/index.ts";
 import { urlHost } from "../docker/container-address.ts";
 import type { Place, TlsQuestion } from "../kind.ts";
 import type { Handshake } from "./handshake.ts";
@@ -14,11 +14,6 @@ export type FindingFacts = TlsQuestion & {
   readonly bad: readonly [NameFinding, ...NameFinding[]];
   readonly now: Date;
 };
-
-/** Whether this very certificate was presented. */
-export function isServed({ handshake }: NameFinding, certificate: ServedCertificate): boolean {
-  return handshake.kind === "presented" && handshake.leaf.fingerprint === certificate.fingerprint;
-}
 
 type NotServed = Extract<ServedFinding, { kind: "not-served" }>;
 type Presented = Extract<Handshake, { kind: "presented" }>;

@@ -2,7 +2,7 @@ import { isWildcard, mapLimited, type Identifier } from "../../certificate/index
 import type { Clock } from "../../ports/index.ts";
 import type { ServedFinding } from "../../reconcile/index.ts";
 import { shakeHands } from "./handshake.ts";
-import { explainNotServed, isServed, type FindingFacts } from "./served-finding.ts";
+import { explainNotServed, type FindingFacts } from "./served-finding.ts";
 
 /** What a check works with. */
 export type TlsCheckParts = {
@@ -31,7 +31,9 @@ export async function checkByTls(
     isAnswered &&= handshake.kind === "presented" || handshake.kind === "no-certificate";
     return [{ identifier, handshake }];
   });
-  const [first, ...others] = findings.flat().filter((one) => !isServed(one, certificate));
+  const [first, ...others] = findings
+    .flat()
+    .filter(({ handshake: seen }) => seen.kind !== "presented" || seen.leaf.fingerprint !== certificate.fingerprint);
   return first ? explainNotServed({ ...asked, bad: [first, ...others], now: clock.now() }) : { kind: "served" };
 }
 
