@@ -40,14 +40,13 @@ async function runUpdateCert(parts: CommandParts, words: readonly string[], io: 
   const busySince = parts.busySince();
   if (busySince) steps.out(`waiting for the check that has been running since ${instant(busySince)}\n`);
   const report = await parts.run({ trigger: "command", ...asked }, progressLog(steps, verbose), io.signal);
-  if (json) io.out(`${JSON.stringify(toDocument(report), null, 2)}\n`);
+  const reached = isReached(report);
+  const { missing, ...told } = report;
+  const document = { reached, ...told, targetsUnavailable: missing?.[0]?.failure };
+  if (json) io.out(`${JSON.stringify(document, null, 2)}\n`);
   else printReport(report, steps, parts.now());
   if (report.isUsageProblem) return EXIT.usage;
-  return isReached(report) ? EXIT.ok : EXIT.failed;
-}
-
-function toDocument({ missing, ...report }: RunReport) {
-  return { reached: isReached({ missing, ...report }), ...report, targetsUnavailable: missing?.[0]?.failure };
+  return reached ? EXIT.ok : EXIT.failed;
 }
 
 function printReport(report: RunReport, io: CommandIo, now: Date): void {

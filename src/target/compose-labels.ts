@@ -13,7 +13,8 @@ export function composeProject(labels: Labels): string | undefined {
 
 /** The service a container belongs to; undefined for the containers of `docker compose run`, which serve nobody. */
 export function composeService(labels: Labels): string | undefined {
-  return isTrue(labels[ONE_OFF]) ? undefined : labels[SERVICE] || undefined;
+  // Compose 2 writes True; the label is compared without case because other implementations write true.
+  return labels[ONE_OFF]?.toLowerCase() === "true" ? undefined : labels[SERVICE] || undefined;
 }
 
 /** Name of a target, stable when its container is made anew: the service and compose's number of the replica, `nginx-1`. */
@@ -25,9 +26,4 @@ export function replicaName(labels: Labels, fallback: string): string {
 /** Label filters, in the engine's form, for all containers of a project. */
 export function projectFilter(project: string): string[] {
   return [`${COMPOSE_PROJECT}=${project}`];
-}
-
-// Compose 2 writes False; the label is compared without case because other implementations write false.
-function isTrue(value: string | undefined): boolean {
-  return value?.toLowerCase() === "true";
 }

@@ -2,14 +2,12 @@ import { composeProject, composeService, projectFilter, replicaName } from "./co
 import type { OwnPlace } from "./docker/container-address.ts";
 import type { Container, Labels } from "./docker/container.ts";
 import type { Engine } from "./docker/engine.ts";
-import { findOwnContainer, type OwnContainer, type OwnContainerHints } from "./docker/own-container.ts";
+import { findOwnContainer, type OwnContainer, type OwnContainerParts } from "./docker/own-container.ts";
 import { composeProjectUnknown } from "./errors.ts";
 import { DEPLOY } from "./labels.ts";
 
 /** What to search for, and with what. */
-export type SurveyParts = {
-  readonly engine: Engine;
-  readonly ownHints: OwnContainerHints;
+export type SurveyParts = OwnContainerParts & {
   /** The compose service that is deployed to without any label. */
   readonly service: string;
   /** The compose project; unset: the one that our own container belongs to. */
@@ -27,7 +25,7 @@ export type Survey = Surroundings & { readonly replicas: readonly Replica[]; rea
 
 /** Finds out our compose project and the networks that we are in. Throws COMPOSE_PROJECT_UNKNOWN, or what the engine throws. */
 export async function findSurroundings(parts: SurveyParts, signal: AbortSignal): Promise<Surroundings> {
-  const own = await findOwnContainer(parts.engine, parts.ownHints, signal);
+  const own = await findOwnContainer(parts, signal);
   const project = parts.project ?? projectOf(own, parts.engine.endpoint);
   return {
     project,

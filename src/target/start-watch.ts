@@ -15,6 +15,8 @@ export type WatchParts = SurveyParts & {
   readonly reconnectLongestMs: number;
 };
 
+type OnStart = (target: string) => void;
+
 // A paused nginx goes on with what it had loaded before, so its unpausing is a start to us.
 const START_ACTIONS = ["start", "unpause"];
 
@@ -25,11 +27,7 @@ const JITTER = 0.2;
  * lost connection is made anew for ever, with growing pauses; after each, `onStart` is called for all that run, since a start
  * may have been missed. `onStart` must not throw. That Docker is lost or there again is logged once for each change.
  */
-export async function watchStarts(
-  parts: WatchParts,
-  onStart: (target: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
+export async function watchStarts(parts: WatchParts, onStart: OnStart, signal: AbortSignal): Promise<void> {
   const { clock, reconnectLongestMs } = parts;
   const tell = tellChanges(parts, signal);
   let failures = 0;
@@ -47,7 +45,7 @@ export async function watchStarts(
 }
 
 type Follow = {
-  readonly onStart: (target: string) => void;
+  readonly onStart: OnStart;
   readonly signal: AbortSignal;
   /** Whoever starts to watch searches by himself first. */
   readonly isFirst: boolean;

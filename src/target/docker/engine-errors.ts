@@ -26,19 +26,17 @@ function dockerDenied({ endpoint, doing }: EngineRequest, words: string, cause: 
   return new TargetError({ code: "DOCKER_DENIED", message, remedy }, cause);
 }
 
+type RequestFailure = { readonly status?: number | undefined; readonly cause?: unknown };
+
 /** The Docker engine failed a request: read its words. */
 export class DockerRequestError extends OperatorError {
   readonly code = "DOCKER_REQUEST_FAILED";
   readonly remedy = "Wait for the next check, which asks again; if it stays, read the Docker engine's own log.";
   readonly status: number | undefined; // HTTP's; undefined where the answer was cut off
 
-  constructor(
-    request: EngineRequest,
-    words: string,
-    details: { readonly status?: number | undefined; readonly cause?: unknown } = {},
-  ) {
-    super(`could not ${request.doing} at the Docker engine ${request.endpoint}: ${words}`, { cause: details.cause });
-    this.status = details.status;
+  constructor({ endpoint, doing }: EngineRequest, words: string, { status, cause }: RequestFailure = {}) {
+    super(`could not ${doing} at the Docker engine ${endpoint}: ${words}`, { cause });
+    this.status = status;
   }
 }
 

@@ -95,7 +95,7 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
         runInContainer({ docker, clock, containerId: container.id, argv }, own);
       return call(`run "${argv.join(" ")}" in ${container.name}`, signal, run, { ms: timeouts.execMs, expired });
     },
-    openEvents: (filter, signal) => openEvents({ endpoint, filter, signal, call }),
+    openEvents: (filter, signal) => openEvents({ endpoint, call }, filter, signal),
   };
 }
 
@@ -116,14 +116,9 @@ type EngineCall = <T>(
   limit?: { readonly ms?: number; readonly expired?: () => Error },
 ) => Promise<T>;
 
-type EventsRequest = {
-  readonly endpoint: string;
-  readonly filter: EventFilter;
-  readonly signal: AbortSignal;
-  readonly call: EngineCall;
-};
+type Wire = { readonly endpoint: string; readonly call: EngineCall };
 
-async function openEvents({ endpoint, filter, signal, call }: EventsRequest): Promise<EventStream> {
+async function openEvents({ endpoint, call }: Wire, filter: EventFilter, signal: AbortSignal): Promise<EventStream> {
   const filters = { type: ["container" as const], event: [...filter.actions], label: [...filter.labels] };
   // The stream outlives the call that opens it, so it has a life of its own.
   const life = new AbortController();

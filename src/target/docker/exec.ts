@@ -36,10 +36,8 @@ const POLL_MS = 20;
  * Runs a command to its end. Ends early when `signal` aborts: the engine has no way to end the command itself, so it may
  * go on in the container. The time limit is the caller's. Throws what the library throws, or the signal's reason.
  */
-export async function runInContainer(
-  { docker, clock, containerId, argv }: ExecRequest,
-  signal: AbortSignal,
-): Promise<ExecResult> {
+export async function runInContainer(request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
+  const { docker, clock, containerId, argv } = request;
   const exec = await docker
     .getContainer(containerId)
     .exec({ Cmd: [...argv], AttachStdout: true, AttachStderr: true, abortSignal: signal });
@@ -65,14 +63,13 @@ export async function runInContainer(
 // The end of an output is kept, since nginx says last what made it give up.
 function keepTail(): { readonly sink: Writable; text(): string } {
   let tail = Buffer.alloc(0);
-  let isCut = false;
+  let bytes = 0;
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
-      const all = Buffer.concat([tail, chunk]);
-      isCut ||= all.length > OUTPUT_LIMIT_BYTES;
-      tail = all.subarray(-OUTPUT_LIMIT_BYTES);
+      bytes += chunk.length;
+      tail = Buffer.concat([tail, chunk]).subarray(-OUTPUT_LIMIT_BYTES);
       done();
     },
   });
-  return { sink, text: () => (isCut ? "…" : "") + tail.toString("utf8").trim() };
+  return { sink, text: () => (bytes > OUTPUT_LIMIT_BYTES ? "…" : "") + tail.toString("utf8").trim() };
 }

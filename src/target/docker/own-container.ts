@@ -25,12 +25,12 @@ export type OwnContainer =
   /** Nothing says that we run in a container. */
   | { readonly kind: "none" };
 
+/** Whom to ask for our own container, and what to ask for. */
+export type OwnContainerParts = { readonly engine: Engine; readonly ownHints: OwnContainerHints };
+
 /** Finds the container that this process runs in. Throws what the engine throws. */
-export async function findOwnContainer(
-  engine: Engine,
-  ownHints: OwnContainerHints,
-  signal: AbortSignal,
-): Promise<OwnContainer> {
+export async function findOwnContainer(parts: OwnContainerParts, signal: AbortSignal): Promise<OwnContainer> {
+  const { engine, ownHints } = parts;
   const mountedId = containerIdFromMounts(await ownHints.mountinfo());
   // Only an id's short form counts: another hostname could be the name of some other container.
   const shortId = /^[0-9a-f]{12}$/.exec(ownHints.hostname())?.[0];

@@ -1,14 +1,11 @@
 import { realpath } from "node:fs/promises";
 import type { StorageFinding, StorageProbe } from "../../reconcile/index.ts";
 import type { ContainerMount } from "./container.ts";
-import type { Engine } from "./engine.ts";
 import { isWithin, mountOf, readMounts, type Mount } from "./mountinfo.ts";
-import { containerIdFromMounts, ENGINE_FILES, findOwnContainer, type OwnContainerHints } from "./own-container.ts";
+import { containerIdFromMounts, ENGINE_FILES, findOwnContainer, type OwnContainerParts } from "./own-container.ts";
 
 /** What the probe works with. */
-export type ProbeParts = {
-  readonly engine: Engine;
-  readonly ownHints: OwnContainerHints;
+export type ProbeParts = OwnContainerParts & {
   /** The folder whose storage matters: /etc/letsencrypt. */
   readonly folder: string;
 };
@@ -84,12 +81,9 @@ function lossOfVolume({ mountPoint }: Mount, told: readonly ContainerMount[]): L
 }
 
 // Undefined where Docker is silent: that is no finding.
-async function mountsToldByDocker(
-  { engine, ownHints }: ProbeParts,
-  signal: AbortSignal,
-): Promise<readonly ContainerMount[] | undefined> {
+async function mountsToldByDocker(parts: ProbeParts, signal: AbortSignal) {
   try {
-    const own = await findOwnContainer(engine, ownHints, signal);
+    const own = await findOwnContainer(parts, signal);
     return own.kind === "found" ? own.container.mounts : [];
   } catch {
     signal.throwIfAborted();
