@@ -134,7 +134,7 @@ function joinTriple(texts: readonly string[], index: number): { text: string; ex
   if (quote === undefined || text.split(quote).length > 2) return { text, extra: 0 };
   // Not all from the top: that would make a long text cost its length squared.
   let end = index + 1;
-  while (end < texts.length && !texts[end]?.includes(quote)) end += 1;
+  for (; end < texts.length; end += 1) if (texts[end]?.includes(quote)) break;
   if (end === texts.length) throw new Error(`line ${index + 1}: the value that begins with ${quote} has no end`);
   return { text: texts.slice(index, end + 1).join("\n"), extra: end - index };
 }

@@ -1,22 +1,22 @@
+import { PlainError } from "../certificate/index.ts";
 import type { Reach } from "./docker/container-address.ts";
 import type { Place } from "./kind.ts";
-import { TargetError } from "./target-error.ts";
 
 /** Whom a failure is about. */
 export type Named = Pick<Place, "name" | "service">;
 
 /** The sidecar doesn't run in a compose project, so it can't tell which nginx is its own. */
-export function composeProjectUnknown(message: string, remedy: string): TargetError {
-  return new TargetError({ code: "COMPOSE_PROJECT_UNKNOWN", message, remedy });
+export function composeProjectUnknown(message: string, remedy: string): PlainError {
+  return new PlainError({ code: "COMPOSE_PROJECT_UNKNOWN", message, remedy });
 }
 
 /** The compose project has no container of the service. */
-export function targetNotFound(project: string, service: string, services: readonly string[]): TargetError {
+export function targetNotFound(project: string, service: string, services: readonly string[]): PlainError {
   const others = services.filter((one) => one !== service);
   const list = others.length > 0 ? `its services are ${others.join(", ")}` : "it has no containers";
   const message = `looked for the service "${service}" in the compose project "${project}": there is no container of it; ${list}`;
   const remedy = `Run docker compose up -d ${service}; the certificate is deployed by itself when it is up.`;
-  return new TargetError({ code: "TARGET_NOT_FOUND", message, remedy });
+  return new PlainError({ code: "TARGET_NOT_FOUND", message, remedy });
 }
 
 type Standstill = { readonly stuck?: "restarting" | "paused" | undefined; readonly cause?: unknown };
@@ -25,7 +25,7 @@ type Standstill = { readonly stuck?: "restarting" | "paused" | undefined; readon
 export function targetNotRunning(service: string, states: readonly string[], { stuck, cause }: Standstill = {}) {
   const message = `nothing can be deployed to the service "${service}" now: ${states.join(", ")}`;
   const remedy = `${wayBack(service, stuck)}; the certificate is deployed by itself when it is up.`;
-  return new TargetError({ code: "TARGET_NOT_RUNNING", message, remedy }, cause);
+  return new PlainError({ code: "TARGET_NOT_RUNNING", message, remedy, cause });
 }
 
 // `up` can't start what is paused.
@@ -37,45 +37,45 @@ function wayBack(service: string, stuck: Standstill["stuck"]): string {
 type NoReach = Extract<Reach, { kind: "no-common-network" }>;
 
 /** The sidecar and nginx share no network, so nobody can check what nginx serves. */
-export function targetUnreachable({ name, service }: Named, { ours, theirs }: NoReach): TargetError {
+export function targetUnreachable({ name, service }: Named, { ours, theirs }: NoReach): PlainError {
   const message = `found ${name}, but have no network in common with it: this container is in ${ours.join(", ")}, ${name} in ${theirs.join(", ")}`;
   const remedy = `Put this container and the service ${service} on one network in the compose file.`;
-  return new TargetError({ code: "TARGET_UNREACHABLE", message, remedy });
+  return new PlainError({ code: "TARGET_UNREACHABLE", message, remedy });
 }
 
 type WrongLabel = { readonly label: string; readonly value: string; readonly allowed: string };
 
 /** A label of a container can't be understood. */
-export function labelInvalid(target: string, { label, value, allowed }: WrongLabel): TargetError {
+export function labelInvalid(target: string, { label, value, allowed }: WrongLabel): PlainError {
   const message = `${target} has the label ${label}="${value}", which is not ${allowed}`;
   const remedy = `Set the label ${label} to ${allowed}, or remove it.`;
-  return new TargetError({ code: "TARGET_LABEL_INVALID", message, remedy });
+  return new PlainError({ code: "TARGET_LABEL_INVALID", message, remedy });
 }
 
 /** The step that writes nginx's server blocks failed in nginx's container; nginx was not reloaded. */
-export function certificateStepFailed({ name, service }: Named, output: string): TargetError {
+export function certificateStepFailed({ name, service }: Named, output: string): PlainError {
   const message = `the certificate step in ${name} failed, and it keeps serving what it has: ${output}`;
   const remedy = `Mend what the step names and run update-cert, or make the service ${service} anew with docker compose up -d --force-recreate ${service}.`;
-  return new TargetError({ code: "TARGET_CERTIFICATE_STEP_FAILED", message, remedy });
+  return new PlainError({ code: "TARGET_CERTIFICATE_STEP_FAILED", message, remedy });
 }
 
 /** A command that nginx's container must have could not be started there. */
-export function commandMissing({ name, service }: Named, argv: readonly string[], output: string): TargetError {
+export function commandMissing({ name, service }: Named, argv: readonly string[], output: string): PlainError {
   const message = `could not start "${argv.join(" ")}" in ${name}: ${output}`;
   const remedy = `Use an image for the service ${service} that has the command ${argv[0] ?? ""} in its PATH.`;
-  return new TargetError({ code: "TARGET_COMMAND_MISSING", message, remedy });
+  return new PlainError({ code: "TARGET_COMMAND_MISSING", message, remedy });
 }
 
 /** A command in nginx's container was killed before it ended, most often because the container was stopped. */
-export function commandKilled({ name, service }: Named, argv: readonly string[], exitCode: number): TargetError {
+export function commandKilled({ name, service }: Named, argv: readonly string[], exitCode: number): PlainError {
   const message = `"${argv.join(" ")}" in ${name} was killed (exit code ${exitCode}): the container stops, or has no memory left`;
   const remedy = `Read docker compose ps -a ${service} if it stays so; it is tried again by itself when the container starts.`;
-  return new TargetError({ code: "TARGET_COMMAND_KILLED", message, remedy });
+  return new PlainError({ code: "TARGET_COMMAND_KILLED", message, remedy });
 }
 
 /** `nginx -s reload` failed. */
-export function reloadFailed({ name, service }: Named, output: string): TargetError {
+export function reloadFailed({ name, service }: Named, output: string): PlainError {
   const message = `nginx in ${name} was told to reload and refused: ${output}`;
   const remedy = `Run docker compose restart ${service} if it stays so: the nginx command does not find the running nginx.`;
-  return new TargetError({ code: "TARGET_RELOAD_FAILED", message, remedy });
+  return new PlainError({ code: "TARGET_RELOAD_FAILED", message, remedy });
 }

@@ -1,5 +1,4 @@
-import { excerpt, OperatorError } from "../../certificate/index.ts";
-import { TargetError } from "../target-error.ts";
+import { excerpt, OperatorError, PlainError } from "../../certificate/index.ts";
 
 /** One thing asked of the Docker engine, in words that follow "could not". */
 export type EngineRequest = {
@@ -9,21 +8,21 @@ export type EngineRequest = {
 };
 
 /** The Docker engine doesn't answer. Mount its socket, or set `DOCKER_HOST`. */
-export function dockerUnreachable({ endpoint, doing }: EngineRequest, words: string, cause?: unknown): TargetError {
+export function dockerUnreachable({ endpoint, doing }: EngineRequest, words: string, cause?: unknown): PlainError {
   const message = `could not ${doing}: the Docker engine at ${endpoint} can't be reached: ${words}`;
   const remedy = endpoint.startsWith("/")
     ? `Mount the engine's socket on ${endpoint} (volumes: /var/run/docker.sock:/var/run/docker.sock), or set DOCKER_HOST to a socket proxy.`
     : "Check that the engine or socket proxy that DOCKER_HOST names is running and on a network of this container.";
-  return new TargetError({ code: "DOCKER_UNREACHABLE", message, remedy }, cause);
+  return new PlainError({ code: "DOCKER_UNREACHABLE", message, remedy, cause });
 }
 
 /** Docker, or a proxy before it, doesn't allow a call. The message says which. */
-function dockerDenied({ endpoint, doing }: EngineRequest, words: string, cause: unknown): TargetError {
+function dockerDenied({ endpoint, doing }: EngineRequest, words: string, cause: unknown): PlainError {
   const message = `could not ${doing}: the Docker engine at ${endpoint} refuses it: ${words}`;
   const remedy = endpoint.startsWith("/")
     ? `Run this container as root or in the group that owns ${endpoint}; behind a socket proxy allow CONTAINERS, EXEC, POST and EVENTS.`
     : "Allow CONTAINERS, EXEC, POST and EVENTS in the socket proxy (and IMAGES where a container has the label cert-sidecar.port).";
-  return new TargetError({ code: "DOCKER_DENIED", message, remedy }, cause);
+  return new PlainError({ code: "DOCKER_DENIED", message, remedy, cause });
 }
 
 type RequestFailure = { readonly status?: number | undefined; readonly cause?: unknown };
@@ -41,8 +40,8 @@ export class DockerRequestError extends OperatorError {
 }
 
 /** `DOCKER_HOST`, or the certificates for it, can't be used. */
-export function dockerHostUnusable(message: string, remedy: string, cause: unknown): TargetError {
-  return new TargetError({ code: "DOCKER_HOST_UNUSABLE", message, remedy }, cause);
+export function dockerHostUnusable(message: string, remedy: string, cause: unknown): PlainError {
+  return new PlainError({ code: "DOCKER_HOST_UNUSABLE", message, remedy, cause });
 }
 
 // Answers of a wrong credential (401), of most proxies (403), and of those that filter by method (405).

@@ -1,8 +1,8 @@
 import { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type Dockerode from "dockerode";
+import { PlainError } from "../../certificate/index.ts";
 import type { Clock } from "../../ports/index.ts";
-import { TargetError } from "../target-error.ts";
 
 /** How a command in a container ended. */
 export type ExecResult = {
@@ -14,11 +14,11 @@ export type ExecResult = {
 };
 
 /** A command in nginx's container took too long; it may still go on there. */
-export function execTimedOut(container: string, argv: readonly string[], ms: number): TargetError {
+export function execTimedOut(container: string, argv: readonly string[], ms: number): PlainError {
   const command = argv.join(" ");
   const message = `"${command}" in ${container} did not end within ${ms / 1000} s`;
   const remedy = `Run docker exec ${container} ${command} and see what it waits for, often a name server that does not answer.`;
-  return new TargetError({ code: "TARGET_COMMAND_TIMED_OUT", message, remedy });
+  return new PlainError({ code: "TARGET_COMMAND_TIMED_OUT", message, remedy });
 }
 
 /** A command, as argv, and where to run it. */
