@@ -12,6 +12,7 @@ import { putSocket } from "./liveness-socket.ts";
 // checks it every half beat, so that he has given up after 3 at most.
 const GIVE_UP_AFTER_BEATS = 2.5;
 const DEAD_AFTER_BEATS = 4;
+const BEAT_BYTES = 1000;
 
 /**
  * Shows that this process lives by a file that it rewrites every `beatEveryMs`, for file systems without sockets and for
@@ -75,9 +76,10 @@ async function openDoor(announcement: Announcement): Promise<LivenessFile> {
   return door;
 }
 
-// The time is for people; watchers wait only for a change, so that clocks need not agree.
+// The time is for people; watchers wait only for a change, so that clocks need not agree. All are of one length: a shorter one
+// would have the end of the one before behind it for a moment.
 function contentAt({ identify, clock }: Announcement, beat: number): string {
-  return `${JSON.stringify({ ...identify(), beat, updatedAt: clock.now() })}\n`;
+  return `${JSON.stringify({ ...identify(), beat, updatedAt: clock.now() }).padEnd(BEAT_BYTES)}\n`;
 }
 
 // In place: a write that made the file anew would bring one back that another process has rightly removed.
