@@ -15,7 +15,7 @@ import {
 } from "../settings/index.ts";
 import type { Config, ConfigSources } from "../settings/index.ts";
 import { CHANNELS } from "../notify/index.ts";
-import type { Log, Tools } from "../ports/index.ts";
+import type { HttpExchange, Log, Tools } from "../ports/index.ts";
 import { createDeployment, type Deployment } from "../target/index.ts";
 import type { Paths } from "./paths.ts";
 import type { Policy, ReconcileParts } from "../reconcile/index.ts";
@@ -72,21 +72,23 @@ function checkReadable(setting: string, path: string): void {
   }
 }
 
-function toolsOf(config: Config, { paths, log, version, environment }: Surroundings): Tools {
-  const http = createHttp({
-    caBundlePem: config.caBundlePath === undefined ? undefined : readFileSync(config.caBundlePath, "utf8"),
-    verifyTls: config.verifyTls,
-    proxyEnvironment: environment,
-    userAgent: `cert-sidecar/${version} (+https://github.com/cert-sidecar/cert-sidecar)`,
-  });
+type Outside = { readonly tools: Tools; readonly caHttp: HttpExchange };
+
+// `--no-verify-ssl` is for the CA alone: what holds a token of an operator's goes to whom it belongs, or nowhere.
+function reachOut(config: Config, { paths, log, version, environment }: Surroundings): Outside {
+  const caBundlePem = config.caBundlePath === undefined ? undefined : readFileSync(config.caBundlePath, "utf8");
+  const userAgent = `cert-sidecar/${version} (+https://github.com/cert-sidecar/cert-sidecar)`;
+  const options = { caBundlePem, userAgent, proxyEnvironment: environment };
+  const [http, caHttp] = [createHttp(options), createHttp({ ...options, verifyTls: config.verifyTls })];
   const notebook = createNotebooks({ root: paths.tree, log });
-  return { clock: systemClock, log, random: Math.random, http, run: runLocal, txt: lookUpTxt, notebook };
+  const tools = { clock: systemClock, log, random: Math.random, http, run: runLocal, txt: lookUpTxt, notebook };
+  return { tools, caHttp };
 }
 
 function build(config: Config, surroundings: Surroundings): Program {
   const { paths, log } = surroundings;
-  const tools = toolsOf(config, surroundings);
-  const { clock, random, http } = tools;
+  const { tools, caHttp: http } = reachOut(config, surroundings);
+  const { clock, random } = tools;
   const deployment = createDeployment({ docker: config.docker, service: "nginx", clock, log, random });
   const solverFor = createSolvers(CHALLENGES, { ...tools, front: deployment.front });
   const accounts = createAccountStore({ root: paths.tree });

@@ -11,6 +11,7 @@ export type Tools = {
   readonly log: Log;
   /** A number in [0, 1), another one each time. */
   readonly random: () => number;
+  /** Checks whom it speaks to, whatever is said of the CA. */
   readonly http: HttpExchange;
   readonly run: RunLocal;
   readonly txt: TxtLookup;

@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { OperatorError } from "../../src/certificate/index.ts";
 import { takePaths } from "../../src/app/paths.ts";
-import { buildProgram } from "../../src/app/build.ts";
+import { buildProgram, type Program } from "../../src/app/build.ts";
 import type { Policy } from "../../src/reconcile/index.ts";
 import { collectLog } from "../support/collected-log.ts";
+import { startHttpsServer } from "../support/https-server.ts";
 import { configOf } from "../support/read-config.ts";
 
 const KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
-function policyOf(environment: Readonly<Record<string, string>>): Policy {
+function programOf(environment: Readonly<Record<string, string>>): Program {
   const config = configOf({ CERTBOT_DOMAIN: "a.test", ...environment });
   const program = buildProgram(config, {
     paths: takePaths([]).paths,
@@ -18,8 +19,25 @@ function policyOf(environment: Readonly<Record<string, string>>): Policy {
     environment: {},
   });
   if (program instanceof OperatorError) throw program;
-  return program.parts.policy;
+  return program;
 }
+
+const policyOf = (environment: Readonly<Record<string, string>>): Policy => programOf(environment).parts.policy;
+
+test("--no-verify-ssl is for the CA alone: what an operator's token is sent to must prove who it is", async () => {
+  const server = await startHttpsServer();
+  onTestFinished(() => server.stop());
+  const { tools, parts } = programOf({
+    CERTBOT_OPTIONS: "--no-verify-ssl",
+    CERTBOT_SERVER: `${server.origin}/directory`,
+  });
+  const request = { url: server.origin, method: "GET", headers: {}, timeoutMs: 30_000 };
+  const { signal } = new AbortController();
+  await expect(tools.http(request, signal)).rejects.toThrow("unable to verify the first certificate");
+  expect(server.requests).toEqual([]);
+  await parts.ca.isAnswering(`${server.origin}/directory`, signal);
+  expect(server.requests.map(({ path }) => path)).toContain("/directory");
+});
 
 describe("what the settings ask for", () => {
   test("reaches reconcile whole", () => {
