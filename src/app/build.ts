@@ -15,7 +15,7 @@ import {
 } from "../settings/index.ts";
 import type { Config, ConfigSources } from "../settings/index.ts";
 import { CHANNELS } from "../notify/index.ts";
-import type { HttpExchange, Log, Tools } from "../ports/index.ts";
+import type { Log, Tools } from "../ports/index.ts";
 import { createDeployment, type Deployment } from "../target/index.ts";
 import type { Paths } from "./paths.ts";
 import type { Policy, ReconcileParts } from "../reconcile/index.ts";
@@ -72,16 +72,14 @@ function checkReadable(setting: string, path: string): void {
   }
 }
 
-type Outside = { readonly tools: Tools; readonly caHttp: HttpExchange };
-
 // `--no-verify-ssl` is for the CA alone: what holds a token of an operator's goes to whom it belongs, or nowhere.
-function reachOut(config: Config, { paths, log, version, environment }: Surroundings): Outside {
+function reachOut(config: Config, { paths, log, version, environment }: Surroundings) {
   const caBundlePem = config.caBundlePath === undefined ? undefined : readFileSync(config.caBundlePath, "utf8");
   const userAgent = `cert-sidecar/${version} (+https://github.com/cert-sidecar/cert-sidecar)`;
   const options = { caBundlePem, userAgent, proxyEnvironment: environment };
   const [http, caHttp] = [createHttp(options), createHttp({ ...options, verifyTls: config.verifyTls })];
   const notebook = createNotebooks({ root: paths.tree, log });
-  const tools = { clock: systemClock, log, random: Math.random, http, run: runLocal, txt: lookUpTxt, notebook };
+  const tools: Tools = { clock: systemClock, log, random: Math.random, http, run: runLocal, txt: lookUpTxt, notebook };
   return { tools, caHttp };
 }
 

@@ -39,7 +39,7 @@ const GENERAL: readonly SettingRow[] = [
   {
     name: "CERTBOT_CHALLENGE",
     defaultText: "http-01",
-    doc: "How control of a name is proved. Only `http-01` for now.",
+    doc: "How control of a name is proved:",
   },
   {
     name: "CERTBOT_KEY_TYPE",
@@ -75,7 +75,9 @@ export type Kinds = { readonly challenges: ChallengeKinds; readonly channels: re
 /** Every setting that this version reads, those of the kinds that can be chosen among them. */
 export function settingsWith({ challenges, channels }: Kinds): readonly SettingRow[] {
   const ofChallenges = challenges.flatMap(({ rows }) => rows);
-  const first = GENERAL.flatMap((row) => (row.name === "CERTBOT_CHALLENGE" ? [row, ...ofChallenges] : [row]));
+  const words = challenges.map(({ name }) => `\`${name}\``).join(", ");
+  const chosen = (row: SettingRow) => [{ ...row, doc: `${row.doc} ${words}.` }, ...ofChallenges];
+  const first = GENERAL.flatMap((row) => (row.name === "CERTBOT_CHALLENGE" ? chosen(row) : [row]));
   return [...first, ...channels.flatMap(({ rows }) => rows)];
 }
 

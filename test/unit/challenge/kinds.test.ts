@@ -12,7 +12,7 @@ import { testDnsProvider } from "../../support/test-dns-provider.ts";
 async function withProvider() {
   const provider = await testDnsProvider();
   onTestFinished(() => provider.stop());
-  const kinds: ChallengeKinds = [...CHALLENGES, provider.kind];
+  const kinds: ChallengeKinds = [CHALLENGES[0], provider.kind];
   const read = (environment: Readonly<Record<string, string>>) =>
     parseConfig({ environment, isCronExpression: () => true }, { challenges: kinds, channels: [] });
   const mistakes = (environment: Readonly<Record<string, string>>) => {

@@ -1,8 +1,7 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { HttpRequest } from "../../../src/ports/index.ts";
 import { CaBundleUnreadableError, createHttp } from "../../../src/system/index.ts";
+import { serve } from "../../support/http-server.ts";
 
 const http = createHttp({ userAgent: "tests/1" });
 const live = () => new AbortController().signal;
@@ -13,19 +12,6 @@ const get = (url: string, more: Partial<HttpRequest> = {}): HttpRequest => ({
   timeoutMs: 30_000,
   ...more,
 });
-
-type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
-
-/** A server without TLS on loopback, until the test ends; gives its address. */
-async function serve(answer: Answer): Promise<string> {
-  const server = createServer((request, response) => void answer(request, response));
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
 
 describe("a request", () => {
   test("over plain http carries any method, headers and body, and brings back whatever status there is", async () => {

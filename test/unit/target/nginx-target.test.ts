@@ -1,60 +1,25 @@
 import { describe, expect, test } from "vitest";
 import { OperatorError } from "../../../src/certificate/index.ts";
-import { readContainer } from "../../../src/target/docker/container.ts";
 import { DockerRequestError } from "../../../src/target/docker/engine-errors.ts";
-import type { Engine } from "../../../src/target/docker/engine.ts";
-import type { ExecResult } from "../../../src/target/docker/exec.ts";
 import { createComposeSource } from "../../../src/target/compose.ts";
 import type { TargetKind } from "../../../src/target/kind.ts";
 import { nginx } from "../../../src/target/nginx.ts";
 import { createTargetTools } from "../../../src/target/tools.ts";
 import { aVersion } from "../../support/a-version.ts";
 import { collectLog } from "../../support/collected-log.ts";
+import { ENDPOINT, engineWith, type EngineStage } from "../../support/command-engine.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 import { instantClock } from "../../support/instant-clock.ts";
 import { makeTestCertificate } from "../../support/test-ca.ts";
 
 const NEVER = new AbortController().signal;
-const ENDPOINT = "/var/run/docker.sock";
 
 const failed = (words: string, status: number) =>
   new DockerRequestError({ endpoint: ENDPOINT, doing: "run a command" }, words, { status });
 
-type Stage = {
-  /** How the commands end, by a word of theirs; all others succeed. */
-  readonly ends?: Readonly<Record<string, Partial<ExecResult> | Error>>;
-  /** The containers of the service, running unless it is said otherwise. */
-  readonly containers?: readonly ReturnType<typeof inspectedContainer>[];
-  /** What their image gives them. */
-  readonly imageLabels?: Readonly<Record<string, string>>;
-};
-
 const COMMON = { clock: instantClock(), random: () => 0.5, handshakeMs: 1000 };
 
-/** An engine that runs commands as a test says. */
-function engineWith({ ends = {}, containers = [inspectedContainer({ id: "a" })], imageLabels = {} }: Stage) {
-  const ran: string[] = [];
-  const read = containers.map(readContainer);
-  const unused = () => Promise.reject(new Error("not asked for here"));
-  const engine: Engine = {
-    endpoint: ENDPOINT,
-    list: async () => read,
-    inspect: async (id) => read.find((one) => one.id === id),
-    imageLabels: async () => imageLabels,
-    exec: async (_, argv) => {
-      const command = argv.join(" ");
-      const word = command.startsWith("/bin/sh") ? "step" : (argv.at(-1) ?? "");
-      ran.push(word);
-      const end = ends[word] ?? {};
-      if (end instanceof Error) throw end;
-      return { exitCode: 0, stdout: "", stderr: "", ...end };
-    },
-    openEvents: unused,
-  };
-  return { engine, ran, container: read[0] ?? readContainer(inspectedContainer({ id: "none" })) };
-}
-
-function targetWith(stage: Stage) {
+function targetWith(stage: EngineStage) {
   const { engine, ran, container } = engineWith(stage);
   const place = { name: "nginx-1", service: "nginx", container, address: "127.0.0.1", port: 443, wants: () => true };
   const target = nginx.make(place, "", createTargetTools({ engine, ...COMMON }));
@@ -78,7 +43,7 @@ describe("the test of a target's configuration", () => {
     expect(ran).toEqual(["step", "-t"]);
   });
 
-  test.each<[string, NonNullable<Stage["ends"]>, string]>([
+  test.each<[string, NonNullable<EngineStage["ends"]>, string]>([
     ["nginx refuses it", { "-t": { exitCode: 1, stderr: "emerg" } }, "TARGET_CONFIGURATION_REJECTED"],
     ["our step in it fails", { step: { exitCode: 1 } }, "TARGET_CERTIFICATE_STEP_FAILED"],
     ["our step ends nobody knows how", { step: { exitCode: undefined } }, "TARGET_CERTIFICATE_STEP_FAILED"],

@@ -1,0 +1,43 @@
+import { readContainer } from "../../src/target/docker/container.ts";
+import type { Engine } from "../../src/target/docker/engine.ts";
+import type { ExecResult } from "../../src/target/docker/exec.ts";
+import { inspectedContainer } from "./fake-engine.ts";
+
+export const ENDPOINT = "/var/run/docker.sock";
+
+/** What a test says of commands and containers. */
+export type EngineStage = {
+  /** How the commands end, by a word of theirs; all others succeed. */
+  readonly ends?: Readonly<Record<string, Partial<ExecResult> | Error>>;
+  /** The containers of the service, running unless it is said otherwise. */
+  readonly containers?: readonly ReturnType<typeof inspectedContainer>[];
+  /** What their image gives them. */
+  readonly imageLabels?: Readonly<Record<string, string>>;
+};
+
+/** An engine that runs commands as a test says. */
+export function engineWith({
+  ends = {},
+  containers = [inspectedContainer({ id: "a" })],
+  imageLabels = {},
+}: EngineStage) {
+  const ran: string[] = [];
+  const read = containers.map(readContainer);
+  const unused = () => Promise.reject(new Error("not asked for here"));
+  const engine: Engine = {
+    endpoint: ENDPOINT,
+    list: async () => read,
+    inspect: async (id) => read.find((one) => one.id === id),
+    imageLabels: async () => imageLabels,
+    exec: async (_, argv) => {
+      const command = argv.join(" ");
+      const word = command.startsWith("/bin/sh") ? "step" : (argv.at(-1) ?? "");
+      ran.push(word);
+      const end = ends[word] ?? {};
+      if (end instanceof Error) throw end;
+      return { exitCode: 0, stdout: "", stderr: "", ...end };
+    },
+    openEvents: unused,
+  };
+  return { engine, ran, container: read[0] ?? readContainer(inspectedContainer({ id: "none" })) };
+}
