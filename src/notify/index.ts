@@ -1,11 +1,8 @@
-import type { Kind, Tools } from "../ports/index.ts";
+import type { Tools } from "../ports/index.ts";
 import type { RunListener } from "../reconcile/index.ts";
+import type { ChannelKind } from "./kind.ts";
 
-/** A way to tell somebody how things are. Each is a file of this folder and a line of {@link CHANNELS}. */
-export interface ChannelKind<Settings> extends Kind<Settings> {
-  /** Makes what hears of the runs of a process. That, or its hearing, may fail or take long: it is told in the log. */
-  listener(settings: Settings, tools: Tools): Omit<RunListener, "name">;
-}
+export type { ChannelKind };
 
 /** Every channel. One is used where its settings are there. */
 export const CHANNELS: readonly ChannelKind<unknown>[] = [];
@@ -16,9 +13,9 @@ export function openChannels(
   settings: Readonly<Record<string, unknown>>,
   tools: Tools,
 ): RunListener[] {
-  const chosen = kinds.filter(({ name }) => settings[name] !== undefined);
-  return chosen.map((kind) => {
+  return kinds.flatMap((kind) => {
     const { name } = kind;
+    if (settings[name] === undefined) return [];
     let channel: Omit<RunListener, "name"> | undefined;
     return { name, after: (...heard) => (channel ??= kind.listener(settings[name], tools)).after(...heard) };
   });

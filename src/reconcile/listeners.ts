@@ -1,4 +1,4 @@
-import { toFailure } from "../certificate/index.ts";
+import { OperatorError, PlainError, toFailure, wordsOf } from "../certificate/index.ts";
 import type { Clock, Log } from "../ports/index.ts";
 import type { Picture } from "./picture.ts";
 
@@ -49,9 +49,16 @@ async function tell(
   try {
     await Promise.race([listen(over.signal), late]);
   } catch (thrown) {
-    if (!signal.aborted) log.warn("listener.failed", { listener: name, ...toFailure(thrown) });
+    const failure = thrown instanceof OperatorError ? thrown : listenerFailed(thrown);
+    if (!signal.aborted) log.warn("listener.failed", { listener: name, ...toFailure(failure) });
   } finally {
     over.abort();
     late.catch(() => undefined);
   }
+}
+
+/** What hears of each run, a channel among others, failed or took longer than half a minute; the runs go on. */
+function listenerFailed(cause: unknown): PlainError {
+  const remedy = "Check its settings, and whether this container reaches what it tells; it hears of the next run.";
+  return new PlainError({ code: "LISTENER_FAILED", message: wordsOf(cause), remedy, cause });
 }

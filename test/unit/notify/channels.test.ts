@@ -56,7 +56,7 @@ function daemon(environment: Readonly<Record<string, string>>, ...kinds: readonl
 const failuresIn = (log: ReturnType<typeof collectLog>) =>
   log.lines
     .filter(({ event }) => event === "listener.failed")
-    .map(({ fields }) => [fields["listener"], fields["message"]]);
+    .map(({ fields }) => [fields["listener"], fields["code"], fields["message"]]);
 
 describe("a channel", () => {
   test("is made once and hears each run where its settings are there, and is nothing where they aren't", async () => {
@@ -100,9 +100,9 @@ describe("a channel", () => {
     expect(await run()).toMatchObject({ failure: { code: "ACME_UNREACHABLE" } });
     await expect.poll(() => failuresIn(log)).toHaveLength(3);
     expect(failuresIn(log)).toEqual([
-      ["unmade", "no address book"],
-      ["throwing", "no network"],
-      ["hanging", "it took longer than 30 s"],
+      ["unmade", "LISTENER_FAILED", "no address book"],
+      ["throwing", "LISTENER_FAILED", "no network"],
+      ["hanging", "LISTENER_FAILED", "it took longer than 30 s"],
     ]);
     expect(good.sent).toHaveLength(1);
   });
