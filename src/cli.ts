@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { basename } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isatty } from "node:tty";
-import { askDaemon, wordsOf } from "./control/index.ts";
+import { askDaemon, printed } from "./control/index.ts";
 import type { ControlRequest } from "./control/index.ts";
 import { SOCKET_NAME } from "./lock/index.ts";
 import { lockFolder, takePaths, type Paths } from "./app/paths.ts";
@@ -53,7 +53,7 @@ export async function runCli(options: CliOptions): Promise<number> {
   try {
     return await askOrRun({ command, args, terminal: { isTty: isatty(1) } }, { ...options, paths, verb });
   } catch (thrown) {
-    process.stderr.write(`${wordsOf(thrown)}\n`);
+    process.stderr.write(`${printed(thrown)}\n`);
     return 1;
   }
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { createCertificateAuthority } from "../acme/index.ts";
-import { OperatorError } from "../certificate/index.ts";
+import { OperatorError, wordsOf } from "../certificate/index.ts";
 import { challengeConfs, CHALLENGES, createSolvers } from "../challenge/index.ts";
 import {
   ConfigError,
@@ -67,7 +67,7 @@ function checkReadable(setting: string, path: string): void {
   try {
     readFileSync(path);
   } catch (thrown) {
-    const problem = `can't be read in this container: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+    const problem = `can't be read in this container: ${wordsOf(thrown)}`;
     throw new ConfigError([{ setting, value: path, problem, allowed: "the path of a PEM file in a mounted folder" }]);
   }
 }

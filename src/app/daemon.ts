@@ -104,7 +104,7 @@ async function serve(program: Program, { host, log, signal, mayAct, use }: Servi
   const chosen = program.config.schedule;
   const schedule = createSchedule(
     chosen ?? drawSchedule(() => program.draw),
-    { random: Math.random, timezone: host.environment["TZ"], log },
+    { timezone: host.environment["TZ"], log },
     () => Promise.resolve(loop.request("schedule")),
   );
   // Whoever wants to hear of each run's end is a line here.

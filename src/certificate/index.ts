@@ -9,7 +9,7 @@ export { excerpt } from "./excerpt.ts";
 export { errnoOf, hasErrno, unlessErrno } from "./errno.ts";
 export { canonicalIp, identifierKey, isWildcard, parseIdentifier, sameIdentifiers } from "./identifier.ts";
 export type { Identifier } from "./identifier.ts";
-export { isKeyType, KEY_TYPES, type KeyType } from "./key-type.ts";
+export { KEY_TYPES, type KeyType } from "./key-type.ts";
 export { isKeyOf, readLeaf, type Leaf } from "./leaf.ts";
 export { PROBE_EVERY_MS, planProbe, type ProbeFacts } from "./probe-plan.ts";
 export { mapLimited } from "./map-limited.ts";

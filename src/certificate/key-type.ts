@@ -3,8 +3,3 @@ export const KEY_TYPES = ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "r
 
 /** A certificate key's algorithm and size. */
 export type KeyType = (typeof KEY_TYPES)[number];
-
-/** Whether `text` names one of {@link KEY_TYPES}. */
-export function isKeyType(text: string): text is KeyType {
-  return (KEY_TYPES as readonly string[]).includes(text);
-}

@@ -1,7 +1,7 @@
 import { OperatorError } from "../certificate/index.ts";
 
 /** What was thrown, as the client prints it. Errors may come from another bundle, whose classes are others. */
-export function wordsOf(thrown: unknown): string {
+export function printed(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   return "remedy" in thrown ? `${thrown.message}\n${String(thrown.remedy)}` : thrown.message;
 }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { OperatorError } from "../certificate/index.ts";
-import { ClientGoneError, wordsOf } from "./errors.ts";
+import { ClientGoneError, printed } from "./errors.ts";
 import { createFrameReader, cutText, encodeFrame } from "./frames.ts";
 import { MAX_REQUEST_BYTES, toRequest } from "./protocol.ts";
 import type { ControlRequest } from "./protocol.ts";
@@ -62,7 +62,7 @@ export function openSession(connection: Socket, { handler, identify }: Answers):
     } catch (thrown) {
       isAsked = true;
       // A mistake of usage.
-      finish(connection, [{ err: `The daemon doesn't understand the request: ${wordsOf(thrown)}\n` }, { exit: 2 }]);
+      finish(connection, [{ err: `The daemon doesn't understand the request: ${printed(thrown)}\n` }, { exit: 2 }]);
     }
   });
   connection.on("error", () => connection.destroy()); // A broken client is the client's matter; "close" follows.
@@ -86,7 +86,7 @@ async function run(connection: Socket, command: (io: ControlIo) => Promise<numbe
     const exit = await command({ out: (text) => tell("out", text), err: (text) => tell("err", text), signal });
     finish(connection, [{ exit }]);
   } catch (thrown) {
-    finish(connection, [{ err: `${wordsOf(thrown)}\n` }, { exit: 1 }]);
+    finish(connection, [{ err: `${printed(thrown)}\n` }, { exit: 1 }]);
   }
 }
 

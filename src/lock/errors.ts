@@ -1,4 +1,4 @@
-import { hasErrno, OperatorError } from "../certificate/index.ts";
+import { hasErrno, OperatorError, wordsOf } from "../certificate/index.ts";
 
 /** Another sidecar acts on this folder. */
 export class LockHeldError extends OperatorError {
@@ -26,7 +26,7 @@ export class LockUnavailableError extends OperatorError {
   readonly remedy: string;
 
   constructor(folder: string, cause: unknown) {
-    super(`Can't take the lock in ${folder}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`Can't take the lock in ${folder}: ${wordsOf(cause)}`, { cause });
     // A folder above it is made where it is missing, except inside a mount whose source is gone.
     this.remedy = hasErrno(cause, "ENOENT")
       ? `The folder mounted above ${folder} was deleted: run \`docker compose --profile certbot up -d --force-recreate\`.`

@@ -1,5 +1,4 @@
-export { acquireLock } from "./acquire-lock.ts";
-export type { LockOptions } from "./acquire-lock.ts";
+export { acquireLock, type LockOptions } from "./acquire-lock.ts";
 export { LockHeldError } from "./errors.ts";
 export type { Lock } from "./held-lock.ts";
 export { SOCKET_NAME } from "./liveness-socket.ts";

@@ -1,5 +1,5 @@
 import { isAbsolute, resolve } from "node:path/posix";
-import { isKeyType, KEY_TYPES, type KeyType } from "../certificate/index.ts";
+import { KEY_TYPES, type KeyType } from "../certificate/index.ts";
 import { ValueProblem } from "./mistake.ts";
 
 // Dify's .env.example; RFC 2606 §3: nobody has these, so no CA certifies them or a name under them.
@@ -30,8 +30,9 @@ export function parseEmail(text: string): string {
 
 /** One of {@link KEY_TYPES}. Throws {@link ValueProblem}. */
 export function parseKeyType(text: string): KeyType {
-  if (isKeyType(text)) return text;
-  throw new ValueProblem("is no key type", KEY_TYPES.join(", "));
+  const keyType = KEY_TYPES.find((one) => one === text);
+  if (keyType === undefined) throw new ValueProblem("is no key type", KEY_TYPES.join(", "));
+  return keyType;
 }
 
 /** An absolute path, `.`, `..` and doubled or trailing slashes taken out. Throws {@link ValueProblem}. */

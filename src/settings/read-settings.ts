@@ -1,3 +1,4 @@
+import { wordsOf } from "../certificate/index.ts";
 import { parse } from "dotenv";
 import type { SettingRow } from "../ports/index.ts";
 import type { MistakeList } from "./mistake.ts";
@@ -72,7 +73,7 @@ function readSecretText(name: string, { typed, readFile, mistakes }: SecretSourc
     if (text !== "") return text;
     refuse("names an empty file");
   } catch (thrown) {
-    refuse(`names a file that can't be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    refuse(`names a file that can't be read: ${wordsOf(thrown)}`);
   }
   return undefined;
 }

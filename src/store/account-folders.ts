@@ -1,6 +1,6 @@
 import { createPrivateKey, type JsonWebKey } from "node:crypto";
 import { basename, join } from "node:path";
-import { accountIdOf } from "../certificate/index.ts";
+import { accountIdOf, wordsOf } from "../certificate/index.ts";
 import type { Account } from "../reconcile/index.ts";
 import type { DurableFiles } from "./durable-files.ts";
 import { StoreError } from "./errors.ts";
@@ -60,7 +60,7 @@ export class AccountFolders {
       if (id !== basename(folder)) throw new Error("the folder's name is not the id of the key in it");
       return { id, privateKeyPem, registration, meta };
     } catch (thrown) {
-      throw unusableAccount(folder, thrown instanceof Error ? thrown.message : String(thrown), thrown);
+      throw unusableAccount(folder, wordsOf(thrown), thrown);
     }
   }
 

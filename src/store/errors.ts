@@ -1,4 +1,4 @@
-import { hasErrno, OperatorError, type Failure } from "../certificate/index.ts";
+import { hasErrno, OperatorError, type Failure, wordsOf } from "../certificate/index.ts";
 
 /** A failure of the certificate tree: what was done, to which path, in the system's own words, and what to do. */
 export class StoreError extends OperatorError {
@@ -26,7 +26,7 @@ export async function translated<Result>(doing: string, path: string, act: () =>
 
 /** What a system error is to an operator: says what was being done, and the path, the system's own or else this one. */
 export function fromSystemError(doing: string, fallbackPath: string, cause: unknown): StoreError {
-  const words = cause instanceof Error ? cause.message : String(cause);
+  const words = wordsOf(cause);
   const path = (cause as NodeJS.ErrnoException | undefined)?.path ?? fallbackPath;
   const named = words.includes(path) ? words : `${words} (${path})`;
   return new StoreError({ ...explain(path, cause), cause, message: `could not ${doing}: ${named}` });

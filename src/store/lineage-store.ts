@@ -1,5 +1,5 @@
 import { createPrivateKey } from "node:crypto";
-import { mapLimited, toFailure } from "../certificate/index.ts";
+import { mapLimited, toFailure, wordsOf } from "../certificate/index.ts";
 import type { ChallengeConfs, Log } from "../ports/index.ts";
 import type { LineageStore, Recovery, StoredLineage } from "../reconcile/index.ts";
 import { REAL_FILES, type TreeOptions } from "./durable-files.ts";
@@ -136,7 +136,7 @@ function problemOf(lineage: string, path: string, { reason, unreadable }: Broken
 function unreadableConf(path: string, cause: unknown): StoreError {
   return new StoreError({
     code: "RENEWAL_CONF_UNREADABLE", // A `renewal/<name>.conf` can't be read.
-    message: `can't read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
+    message: `can't read ${path}: ${wordsOf(cause)}`,
     remedy: "Mend that line, or name the certificate in CERTBOT_DOMAIN: its next issue writes the file anew.",
     cause,
   });

@@ -1,3 +1,4 @@
+import { wordsOf } from "../certificate/index.ts";
 import { dirname } from "node:path";
 import type { Log } from "../ports/index.ts";
 import type { DurableFiles } from "./durable-files.ts";
@@ -52,7 +53,7 @@ export class MemoryFiles {
         this.#tell(path, { ...about, did: "left out what makes no sense", reason: leftOut.join(", ") });
       return content;
     } catch (thrown) {
-      const reason = thrown instanceof Error ? thrown.message : String(thrown);
+      const reason = wordsOf(thrown);
       this.#tell(path, { ...about, did: "began afresh", reason, ...(await this.#putAside(path)) });
       return fresh;
     }

@@ -1,4 +1,4 @@
-import { hasErrno, isKeyOf, readLeaf } from "../certificate/index.ts";
+import { hasErrno, isKeyOf, readLeaf, wordsOf } from "../certificate/index.ts";
 import type { LineageVersion } from "../reconcile/index.ts";
 import type { Kind } from "./tree-paths.ts";
 
@@ -35,6 +35,6 @@ export function judgePair(number: number, { fullchain, privkey }: ServerPair): V
  * fails, says nothing about the version, so nothing may be mended or removed because of it.
  */
 export function fromReadError(thrown: unknown): VersionFinding {
-  const broken = { kind: "broken", reason: thrown instanceof Error ? thrown.message : String(thrown) } as const;
+  const broken = { kind: "broken", reason: wordsOf(thrown) } as const;
   return hasErrno(thrown, "ENOENT", "ENOTDIR", "ELOOP", "EISDIR") ? broken : { ...broken, unreadable: thrown };
 }

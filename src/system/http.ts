@@ -24,7 +24,7 @@ export class CaBundleUnreadableError extends OperatorError {
   readonly remedy = "Put the CA's root into the file named by CERTBOT_CA_BUNDLE, as PEM (-----BEGIN CERTIFICATE-----).";
 
   constructor(cause: unknown) {
-    super(`The certificates of CERTBOT_CA_BUNDLE can't be read: ${wordsOf(cause)}`, { cause });
+    super(`The certificates of CERTBOT_CA_BUNDLE can't be read: ${connectionWords(cause)}`, { cause });
   }
 }
 
@@ -50,7 +50,7 @@ export function createHttp({ userAgent, caBundlePem, verifyTls, proxyEnvironment
       return await exchange(outgoing, request, signal);
     } catch (cause) {
       signal.throwIfAborted();
-      throw cause instanceof AggregateError ? withCode(wordsOf(cause), errnoOf(cause)) : cause;
+      throw cause instanceof AggregateError ? withCode(connectionWords(cause), errnoOf(cause)) : cause;
     }
   };
 }
@@ -108,7 +108,7 @@ function withCode(message: string, code: string): Error {
 }
 
 // A connection tried at several addresses fails with an AggregateError, whose own message is empty.
-function wordsOf(cause: unknown): string {
+function connectionWords(cause: unknown): string {
   const parts = cause instanceof AggregateError ? cause.errors : [cause];
   const words = parts.map((part) => (part instanceof Error ? part.message : String(part)).trim()).join("; ");
   return words || errnoOf(cause) || "the connection failed";

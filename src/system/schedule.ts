@@ -6,7 +6,6 @@ import { systemClock } from "./clock.ts";
 
 /** A running schedule. */
 export type Schedule = {
-  /** The cron expression in force. */
   readonly expression: string;
   /** The next slot, by the wall clock; undefined where none is left. */
   nextRunAt(): Date | undefined;
@@ -21,8 +20,6 @@ export type Schedule = {
 
 /** What a schedule needs. */
 export type ScheduleOptions = {
-  /** 0 to 1. */
-  readonly random: () => number;
   /** IANA name; UTC by default, where no hour is missing or comes twice. One that isn't known is ignored with a warning. */
   readonly timezone?: string | undefined;
   readonly log: Log;
@@ -38,10 +35,7 @@ export class ScheduleInvalidError extends OperatorError {
   }
 }
 
-/**
- * Draws the schedule of an installation: one minute of each half hour, so that not everybody asks the CA at full hours.
- * The caller may keep it and pass it to createSchedule.
- */
+/** Draws the schedule of an installation: one minute of each half hour, so that not everybody asks the CA at full hours. */
 export function drawSchedule(random: () => number): string {
   const minute = Math.min(Math.floor(random() * 30), 29);
   return `${minute},${minute + 30} * * * *`;
@@ -62,28 +56,25 @@ export function isCronExpression(text: string, timezone?: string): true | string
 }
 
 /**
- * Calls `onTick` in each slot of a cron expression (without one, of a schedule drawn now), until it is stopped. The wall clock
- * counts: slots that have passed while the machine slept, the process was busy or the clock was set forward get one call
- * together, within a minute; after the clock was set back the slots are counted anew. While a call is under way no other
- * starts. Slots that daylight saving time leaves out don't run: what is due must not hang on this alone.
- * A failing tick is logged and the next one comes. Throws ScheduleInvalidError.
+ * Calls `onTick` in each slot of a cron expression, until it is stopped. The wall clock counts: slots that have passed while the
+ * machine slept, the process was busy or the clock was set forward get one call together, within a minute; after the clock was
+ * set back the slots are counted anew. While a call is under way no other starts. Slots that daylight saving time leaves out
+ * don't run: what is due must not hang on this alone. A failing tick is logged. Throws ScheduleInvalidError.
  */
 export function createSchedule(
-  expression: string | undefined,
-  options: ScheduleOptions,
+  expression: string,
+  { log, timezone: wanted }: ScheduleOptions,
   onTick: () => Promise<void>,
 ): Schedule {
-  const { log, random } = options;
-  const inForce = expression ?? drawSchedule(random);
-  const verdict = isCronExpression(inForce, options.timezone);
-  if (verdict !== true) throw new ScheduleInvalidError(inForce, verdict);
-  const known = knownTimezone(options.timezone);
+  const verdict = isCronExpression(expression, wanted);
+  if (verdict !== true) throw new ScheduleInvalidError(expression, verdict);
+  const known = knownTimezone(wanted);
   const timezone = known ?? "UTC";
   const because = "it is no IANA time zone; UTC is used";
-  if (known === undefined) log.warn("option.ignored", { option: "TZ", value: options.timezone, because });
+  if (known === undefined) log.warn("option.ignored", { option: "TZ", value: wanted, because });
   // Only asked for its slots. Its own timer goes through all that have passed, one by one, which takes minutes after a jump of
   // years, and after a jump back it waits until the clock is again where it was.
-  const slots = createTask(inForce, () => undefined, { timezone });
+  const slots = createTask(expression, () => undefined, { timezone });
   const stopping = new AbortController();
   const tell = (thrown: unknown) => {
     if (!stopping.signal.aborted) log.error("check.finished", toFailure(thrown));
@@ -91,9 +82,9 @@ export function createSchedule(
   const tick = () => onTick().catch(tell);
   tickInSlots(slots, tick, stopping.signal).catch(tell);
   return {
-    expression: inForce,
+    expression,
     nextRunAt: () => nextRunOf(slots),
-    longestGapMs: () => longestGapMs(inForce, timezone),
+    longestGapMs: () => longestGapMs(expression, timezone),
     stop: () => {
       stopping.abort();
       void slots.destroy();
@@ -110,8 +101,8 @@ async function tickInSlots(slots: ScheduledTask, tick: () => Promise<void>, sign
 }
 
 // The last is two weeks of an hourly schedule, and more than a year of a daily one. Each slot costs a tenth of a millisecond,
-// and the years that are gone through to find it some more: so a few are looked at first.
-const SLOTS_LOOKED_AT = [2, 20, 370];
+// and the years that are gone through to find it some more: so a few are read first.
+const SLOTS_READ = [2, 20, 370];
 const HOUR_MS = 3600_000;
 const FAR_MS = 2 * 366 * 24 * HOUR_MS;
 
@@ -128,7 +119,7 @@ function longestOf(expression: string, timezone: string): number {
   const task = createTask(expression, () => undefined, { timezone });
   const now = Date.now();
   let slots = [now];
-  for (const count of SLOTS_LOOKED_AT) {
+  for (const count of SLOTS_READ) {
     const runs = nextRunsOf(task, count).map((run) => run.getTime());
     if (runs.length > 0) slots = [now, ...runs];
     if (runs.length === 0 || Math.max(...runs) - now > FAR_MS) break;

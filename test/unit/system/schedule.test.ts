@@ -13,14 +13,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function start(expression: string | undefined, onTick: () => Promise<void>, timezone?: string) {
+function start(expression: string, onTick: () => Promise<void>, timezone?: string) {
   const log = collectLog();
-  const schedule = createSchedule(expression, { random: () => 0.5, timezone, log }, onTick);
+  const schedule = createSchedule(expression, { timezone, log }, onTick);
   onTestFinished(() => schedule.stop());
   return { log, schedule };
 }
 
-function recordTicks(expression: string | undefined, timezone?: string) {
+function recordTicks(expression: string, timezone?: string) {
   const ticks: string[] = [];
   const tick = async () => {
     ticks.push(new Date().toISOString().slice(11, 16));
@@ -37,8 +37,8 @@ test("the drawn schedule is one minute of each half hour, whatever is drawn", ()
   ]);
 });
 
-test("without an expression it ticks twice an hour", async () => {
-  const { ticks, schedule } = recordTicks(undefined);
+test("the drawn one ticks twice an hour", async () => {
+  const { ticks, schedule } = recordTicks(drawSchedule(() => 0.5));
   expect(schedule.expression).toBe("15,45 * * * *");
   expect(schedule.nextRunAt()).toEqual(new Date("2027-03-27T12:15:00Z"));
   await vi.advanceTimersByTimeAsync(2 * 3600_000);

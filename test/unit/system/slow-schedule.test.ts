@@ -21,7 +21,7 @@ function pictureWith(...lives: readonly (readonly [lineage: string, lifeMs?: num
 /** What is told when a schedule meets these pictures. */
 function warningsOf(expression: string, ...pictures: readonly Picture[]) {
   const log = collectLog();
-  const schedule = createSchedule(expression, { random: Math.random, log }, async () => undefined);
+  const schedule = createSchedule(expression, { log }, async () => undefined);
   const warn = createSlowScheduleWarning(schedule, log);
   for (const picture of pictures) void warn.after(picture, undefined, new AbortController().signal);
   schedule.stop();
