@@ -5,7 +5,7 @@ import type { Picture } from "./picture.ts";
 /** Hears how things are after each run that says so; a rehearsal says nothing of it. */
 export interface RunListener {
   readonly name: string;
-  /** `before` is what it heard last; undefined at first. `signal` aborts when its time is up: 30 s. */
+  /** `before` is what it was told last, whatever it made of it; undefined after a start. `signal` aborts when its time is up: 30 s. */
   after(now: Picture, before: Picture | undefined, signal: AbortSignal): void | Promise<void>;
 }
 
