@@ -14,7 +14,7 @@ import { pictureOf, type Picture } from "./picture.ts";
 import { automaticRun } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
 import { unreadableReport, type DeployReport } from "./run-report.ts";
-import type { StorageFinding } from "./storage.ts";
+import { lookOnce, type StorageFinding } from "./storage.ts";
 
 /** One certificate as it stands: on disk, in our memory, and at each target. */
 export type InspectedCertificate = {
@@ -50,16 +50,16 @@ const CERTIFICATES_AT_ONCE = 4;
  * decision. Reads only; safe beside a run. Throws OperatorError.
  */
 export async function inspect(
-  parts: Omit<ReconcileParts, "ca" | "random" | "servedWithinMs" | "mayAct">,
+  given: Omit<ReconcileParts, "ca" | "random" | "servedWithinMs" | "mayAct">,
   { signal, withTargets }: InspectOptions,
 ): Promise<Inspection> {
+  const parts = { ...given, storage: lookOnce(given.storage), ledgers: new CaLedgers(given.store) };
   const stored = await parts.store.list();
   const desired = resolveDesired(parts.policy, stored);
   const found = withTargets ? await parts.targets.find(signal) : undefined;
   const versions = new Map(versionsToServe(parts.store, desired).map((version) => [version.lineage, version]));
-  const ledgers = new CaLedgers(parts.store);
   const certificates = await mapLimited(desired, CERTIFICATES_AT_ONCE, async (one): Promise<InspectedCertificate> => {
-    const known = await remembered({ ...parts, ledgers }, one, signal);
+    const known = await remembered(parts, one, signal);
     const version = versions.get(one.lineage);
     if (!version || !found) return { desired: one, ...known, targets: [] };
     const asked = found.targets

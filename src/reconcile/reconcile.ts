@@ -13,6 +13,7 @@ import type { StoredLineage } from "./lineage-store.ts";
 import { assignNames, strandsNames } from "./deploy/owners.ts";
 import type { RunRequest } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";
+import { lookOnce } from "./storage.ts";
 import { unreadableReport, type CertificateReport, type RunReport } from "./run-report.ts";
 
 // The CA is the bottleneck, and its limits are shared among all of them.
@@ -23,7 +24,8 @@ const PARALLEL_ORDERS = 4;
  * or due, then make each target serve what is on disk. Safe to run twice and to die at any line; the caller holds the lock
  * and runs one at a time. One lineage or target never stops the others. Never throws, except the signal's reason.
  */
-export async function reconcile(parts: ReconcileParts, run: Run): Promise<RunReport> {
+export async function reconcile(given: ReconcileParts, run: Run): Promise<RunReport> {
+  const parts = { ...given, storage: lookOnce(given.storage) };
   const startedAt = parts.clock.now();
   run.log.debug("check.started", { trigger: run.request.trigger });
   try {

@@ -58,11 +58,15 @@ export function versionsToServe(
  */
 export function strandsNames(one: DesiredCertificate, desired: readonly DesiredCertificate[]): boolean {
   const kept = keysOf(one.identifiers);
+  const dropped = covered(one)
+    .map(identifierKey)
+    .filter((key) => !kept.has(key));
+  // As nearly always; what follows looks at all others.
+  if (dropped.length === 0) return false;
   const others = desired.filter(({ lineage }) => lineage !== one.lineage);
   const wantedElsewhere = keysOf(others.flatMap(({ identifiers }) => identifiers));
   const coveredElsewhere = keysOf(others.flatMap(covered));
-  const dropped = covered(one).map(identifierKey);
-  return dropped.some((key) => !kept.has(key) && wantedElsewhere.has(key) && !coveredElsewhere.has(key));
+  return dropped.some((key) => wantedElsewhere.has(key) && !coveredElsewhere.has(key));
 }
 
 function covered({ current }: DesiredCertificate): readonly Identifier[] {

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
-import { inspect } from "../../../src/reconcile/index.ts";
+import { automaticRun, inspect, reconcile } from "../../../src/reconcile/index.ts";
 import {
   CaFailure,
   DAY,
@@ -215,4 +215,18 @@ test("a state or an archive that the disk doesn't give back keeps nobody from se
   const { certificates } = await inspect(stage.parts(), { signal: new AbortController().signal, withTargets: true });
   expect(certificates.map(({ decision }) => decision.kind)[0]).toBe("refused");
   expect(certificates[0]?.targets.map(({ finding }) => finding.kind)).toEqual(["served"]);
+});
+
+test("where the tree is stored is looked for once a run, and once for status, however many certificates there are", async () => {
+  const stage = await reconcileStage({ domains: many(20) });
+  let looks = 0;
+  const storage = { inspect: async () => ((looks += 1), stage.storage) };
+  const signal = new AbortController().signal;
+  stage.ca.answer = () => {
+    throw new CaFailure();
+  };
+  await reconcile({ ...stage.parts(), storage }, { request: automaticRun("start"), log: stage.log, signal });
+  expect(looks).toBe(1);
+  await inspect({ ...stage.parts(), storage }, { signal, withTargets: false });
+  expect(looks).toBe(2);
 });
