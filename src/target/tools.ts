@@ -2,7 +2,7 @@ import { DockerRequestError } from "./docker/engine-errors.ts";
 import type { Engine } from "./docker/engine.ts";
 import { commandKilled, targetNotRunning } from "./errors.ts";
 import type { TargetTools } from "./kind.ts";
-import { checkByTls, type TlsCheckParts } from "./tls/tls-check.ts";
+import { createTlsCheck, type TlsCheckParts } from "./tls/tls-check.ts";
 
 /** What the tools are made of. */
 export type ToolParts = TlsCheckParts & { readonly engine: Engine };
@@ -12,6 +12,7 @@ const KILLED_ABOVE = 128;
 
 /** Makes the tools of all kinds of target. */
 export function createTargetTools({ engine, ...tls }: ToolParts): TargetTools {
+  const check = createTlsCheck(tls);
   return {
     clock: tls.clock,
     exec: async (place, argv, signal) => {
@@ -29,6 +30,6 @@ export function createTargetTools({ engine, ...tls }: ToolParts): TargetTools {
       }
       throw targetNotRunning(service, [`${name} stopped while "${argv.join(" ")}" ran in it`]);
     },
-    tlsCheck: (place, asked, signal) => checkByTls(tls, { place, ...asked }, signal),
+    tlsCheck: (place, asked, signal) => check({ place, ...asked }, signal),
   };
 }

@@ -14,17 +14,33 @@ export type TlsCheckParts = {
 
 const HANDSHAKES_AT_ONCE = 4;
 
-/** Checks by a handshake for each of its names whether a certificate is presented. Throws only the signal's reason. */
-export async function checkByTls(
-  { clock, random, handshakeMs: ms }: TlsCheckParts,
-  asked: Omit<FindingFacts, "bad" | "now">,
-  signal: AbortSignal,
-): Promise<ServedFinding> {
+type Asked = Omit<FindingFacts, "bad" | "now">;
+
+/**
+ * Makes what checks by a handshake for each of its names whether a certificate is presented. A server that let a handshake come to
+ * nothing is asked again only after as long as that took: it is the same for all certificates, and each would cost a time limit.
+ * Throws only the signal's reason.
+ */
+export function createTlsCheck(parts: TlsCheckParts) {
+  const silences = new WeakMap<object, { readonly finding: ServedFinding; readonly at: number; readonly ms: number }>();
+  const nowMs = () => parts.clock.now().getTime();
+  return async (asked: Asked, signal: AbortSignal): Promise<ServedFinding> => {
+    const begunAt = nowMs();
+    const silence = silences.get(asked.place);
+    // By both ends: the clock may be set back.
+    if (silence && begunAt >= silence.at && begunAt < silence.at + silence.ms) return silence.finding;
+    const { finding, isAnswered } = await checkNames(parts, asked, signal);
+    if (!isAnswered) silences.set(asked.place, { finding, at: nowMs(), ms: nowMs() - begunAt });
+    return finding;
+  };
+}
+
+async function checkNames({ clock, random, handshakeMs: ms }: TlsCheckParts, asked: Asked, signal: AbortSignal) {
   const { address, port } = asked.place;
   const { certificate } = asked;
   let isAnswered = true;
   const findings = await mapLimited(certificate.identifiers, HANDSHAKES_AT_ONCE, async (identifier) => {
-    // Nobody answers: it is the same for the other names, and each would cost a time limit.
+    // Nobody answers: it is the same for the other names.
     if (!isAnswered) return [];
     const serverName = serverNameFor(identifier, random);
     const handshake = await shakeHands({ address, port, serverName, clock, ms }, signal);
@@ -34,7 +50,9 @@ export async function checkByTls(
   const [first, ...others] = findings
     .flat()
     .filter(({ handshake: seen }) => seen.kind !== "presented" || seen.leaf.fingerprint !== certificate.fingerprint);
-  return first ? explainNotServed({ ...asked, bad: [first, ...others], now: clock.now() }) : { kind: "served" };
+  const served: ServedFinding = { kind: "served" };
+  const finding = first ? explainNotServed({ ...asked, bad: [first, ...others], now: clock.now() }) : served;
+  return { finding, isAnswered };
 }
 
 // For `*.x` a label that no server has by its name; for an IP address no name at all (RFC 6066 §3).

@@ -62,6 +62,18 @@ describe("a target that serves what it should, but is just starting,", () => {
     expect(await restart("target-started", 5000)).toEqual({ outcome: ["nginx-1 a.test deployed"], reloads: 1 });
   });
 
+  test("has its time once, however many certificates it has", async () => {
+    const stage = await reconcileStage({ domains: Array.from({ length: 12 }, (_, n) => `n${n}.test`).join(";") });
+    await stage.run();
+    stage.nginx.hides = () => stage.nginx.reloads < 2;
+    const startedAtMs = stage.now().getTime();
+    const reloadedAtMs = new Promise<number>((resolve) => {
+      stage.nginx.before = (doing) => (doing === "apply" ? resolve(stage.now().getTime()) : undefined);
+    });
+    await stage.run({ trigger: "start" });
+    expect((await reloadedAtMs) - startedAtMs).toBeLessThan(4000);
+  });
+
   test("has no time where nobody knows of a start", async () => {
     expect(await restart("schedule", 1000)).toEqual({ outcome: ["nginx-1 a.test deployed"], reloads: 1 });
   });

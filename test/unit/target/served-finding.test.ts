@@ -9,6 +9,7 @@ import { createTargetTools } from "../../../src/target/tools.ts";
 import { readContainer } from "../../../src/target/docker/container.ts";
 import type { ServedCertificate } from "../../../src/reconcile/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
+import { instantClock } from "../../support/instant-clock.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 import { poll } from "../../support/poll.ts";
 import { makeTestCertificate, type TestCertificate } from "../../support/test-ca.ts";
@@ -61,12 +62,12 @@ async function serve(accepts: (name: string) => boolean, asked: (string | undefi
   return listening(server);
 }
 
-function targetAt(port: number, handshakeMs = 5000) {
+function targetAt(port: number, handshakeMs = 5000, clock = systemClock) {
   const docker = { kind: "socket", socketPath: "/nowhere/docker.sock" } as const;
   const engine = createEngine({ docker, clock: systemClock, timeouts: { callMs: 1000, execMs: 1000 } });
   const container = readContainer(inspectedContainer({ id: "a" }));
   const place = { name: "nginx-1", service: "nginx", container, address: "127.0.0.1", port, wants: () => true };
-  return nginx.make(place, "", createTargetTools({ engine, clock: systemClock, random: Math.random, handshakeMs }));
+  return nginx.make(place, "", createTargetTools({ engine, clock, random: Math.random, handshakeMs }));
 }
 
 function certificateFor(...names: readonly string[]): ServedCertificate {
@@ -140,6 +141,20 @@ describe("a look at what a target serves", () => {
     const look = targetAt(port, 60_000).tlsCheck(certificateFor("a.test"), controller.signal);
     controller.abort(reason);
     await expect(look).rejects.toBe(reason);
+  });
+
+  test("takes no longer for hundreds of certificates than for one at a server that never answers, and asks it again later", async () => {
+    const clock = instantClock();
+    const target = targetAt(await listening(createPlainServer()), 5000, clock);
+    const startedAtMs = clock.now().getTime();
+    for (const name of Array.from({ length: 200 }, (_, n) => `n${n}.test`)) {
+      const finding = await target.tlsCheck(certificateFor(name), NEVER);
+      expect(finding).toHaveProperty("message", expect.stringContaining("no answer within 5 s"));
+    }
+    expect(clock.now().getTime() - startedAtMs).toBe(5000);
+    await clock.sleep(5000, NEVER);
+    await target.tlsCheck(certificateFor("a.test"), NEVER);
+    expect(clock.now().getTime() - startedAtMs).toBe(15_000);
   });
 
   test("says that the port does not speak TLS", async () => {
