@@ -1,6 +1,8 @@
 # shellcheck shell=sh
 # The server blocks: one file for each certificate, one for all other names.
 
+HTTPS_IS_GIVEN_UP=no
+
 # Writes the blocks until they agree with what they were made from. Two steps at once are safe so: the one that writes
 # last compares again after it has written. It takes no lock that a killed step could leave behind.
 run_certificate_step() {
@@ -11,7 +13,24 @@ run_certificate_step() {
         if [ "$(wanted_certificates 2>/dev/null)" = "$wanted" ]; then break; fi
         if [ "$round" = 5 ]; then warn "the certificates kept changing; run this step again."; fi
     done
+    note https "$(whether_https_is_on)"
+    note problems "$PROBLEMS"
     restore_user_files
+}
+
+# note NAME TEXT: writes down what was decided, for the sidecar to read (by exec).
+note() {
+    publish "$NGINX_FOLDER/sidecar/$1" "$2" || true
+}
+
+whether_https_is_on() {
+    if [ "$HTTPS_IS_GIVEN_UP" = yes ]; then
+        printf off-by-rescue
+    elif [ "$NGINX_HTTPS_ENABLED" = false ]; then
+        printf off-by-setting
+    else
+        printf on
+    fi
 }
 
 prepare_folders() {
@@ -25,6 +44,7 @@ write_server_blocks() {
     HTTP_SERVER_TEMPLATE=$(read_template http-server.conf) && HTTPS_SERVER_TEMPLATE=$(read_template https-server.conf) ||
         exit 1
     WRITTEN=" "
+    PROBLEMS=""
     # On a descriptor of its own: a command in the loop must not read the list away.
     while IFS='|' read -r lineage default_option names made_from <&3; do
         if [ "$lineage" = @others ]; then
@@ -74,6 +94,7 @@ listed_certificates() {
 write_certificate_block() {
     if is_settled "$1" "$4"; then
         WRITTEN="$WRITTEN$1.conf "
+        keep_problem "$1"
         return
     fi
     choose_pair "$1"
@@ -83,6 +104,11 @@ write_certificate_block() {
     set_https_server "$2"
     publish_block "$1" "${4:-a pair that is not there}" && say "certificate $1: $PAIR_WORDS"
     return 0
+}
+
+keep_problem() {
+    problem=$(awk -v lineage="$1" '$1 == lineage' "$NGINX_FOLDER/sidecar/problems" 2>/dev/null) || return 0
+    if [ -n "$problem" ]; then PROBLEMS="$PROBLEMS$problem$NEWLINE"; fi
 }
 
 # Whether the block of $1 was made from exactly what there is now, which its first line tells. That spares openssl's

@@ -17,6 +17,7 @@ choose_pair() {
         return
     fi
     own_problem=$PAIR_PROBLEM
+    PROBLEMS="$PROBLEMS$1 $own_problem$NEWLINE"
     choose_legacy_pair
     if [ -n "$CERTIFICATE_FILE" ]; then
         IS_REAL=no
@@ -51,13 +52,24 @@ examine_pair() {
     PAIR_PROBLEM=""
     IS_CA_ISSUED=yes
     for pair_file in "$CERTIFICATE_FILE" "$KEY_FILE"; do
-        if ! [ -f "$pair_file" ] || ! [ -r "$pair_file" ]; then
-            PAIR_PROBLEM="$pair_file is missing or unreadable"
-            return
-        fi
+        if [ -f "$pair_file" ] && [ -r "$pair_file" ]; then continue; fi
+        PAIR_PROBLEM=$(why_absent "$pair_file")
+        return
     done
     if [ "$HAS_OPENSSL" = yes ]; then examine_contents; fi
     if [ -z "$PAIR_PROBLEM" ]; then examine_refusal "$1"; fi
+}
+
+# why_absent FILE: what hides it, where something does.
+why_absent() {
+    absent_from=${1%/*}
+    for hiding in "$LETSENCRYPT_FOLDER/live" "$LETSENCRYPT_FOLDER/archive" "$absent_from" \
+        "$LETSENCRYPT_FOLDER/archive/${absent_from##*/}" "$1"; do
+        if ! [ -e "$hiding" ] || [ -r "$hiding" ]; then continue; fi
+        printf %s "$1 can't be read: root in nginx's container may not read $hiding (give it the capability DAC_OVERRIDE)"
+        return
+    done
+    printf %s "$1 is missing"
 }
 
 # Values are handed over in variables: a fork for each would double the time that hundreds of certificates take.

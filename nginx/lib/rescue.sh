@@ -19,14 +19,20 @@ rescue_configuration() {
     include_user_files ""
     if ! nginx_accepts; then
         warn "HTTPS is off until nginx is restarted with this repaired: $NGINX_SAID"
+        HTTPS_IS_GIVEN_UP=yes
         NGINX_HTTPS_ENABLED=false
         write_server_blocks
     fi
+    note https "$(whether_https_is_on)"
+    note problems "$PROBLEMS"
     if nginx_accepts; then
         try_user_files_one_by_one
         return
     fi
     warn "only the challenges are answered until this is repaired: $NGINX_SAID"
+    note https off-by-rescue
+    RESCUE_LISTEN_IPV6=${HAS_IPV6:+"listen [::]:$NGINX_PORT default_server;"}
+    export RESCUE_LISTEN_IPV6
     publish_rendered nginx.conf rescue.conf
 }
 

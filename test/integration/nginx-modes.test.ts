@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
@@ -44,6 +44,7 @@ describe("NGINX_HTTPS_ENABLED", () => {
     const server = await start({});
     expect((await server.https("/", { host: "old.test" })).certificate?.fingerprint256).toBe(fingerprint(handMade));
     expect((await server.http("/", { host: "old.test" })).status).toBe(200);
+    expect(await server.noted("https")).toBe("on");
   });
 
   test("true serves a placeholder when there is nothing else", async () => {
@@ -64,7 +65,25 @@ describe("NGINX_HTTPS_ENABLED", () => {
     expect((await server.http("/.well-known/acme-challenge/token", { host: "shop.test" })).body).toBe(
       "token.thumbprint",
     );
+    expect(await server.noted("https")).toBe("off-by-setting");
   });
+});
+
+test("a key that root in nginx's container may not read is stood in for, and what to give is written down", async () => {
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  // Where tests run as root, the key would be root's.
+  if (process.getuid?.() === 0) await chown(join(folders.letsencrypt, "live/shop.test/privkey.pem"), 1000, 1000);
+  const capabilities = ["--cap-drop", "ALL", ...["SETUID", "SETGID", "CHOWN"].flatMap((one) => ["--cap-add", one])];
+  const server = await start({ CERTBOT_DOMAIN: "shop.test; new.test" }, { docker: capabilities });
+  expect((await server.https("/", { host: "shop.test" })).certificate?.subject).toContain("PLACEHOLDER");
+  const key = "/etc/letsencrypt/live/shop.test/privkey.pem";
+  const [unreadable, missing] = (await server.noted("problems")).split("\n");
+  expect(unreadable).toBe(
+    `shop.test ${key} can't be read: root in nginx's container may not read ${key} (give it the capability DAC_OVERRIDE)`,
+  );
+  expect(missing).toBe("new.test /etc/letsencrypt/live/new.test/fullchain.pem is missing");
+  expect(await server.step()).toBe("");
+  expect(await server.noted("problems")).toContain(`shop.test ${key} can't be read`);
 });
 
 test("HTTPS speaks HTTP/2, and no TLS older than 1.2", async () => {

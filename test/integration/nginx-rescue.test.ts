@@ -46,12 +46,12 @@ async function putWeakPair(lineage: string): Promise<void> {
 }
 
 /** Starts nginx from a copy of our folder with `line` added to one template, as an operator's slip would. */
-async function startWithTemplateLine(template: string, line: string): Promise<NginxContainer> {
+async function startWithTemplateLine(template: string, line: string, docker: readonly string[] = []) {
   const copy = await mkdtemp(join(tmpdir(), "nginx-slip-"));
   try {
     await cp(NGINX_FOLDER, copy, { recursive: true });
     await appendFile(join(copy, "templates", template), line);
-    return await start({ CERTBOT_DOMAIN: "shop.test" }, { nginxFolder: copy });
+    return await start({ CERTBOT_DOMAIN: "shop.test" }, { nginxFolder: copy, docker });
   } finally {
     await rm(copy, { recursive: true });
   }
@@ -114,11 +114,16 @@ describe("what nginx itself refuses", () => {
     expect((await server.http("/", { host: "shop.test" })).body).toContain("NGINX_UPSTREAM");
     expect((await server.http("/.well-known/acme-challenge/token")).body).toBe("token.thumbprint");
     expect(await server.log()).toMatch(/HTTPS is off until .*unknown directive "slip"/);
+    expect(await server.noted("https")).toBe("off-by-rescue");
   });
 
-  test("at the very least the challenges are answered", async () => {
+  test("at the very least the challenges are answered, over IPv6 too", async () => {
     await folders.putChallenge("token", "token.thumbprint");
-    const server = await startWithTemplateLine("nginx.conf.template", "slip;\n");
+    const ipv6 = ["--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "--sysctl", "net.ipv6.conf.lo.disable_ipv6=0"];
+    const server = await startWithTemplateLine("nginx.conf.template", "slip;\n", ipv6);
+    const overIpv6 = "curl -s http://[::1]/.well-known/acme-challenge/token";
+    expect(await server.exec("sh", "-c", overIpv6)).toBe("token.thumbprint");
+    expect(await server.noted("https")).toBe("off-by-rescue");
     expect((await server.http("/.well-known/acme-challenge/token")).body).toBe("token.thumbprint");
     expect((await server.http("/")).status).toBe(503);
     expect(await server.log()).toMatch(/only the challenges are answered .*unknown directive "slip"/);

@@ -139,6 +139,11 @@ export class NginxContainer {
     return await this.exec(...STEP);
   }
 
+  /** What the step has written down for the sidecar: whether HTTPS is `on`, or what is wrong with which pair. */
+  async noted(what: "https" | "problems"): Promise<string> {
+    return await this.exec("cat", `/etc/nginx/sidecar/${what}`);
+  }
+
   /** Restarts it and returns when port 80 answers again. */
   async restart(): Promise<void> {
     await docker("restart", "-t", "5", this.name);
