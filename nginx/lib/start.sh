@@ -7,6 +7,8 @@ start_nginx() {
     command -v envsubst >/dev/null || die "this image has no envsubst; use nginx's official image, or add gettext's."
     prepare_folders
     rm -f "$NGINX_FOLDER"/certificates.d/*.new.* "$NGINX_FOLDER"/sidecar/*.new.* "$NGINX_FOLDER"/sidecar/pair-trial.*
+    # What was decided before a restart says nothing of this start.
+    rm -f "$NGINX_FOLDER/sidecar/https"
     read_settings
     derive_upstream
     derive_user

@@ -77,16 +77,15 @@ async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSign
 type Sorted = Partial<Found> & { readonly isDown?: true; readonly isForeign?: true };
 
 async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, signal: AbortSignal): Promise<Sorted> {
-  const { name, container } = replica;
+  const { name } = replica;
   try {
     const known = await identify(parts, replica, signal);
     if (!known) return { isForeign: true };
     const { kind, argument, labels } = known;
-    const reason = kind.whyOff?.(container);
-    const place = isRunning(replica) ? findPlace(replica, { ownPlace, kind, labels }) : undefined;
-    const isOff = reason !== undefined && (place === undefined || (await isRefused(parts, place, signal)));
-    if (isOff) return { off: [{ name, reason }] };
-    return place ? { targets: [kind.make(place, argument, parts.tools)] } : { isDown: true };
+    if (!isRunning(replica)) return { isDown: true };
+    const place = findPlace(replica, { ownPlace, kind, labels });
+    const reason = await whyOff(parts, { kind, place }, signal);
+    return reason === undefined ? { targets: [kind.make(place, argument, parts.tools)] } : { off: [{ name, reason }] };
   } catch (thrown) {
     signal.throwIfAborted();
     return { missing: [{ name, failure: toFailure(thrown) }] };
@@ -110,11 +109,14 @@ function findPlace(replica: Replica, { ownPlace, kind, labels }: Reading): Place
   return { name, service, container, address: reach.address, port, wants: readWants(name, labels) };
 }
 
-// The words alone turn nothing off: to nginx's own step "False" is a slip, and a server of the operator's reads no words.
-async function isRefused({ clock, handshakeMs: ms }: SourceParts, place: Place, signal: AbortSignal): Promise<boolean> {
+type Asked = { readonly kind: TargetKind; readonly place: Place };
+
+// Where TLS answers it is deployed to, whatever it says.
+async function whyOff({ clock, handshakeMs: ms, tools }: SourceParts, { kind, place }: Asked, signal: AbortSignal) {
+  if (kind.whyOff === undefined) return undefined;
   const { address, port } = place;
   const handshake = await shakeHands({ address, port, serverName: undefined, clock, ms }, signal);
-  return handshake.kind === "refused";
+  return handshake.kind === "refused" ? kind.whyOff(place, tools, signal) : undefined;
 }
 
 function isRunning({ container }: Replica): boolean {

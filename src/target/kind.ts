@@ -27,8 +27,8 @@ export interface TargetKind {
   tlsPort(container: Container): number;
   /** Where it answers HTTP; left out where it can't show the CA our challenges. */
   httpPort?(container: Container): number;
-  /** Why HTTPS may be off in it; undefined where no word says so. Whether it is shows only a handshake. */
-  whyOff?(container: Container): string | undefined;
+  /** Why it has no HTTPS, when nothing listens where it should; undefined where it should have. Throws only the signal's reason. */
+  whyOff?(place: Place, tools: TargetTools, signal: AbortSignal): Promise<string | undefined>;
   /** Makes the target; it is good for as long as the container runs. */
   make(place: Place, argument: string, tools: TargetTools): Target;
 }

@@ -1,12 +1,6 @@
 import type { Container } from "./docker/container.ts";
 import { parsePort } from "./labels.ts";
 
-/** Why HTTPS may be off in this nginx; undefined where no word says so. */
-export function whyHttpsMayBeOff({ env }: Container): string | undefined {
-  const value = env["NGINX_HTTPS_ENABLED"]?.trim() ?? "";
-  return value.toLowerCase() === "false" ? `NGINX_HTTPS_ENABLED is ${value} there` : undefined;
-}
-
 /**
  * The ports on which nginx answers inside its container: NGINX_PORT, else 80, and NGINX_SSL_PORT, else 443. As nginx's own step
  * reads them, to whom one port for both is a slip, too.

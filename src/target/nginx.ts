@@ -3,20 +3,21 @@ import type { ExecResult } from "./docker/exec.ts";
 import { certificateStepFailed, commandMissing, reloadFailed } from "./errors.ts";
 import type { Place, ServerWords, TargetKind, TargetTools } from "./kind.ts";
 import { explainByFiles, FILES_COMMAND, readFiles, type ConfiguredFile } from "./nginx-files.ts";
-import { nginxPorts, whyHttpsMayBeOff } from "./nginx-settings.ts";
+import { OUR_FOLDER, whyHttpsIsOff } from "./nginx-off.ts";
+import { nginxPorts } from "./nginx-settings.ts";
 
 /** nginx in a container: our own or any other, told by `nginx -t` and `nginx -s reload`. */
 export const nginx = {
   name: "nginx",
   tlsPort: (container) => nginxPorts(container).tls,
   httpPort: (container) => nginxPorts(container).http,
-  whyOff: whyHttpsMayBeOff,
+  whyOff: whyHttpsIsOff,
   make: makeNginx,
 } satisfies TargetKind;
 
 // Our own nginx folder has this script; a foreign nginx has none and reads the files at the paths it was given. A failure of
 // the script is always 1, so that 126 and 127 say that there is no shell and therefore no script.
-const STEP = "/opt/cert-sidecar/nginx/certificate-step.sh";
+const STEP = `${OUR_FOLDER}/certificate-step.sh`;
 const STEP_COMMAND = ["/bin/sh", "-c", `[ ! -f ${STEP} ] || /bin/sh ${STEP} || exit 1`];
 const TEST_COMMAND = ["nginx", "-t"];
 const RELOAD_COMMAND = ["nginx", "-s", "reload"];

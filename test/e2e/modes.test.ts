@@ -79,6 +79,14 @@ describe("with CERTBOT_DOMAIN", () => {
     expect(status).toBe(200);
     expect(headers["strict-transport-security"]).toBe("max-age=300");
   });
+
+  test("with HTTPS turned off in nginx, update-cert and status say so, and that is no failure", async () => {
+    await plainUp({ NGINX_HTTPS_ENABLED: "false" });
+    await until("nginx answers", async () => ((await overHttp()).status === 200 ? true : undefined));
+    const words = expect.stringContaining("nginx-1: NGINX_HTTPS_ENABLED is false there");
+    expect(await stack.certbot("update-cert")).toMatchObject({ code: 0, stdout: words });
+    expect(await stack.certbot("status")).toMatchObject({ code: 0, stdout: words });
+  });
 });
 
 /** `docker compose up -d` as somebody runs it who knows of no profile. */

@@ -30,8 +30,7 @@ export function engineWith({
     inspect: async (id) => read.find((one) => one.id === id),
     imageLabels: async () => imageLabels,
     exec: async (_, argv) => {
-      const command = argv.join(" ");
-      const word = command.startsWith("/bin/sh") ? "step" : (argv.at(-1) ?? "");
+      const word = wordOf(argv);
       ran.push(word);
       const end = ends[word] ?? {};
       if (end instanceof Error) throw end;
@@ -40,4 +39,10 @@ export function engineWith({
     openEvents: unused,
   };
   return { engine, ran, container: read[0] ?? readContainer(inspectedContainer({ id: "none" })) };
+}
+
+function wordOf(argv: readonly string[]): string {
+  const last = argv.at(-1) ?? "";
+  if (!argv.includes("-c")) return last;
+  return ["https", "problems"].find((note) => last.includes(`/sidecar/${note}`)) ?? "step";
 }

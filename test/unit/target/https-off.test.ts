@@ -1,11 +1,20 @@
+import { spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { createServer as createTcpServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createDeployment } from "../../../src/target/index.ts";
+import { createComposeSource } from "../../../src/target/compose.ts";
+import { readContainer } from "../../../src/target/docker/container.ts";
+import type { TargetTools } from "../../../src/target/kind.ts";
+import { nginx } from "../../../src/target/nginx.ts";
+import { createTargetTools } from "../../../src/target/tools.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
-import { answer, inspectedContainer, startFakeEngine } from "../../support/fake-engine.ts";
+import { engineWith, type EngineStage } from "../../support/command-engine.ts";
+import { inspectedContainer } from "../../support/fake-engine.ts";
 import { startHttpsServer } from "../../support/https-server.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const NEVER = new AbortController().signal;
 const NOBODYS_PORT = 1;
@@ -17,46 +26,37 @@ beforeEach(() => {
 afterEach(() => Promise.all(cleanups.map((cleanup) => cleanup())));
 
 type Nginx = {
-  readonly words: string;
+  /** What it answers when it is asked whether HTTPS is off. */
+  readonly says?: NonNullable<EngineStage["ends"]>[string];
   readonly port: number;
   readonly status?: string;
   readonly networks?: Readonly<Record<string, object>>;
 };
 
-/** Finds in a project that has these containers, numbered from 1. */
-async function findAmong(all: readonly Nginx[], handshakeMs = 60_000) {
-  const containers = all.map(({ words, port, ...rest }, index) =>
-    inspectedContainer({
-      id: `id-${index + 1}`,
-      number: String(index + 1),
-      env: [`NGINX_HTTPS_ENABLED=${words}`, `NGINX_SSL_PORT=${port}`],
-      ...rest,
-    }),
-  );
-  const engine = await startFakeEngine((path, response) => {
-    const one = containers.find(({ Id }) => path === `/containers/${Id}/json`);
-    if (path !== "/containers/json") return answer(response, one ?? { message: "none" }, one ? 200 : 404);
-    const listed = containers.map(({ Id, Name, Config }) => ({ Id, Names: [Name], Labels: Config.Labels }));
-    return answer(response, listed);
+async function find({ says = {}, port, ...more }: Nginx, handshakeMs = 60_000) {
+  const env = ["NGINX_HTTPS_ENABLED=false", `NGINX_SSL_PORT=${port}`];
+  const { engine, ran } = engineWith({
+    ends: { https: says },
+    containers: [inspectedContainer({ id: "a", env, ...more })],
   });
-  cleanups.push(() => engine.close());
-  const { targets: source } = createDeployment({
-    docker: engine.address,
+  const common = { engine, clock: systemClock, random: Math.random, handshakeMs };
+  const source = createComposeSource({
+    ...common,
     service: "nginx",
     project: "shop",
-    clock: systemClock,
     log: collectLog(),
-    random: Math.random,
-    timeouts: { handshakeMs },
     ownHints: { mountinfo: async () => "", hostname: () => "0123456789ab" },
+    reconnectFirstMs: 1,
+    reconnectLongestMs: 1,
+    kinds: [nginx],
+    tools: createTargetTools(common),
   });
-  const {
-    targets,
-    off,
-    missing: [missing],
-  } = await source.find(NEVER);
-  return { targets: targets.map(({ name }) => name), off, missing: missing?.failure.code };
+  const { targets, off, missing } = await source.find(NEVER);
+  const found = { targets: targets.map(({ name }) => name), off, missing: missing.map(({ failure }) => failure.code) };
+  return { ...found, ran };
 }
+
+const TARGET = { targets: ["nginx-1"], off: [], missing: [] };
 
 async function tlsPort(): Promise<number> {
   const server = await startHttpsServer();
@@ -76,41 +76,85 @@ async function tcpPort(greeting?: string): Promise<number> {
   return (server.address() as AddressInfo).port; // a TCP server has no other kind of address
 }
 
-describe("an nginx whose words say that HTTPS is off", () => {
-  test.each(["false", "False", "FALSE", "false ", "false\r"])("%j is a target where TLS answers", async (words) => {
-    const port = await tlsPort();
-    expect(await findAmong([{ words, port }])).toEqual({ targets: ["nginx-1"], off: [], missing: undefined });
+describe("an nginx", () => {
+  test.each([
+    ["off-by-setting", "NGINX_HTTPS_ENABLED is false there"],
+    ["off-by-rescue", "HTTPS is off there since nginx refused its configuration at its start, as its log says"],
+    ["off-by-configuration", "no listener in its configuration has ssl"],
+  ])("that says %s is off where nobody listens, with the reason", async (stdout, reason) => {
+    const found = await find({ says: { stdout: `${stdout}\n` }, port: NOBODYS_PORT });
+    expect(found).toMatchObject({ targets: [], off: [{ name: "nginx-1", reason }], missing: [] });
   });
 
-  test("is off where nobody listens, and a neighbour that says nothing is a target", async () => {
-    const found = await findAmong([
-      { words: "False ", port: NOBODYS_PORT },
-      { words: "", port: NOBODYS_PORT },
-    ]);
-    const off = [{ name: "nginx-1", reason: "NGINX_HTTPS_ENABLED is False there" }];
-    expect(found).toEqual({ targets: ["nginx-2"], off, missing: undefined });
+  test.each<[string, NonNullable<Nginx["says"]>]>([
+    ["on", { stdout: "on\n" }],
+    ["nothing", {}],
+    ["nothing, having no shell,", { exitCode: 127, stdout: "exec failed" }],
+    ["nothing, as the engine fails,", new Error("oops")],
+  ])("that says %s is a target though nobody listens, and though NGINX_HTTPS_ENABLED is false", async (_, says) => {
+    expect(await find({ says, port: NOBODYS_PORT })).toMatchObject(TARGET);
+  });
+
+  test("that serves TLS is a target and isn't asked, whatever it says", async () => {
+    const found = await find({ says: { stdout: "off-by-setting" }, port: await tlsPort() });
+    expect(found).toEqual({ ...TARGET, ran: [] });
   });
 
   test("is a target where what listens is silent or speaks no TLS: its look tells what is wrong", async () => {
-    const target = { targets: ["nginx-1"], off: [], missing: undefined };
-    expect(await findAmong([{ words: "false", port: await tcpPort() }], 50)).toEqual(target);
-    const port = await tcpPort("HTTP/1.1 400 Bad Request\r\n\r\n");
-    expect(await findAmong([{ words: "false", port }])).toEqual(target);
+    const says = { stdout: "off-by-setting" };
+    expect(await find({ says, port: await tcpPort() }, 50)).toMatchObject(TARGET);
+    expect(await find({ says, port: await tcpPort("HTTP/1.1 400 Bad Request\r\n\r\n") })).toMatchObject(TARGET);
   });
 
-  test("can't be called off where there is no way to look", async () => {
-    const found = await findAmong([{ words: "false", port: NOBODYS_PORT, networks: {} }]);
-    expect(found).toEqual({ targets: [], off: [], missing: "TARGET_UNREACHABLE" });
+  test("can't be called off where there is no way to look, or where it does not run", async () => {
+    const says = { stdout: "off-by-setting" };
+    expect(await find({ says, port: NOBODYS_PORT, networks: {} })).toMatchObject({
+      off: [],
+      missing: ["TARGET_UNREACHABLE"],
+    });
+    expect(await find({ says, port: NOBODYS_PORT, status: "exited" })).toMatchObject({
+      off: [],
+      missing: ["TARGET_NOT_RUNNING"],
+    });
+  });
+});
+
+describe("a foreign nginx says that HTTPS is off", () => {
+  /** What it says where `nginx -T` prints this; undefined: nginx refuses its configuration. */
+  async function saysWith(configuration: string | undefined): Promise<string> {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, "conf"), configuration ?? "");
+    const stub = `#!/bin/sh\n[ "$1" = -T ] && cat ${folder}/conf && ${configuration !== undefined}\n`;
+    await writeFile(join(folder, "nginx"), stub, { mode: 0o755 });
+    const { engine } = engineWith({});
+    const exec: TargetTools["exec"] = async (_, [file = "", ...args]) => {
+      const env = { PATH: `${folder}:${process.env["PATH"] ?? ""}` };
+      const { status: exitCode, stdout, stderr } = spawnSync(file, args, { env, encoding: "utf8" });
+      return { exitCode: exitCode ?? undefined, stdout, stderr };
+    };
+    const tools = { ...createTargetTools({ engine, clock: systemClock, random: Math.random, handshakeMs: 1 }), exec };
+    const container = readContainer(inspectedContainer({ id: "a" }));
+    const place = { name: "nginx-1", service: "nginx", container, address: "127.0.0.1", port: 443, wants: () => true };
+    return (await nginx.whyOff(place, tools, NEVER)) ?? "";
+  }
+
+  test.each([
+    "",
+    "server { listen 80; server_name ssl.test; }",
+    "server {\n  listen 80;\n  # listen 443 ssl;\n  ssl_certificate x;\n}",
+    "server { listen 80; ssl off; listen_ssl ssl; }",
+  ])("with the configuration %j", async (configuration) => {
+    expect(await saysWith(configuration)).toBe("no listener in its configuration has ssl");
   });
 
-  test("is off while it does not run, and no deploy waits for it as for one that says nothing", async () => {
-    const down = { port: await tlsPort(), status: "exited" };
-    const off = [{ name: "nginx-1", reason: "NGINX_HTTPS_ENABLED is false there" }];
-    expect(await findAmong([{ ...down, words: "false" }])).toEqual({ targets: [], off, missing: undefined });
-    const found = await findAmong([
-      { ...down, words: "false" },
-      { ...down, words: "" },
-    ]);
-    expect(found).toEqual({ targets: [], off, missing: "TARGET_NOT_RUNNING" });
+  test.each([
+    undefined,
+    "server { listen 443 ssl; }",
+    "server {\n\tlisten\n\t[::]:8443 default_server\tssl http2;\n}",
+    "http{server{listen 443 ssl;}}",
+    "server { listen 443; ssl on; }",
+    "server { listen 443 quic reuseport; }",
+  ])("but not with the configuration %j", async (configuration) => {
+    expect(await saysWith(configuration)).toBe("");
   });
 });

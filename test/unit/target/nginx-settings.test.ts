@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { composeProject, composeService, replicaName } from "../../../src/target/compose-labels.ts";
 import { readContainer, type Container } from "../../../src/target/docker/container.ts";
-import { nginxPorts, whyHttpsMayBeOff } from "../../../src/target/nginx-settings.ts";
+import { nginxPorts } from "../../../src/target/nginx-settings.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 
 function nginx(env: readonly string[]): Container {
@@ -15,14 +15,6 @@ describe("what an nginx container says of itself", () => {
     expect(ports("NGINX_SSL_PORT=8443", "NGINX_PORT=8080")).toEqual([8080, 8443]);
     expect(ports("NGINX_SSL_PORT=", "NGINX_PORT=")).toEqual([80, 443]);
     expect(ports("NGINX_SSL_PORT=70000")).toEqual([80, 443]);
-  });
-
-  test("HTTPS may be off only when NGINX_HTTPS_ENABLED is false, in any case", () => {
-    expect(whyHttpsMayBeOff(nginx(["NGINX_HTTPS_ENABLED=False"]))).toBe("NGINX_HTTPS_ENABLED is False there");
-    for (const value of ["", "true", "auto", "falsely"]) {
-      expect(whyHttpsMayBeOff(nginx([`NGINX_HTTPS_ENABLED=${value}`]))).toBeUndefined();
-    }
-    expect(whyHttpsMayBeOff(nginx([]))).toBeUndefined();
   });
 
   test("compose's labels give project, service and name; a one-off container is no service's", () => {

@@ -1,0 +1,29 @@
+import type { Place, TargetTools } from "./kind.ts";
+
+/** Our own nginx folder in nginx's container; a foreign nginx has none. */
+export const OUR_FOLDER = "/opt/cert-sidecar/nginx";
+
+// Our step has written down what it decided. Of a foreign nginx its configuration tells, without comments and as one line; one that
+// nginx refuses tells nothing.
+const OFF_SCRIPT = String.raw`[ ! -d ${OUR_FOLDER} ] || exec cat /etc/nginx/sidecar/https
+all=$(nginx -T 2>/dev/null) || exit 1
+printf '%s\n' "$all" | sed 's/#.*//' | tr '\n' ' ' |
+  grep -Eq '[;{}[:space:]](listen[[:space:]][^;]*[[:space:]](ssl|quic)|ssl[[:space:]]+on)[[:space:];]' || echo off-by-configuration`;
+
+const OFF_COMMAND = ["/bin/sh", "-c", OFF_SCRIPT];
+
+const WORDS = new Map([
+  ["off-by-setting", "NGINX_HTTPS_ENABLED is false there"],
+  ["off-by-rescue", "HTTPS is off there since nginx refused its configuration at its start, as its log says"],
+  ["off-by-configuration", "no listener in its configuration has ssl"],
+]);
+
+/** Why an nginx that nobody can speak TLS with has none; undefined: it should have, or nobody knows. Throws only the signal's reason. */
+export async function whyHttpsIsOff(place: Place, { exec }: TargetTools, signal: AbortSignal) {
+  try {
+    return WORDS.get((await exec(place, OFF_COMMAND, signal)).stdout.trim());
+  } catch {
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
