@@ -1,3 +1,4 @@
+import { withDeadline } from "./docker/deadline.ts";
 import type { Place, TargetTools } from "./kind.ts";
 
 /** Our own nginx folder in nginx's container; a foreign nginx has none. */
@@ -18,10 +19,16 @@ const WORDS = new Map([
   ["off-by-configuration", "no listener in its configuration has ssl"],
 ]);
 
+// A test of the configuration that waits for a name server must not hold up the search for targets.
+const ANSWER_WITHIN_MS = 3000;
+
 /** Why an nginx that nobody can speak TLS with has none; undefined: it should have, or nobody knows. Throws only the signal's reason. */
-export async function whyHttpsIsOff(place: Place, { exec }: TargetTools, signal: AbortSignal) {
+export async function whyHttpsIsOff(place: Place, { clock, exec }: TargetTools, signal: AbortSignal) {
+  const expired = () => new Error("no answer in time");
   try {
-    return WORDS.get((await exec(place, OFF_COMMAND, signal)).stdout.trim());
+    const ask = (own: AbortSignal) => exec(place, OFF_COMMAND, own);
+    const { stdout } = await withDeadline({ clock, signal, ms: ANSWER_WITHIN_MS, expired }, ask);
+    return WORDS.get(stdout.trim());
   } catch {
     signal.throwIfAborted();
     return undefined;

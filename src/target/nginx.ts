@@ -2,7 +2,7 @@ import { ConfigurationRejectedError, type ServedCertificate, type Target } from 
 import type { ExecResult } from "./docker/exec.ts";
 import { certificateStepFailed, commandMissing, reloadFailed } from "./errors.ts";
 import type { Place, ServerWords, TargetKind, TargetTools } from "./kind.ts";
-import { explainByFiles, FILES_COMMAND, readFiles, type ConfiguredFile } from "./nginx-files.ts";
+import { explainBySays, NOTHING_SAID, readSays, SAYS_COMMAND, type NginxSays } from "./nginx-files.ts";
 import { OUR_FOLDER, whyHttpsIsOff } from "./nginx-off.ts";
 import { nginxPorts } from "./nginx-settings.ts";
 
@@ -22,36 +22,31 @@ const STEP_COMMAND = ["/bin/sh", "-c", `[ ! -f ${STEP} ] || /bin/sh ${STEP} || e
 const TEST_COMMAND = ["nginx", "-t"];
 const RELOAD_COMMAND = ["nginx", "-s", "reload"];
 
-// New workers take over within some milliseconds. What is still served after this long has another reason.
-const RELOAD_SETTLED_MS = 1000;
-
-function makeNginx(place: Place, _argument: string, { clock, exec, tlsCheck }: TargetTools): Required<Target> {
+function makeNginx(place: Place, _argument: string, { exec, tlsCheck }: TargetTools): Required<Target> {
   const { name, wants } = place;
-  let reloadedAt: Date | undefined;
-  let files: readonly ConfiguredFile[] | undefined;
+  // Once for all certificates, until a reload changes it.
+  let says: Promise<NginxSays> | undefined;
 
-  const check = (certificate: ServedCertificate, signal: AbortSignal) =>
-    tlsCheck(place, { certificate, words: nginxWords(place, files ?? []) }, signal);
+  const check = (certificate: ServedCertificate, signal: AbortSignal, said = NOTHING_SAID) =>
+    tlsCheck(place, { certificate, words: nginxWords(place, said) }, signal);
 
   // Only for the words of a finding, so a failure here must not hide the finding: nothing is known then.
-  const listFiles = async (signal: AbortSignal) => {
+  const ask = async (signal: AbortSignal) => {
     try {
-      return readFiles((await exec(place, FILES_COMMAND, signal)).stdout);
+      return readSays((await exec(place, SAYS_COMMAND, signal)).stdout);
     } catch {
       signal.throwIfAborted();
-      return [];
+      return NOTHING_SAID;
     }
   };
 
   return {
     name,
     wants,
-    tlsCheck: async (certificate, signal) => {
+    tlsCheck: check,
+    explain: async (certificate, signal) => {
       const finding = await check(certificate, signal);
-      const hasSettled = reloadedAt !== undefined && clock.now().getTime() - reloadedAt.getTime() >= RELOAD_SETTLED_MS;
-      if (finding.kind === "served" || !hasSettled || files !== undefined) return finding;
-      files = await listFiles(signal);
-      return check(certificate, signal);
+      return finding.kind === "served" ? finding : check(certificate, signal, await (says ??= ask(signal)));
     },
     check: async (signal) => {
       const step = await exec(place, STEP_COMMAND, signal);
@@ -65,23 +60,19 @@ function makeNginx(place: Place, _argument: string, { clock, exec, tlsCheck }: T
       if (behind.length === 0) return new Map();
       const reload = await exec(place, RELOAD_COMMAND, signal);
       if (reload.exitCode !== 0) throw reloadFailed(place, outputOf(reload));
-      reloadedAt = clock.now();
-      files = undefined;
+      says = undefined;
       return new Map();
     },
   };
 }
 
-/** What nginx has to say where it serves something else; `files` are those that its configuration names, as far as they are known. */
-export function nginxWords(
-  { service, port }: Pick<Place, "service" | "port">,
-  files: readonly ConfiguredFile[],
-): ServerWords {
+/** What is to say where it serves something else; `says`: what it says of that itself, as far as it was asked. */
+export function nginxWords({ service, port }: Pick<Place, "service" | "port">, says: NginxSays): ServerWords {
   return {
     nothingListens: `Leave NGINX_HTTPS_ENABLED empty or set it to true and run docker compose up -d ${service}; where TLS is on another port, set NGINX_SSL_PORT or the label cert-sidecar.port.`,
     noCertificate: `Check in the configuration of ${service} that the port ${port} speaks TLS and that a server block has this name.`,
     isDefault: `Put all IP addresses into one certificate, and let no other server of ${service} be the default_server of its TLS port.`,
-    explain: (certificate) => explainByFiles(files, service, certificate),
+    explain: (certificate) => explainBySays(says, service, certificate),
   };
 }
 

@@ -52,6 +52,20 @@ test("nginx serves a key of mode 0600 in another user's folders, from an empty c
   expect(await inNginx("nginx", "-s", "reload")).toMatchObject({ code: 0 });
 });
 
+test("where nginx may not read the key, the failure and status say so, and what to give", async () => {
+  const override = "services: { nginx: { cap_add: !override [SETUID, SETGID, CHOWN, NET_BIND_SERVICE] } }";
+  stack = await createStack({ override });
+  for (const path of ["", ...(await readdir(stack.conf(), { recursive: true }))])
+    await lchown(stack.conf(path), OWNER, OWNER);
+  await stack.up();
+  const words =
+    /its self-signed placeholder for demo\.test: .*can't be read: root in nginx's container may not read .* DAC_OVERRIDE/;
+  const { code, stderr } = await stack.certbot("update-cert");
+  expect(code).toBe(1);
+  expect(stderr).toMatch(words);
+  expect((await stack.certbot("status")).stdout).toMatch(words);
+});
+
 test("nginx has the values that the sidecar has, from .env, --env-file and an exported variable, and none of its secrets", async () => {
   stack = await createStack({ env: { CERTBOT_DOMAIN: "" } });
   await appendFile(join(stack.folder, ".env"), ENV_LINES);

@@ -1,6 +1,13 @@
 import { mapLimited, toFailure } from "../../certificate/index.ts";
 import { findGuilty } from "./blame.ts";
-import { findServed, recordDeployFailure, recordRejection, recordServed, waitingReport } from "./memory.ts";
+import {
+  explainServed,
+  findServed,
+  recordDeployFailure,
+  recordRejection,
+  recordServed,
+  waitingReport,
+} from "./memory.ts";
 import type { DeployContext } from "./context.ts";
 import type { ServedFinding, Version } from "./target.ts";
 import { ConfigurationRejectedError, NotServedError } from "../errors.ts";
@@ -133,7 +140,8 @@ async function checkTwice(context: DeployContext, version: Version): Promise<Ser
   if (!target.tlsCheck) return { kind: "served" };
   const first = await checkUntilServed(context, version, context.servedWithinMs);
   if (first.kind === "served") await context.clock.sleep(SECOND_CHECK_MS, signal);
-  return checkUntilServed(context, version, SECOND_CHECK_WITHIN_MS);
+  const second = await checkUntilServed(context, version, SECOND_CHECK_WITHIN_MS);
+  return second.kind === "served" ? second : explainServed(context, version);
 }
 
 /** Checks until the version is served or `withinMs` have passed; at least once, and once where nobody can be asked. */

@@ -38,6 +38,12 @@ export async function findServed({ store, target, signal }: ServedQuestion, vers
   return { kind: "not-served", message, remedy };
 }
 
+/** As {@link findServed}, with the server's own words of why it isn't where it has some. */
+export function explainServed(question: ServedQuestion, version: Version): Promise<ServedFinding> {
+  const { target, signal } = question;
+  return target.explain?.(version, signal) ?? findServed(question, version);
+}
+
 /**
  * What begins, before a version is put on disk, what is remembered of each target that can't be checked by TLS, with what is on
  * disk until then: a death before such a target was given the new version doesn't make that the old one. The targets are

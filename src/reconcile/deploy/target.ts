@@ -40,6 +40,8 @@ export interface Target {
    * reason. Left out where nobody can be asked: then what `apply` did, and we remember, is the truth.
    */
   tlsCheck?(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
+  /** As {@link tlsCheck}, and asks the server why where it isn't presented: for people, once there is nothing to wait for. */
+  explain?(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
   /** Takes the files on disk into the configuration and tests it. Throws ConfigurationRejectedError with the server's own words. */
   check(signal: AbortSignal): Promise<void>;
   /**

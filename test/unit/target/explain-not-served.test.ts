@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Leaf } from "../../../src/certificate/index.ts";
-import type { ConfiguredFile } from "../../../src/target/nginx-files.ts";
+import { readSays, type ConfiguredFile } from "../../../src/target/nginx-files.ts";
 import { nginxWords } from "../../../src/target/nginx.ts";
 import { explainNotServed, type NameFinding } from "../../../src/target/tls/served-finding.ts";
 
@@ -19,7 +19,7 @@ function presented(
   };
 }
 
-function explain(seen: NameFinding, files: readonly ConfiguredFile[] = []) {
+function explain(seen: NameFinding, files: readonly ConfiguredFile[] = [], problems = new Map<string, string>()) {
   const certificate = { lineage: "a.test", identifiers: [NAME], fingerprint: "AA" };
   const place = { name: "nginx-1", service: "nginx", address: "172.18.0.3", port: 443 };
   const facts = {
@@ -27,7 +27,7 @@ function explain(seen: NameFinding, files: readonly ConfiguredFile[] = []) {
     certificate,
     bad: [seen] as const,
     now: NOW,
-    words: nginxWords(place, files),
+    words: nginxWords(place, { files, problems }),
   };
   return explainNotServed(facts);
 }
@@ -68,8 +68,34 @@ describe("what is served instead", () => {
     for (const waiting of [older, placeholder]) expect(waiting.remedy).toContain("Wait for the next deploy");
   });
 
+  test("what nginx's own step has against the pair is said, in place of what may be", () => {
+    const words = "/etc/letsencrypt/live/a.test/privkey.pem can't be read";
+    const seen = presented({}, { isSelfSigned: true, subject: "CN=PLACEHOLDER for a.test" });
+    const { message, remedy } = explain(
+      seen,
+      [{ path: "/etc/nginx/placeholder/a.test/pair.pem" }],
+      new Map([["a.test", words]]),
+    );
+    expect(message).toBe(`nginx-1 presents its self-signed placeholder for a.test: ${words}`);
+    expect(remedy).toContain("Mend that for the service nginx");
+    expect(explain(seen, [], new Map([["b.test", words]])).message).not.toContain(words);
+  });
+
+  test("what nginx's container prints is read: problems by lineage, files with the half of a fingerprint", () => {
+    const half = "0123456789abcdef0123456789abcdef";
+    const { files, problems } = readSays(`!! a.test one: two\n!! b.test x\n== /etc/x.pem ${half}\n== gone.pem\n`);
+    expect([...problems]).toEqual([
+      ["a.test", "one: two"],
+      ["b.test", "x"],
+    ]);
+    expect(files).toEqual([
+      { path: "/etc/x.pem", fingerprint: half },
+      { path: "gone.pem", fingerprint: undefined },
+    ]);
+  });
+
   test("a path that is not ours is named with the command that repairs it; ours is not", () => {
-    const frozen = explain(presented({}), [{ path: "/etc/ssl/fullchain.pem", fingerprint: "BB" }]);
+    const frozen = explain(presented({}), [{ path: "/etc/ssl/fullchain.pem", fingerprint: "bb" }]);
     expect(frozen.message).toMatch(
       /: its configuration reads \/etc\/ssl\/fullchain\.pem, not \/etc\/letsencrypt\/live\/a\.test\/$/,
     );
@@ -83,12 +109,12 @@ describe("what is served instead", () => {
   });
 
   test("a path that is not ours and holds the new one is named, with why and what repairs it; ours is for us to repair", () => {
-    const named = explain(presented({}), [{ path: "/etc/ssl/x.pem", fingerprint: "AA" }]);
+    const named = explain(presented({}), [{ path: "/etc/ssl/x.pem", fingerprint: "aa" }]);
     expect(named.message).toMatch(/, though \/etc\/ssl\/x\.pem holds the new one: .*same modification time and inode$/);
     expect(named.remedy).toMatch(/^Run touch on \/etc\/ssl\/x\.pem .* docker compose exec nginx nginx -s reload/);
     const path = "/etc/letsencrypt/live/a.test/fullchain.pem";
     expect(named).not.toHaveProperty("isKept");
-    expect(explain(presented({}), [{ path, fingerprint: "AA" }]).isKept).toBe(true);
-    expect(explain(presented({}), [{ path, fingerprint: "BB" }])).not.toHaveProperty("isKept");
+    expect(explain(presented({}), [{ path, fingerprint: "aa" }]).isKept).toBe(true);
+    expect(explain(presented({}), [{ path, fingerprint: "bb" }])).not.toHaveProperty("isKept");
   });
 });
