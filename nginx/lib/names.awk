@@ -1,6 +1,6 @@
 # Reads the wanted certificates, one a line, and prints for each `lineage|option|names`; option is default_server or
 # empty. After them, `@others|option|names` tells what is left for the server of all other names.
-#   source=list:           <lineage> <name> <name> …   (# starts a comment)
+#   source=list:           <lineage> <default|-> <real|test> <name> <name> …, or without the two words   (# starts a comment)
 #   source=CERTBOT_DOMAIN: <name> <name> …             (the lineage is called after the first name)
 # What comes out is safe inside an nginx configuration and a path: every word is checked against the few characters
 # that names have. A refused word is reported on stderr and left out.
@@ -59,7 +59,7 @@ function add_certificate(lineage, first,    i, word, names, has_ip) {
     for (i = first; i <= NF; i++) {
         word = tolower($i)
         sub(/\.$/, "", word)
-        if (source != "list") word = bare_address(word)
+        word = bare_address(word)
         if (!is_name(word)) refuse($i, "is not a domain name or an IP address")
         else if (word in owner) {
             if (owner[word] != lineage) refuse(word, "belongs to the certificate " owner[word] " already")
@@ -81,7 +81,7 @@ function add_certificate(lineage, first,    i, word, names, has_ip) {
 
 { gsub(/\r/, ""); sub(/#.*/, "") }
 NF == 0 { next }
-source == "list" { add_certificate($1, 2); next }
+source == "list" { add_certificate($1, ($2 == "default" || $2 == "-") && ($3 == "real" || $3 == "test") ? 4 : 2); next }
 {
     # The placeholders of .env.example mean: not set yet.
     for (i = 1; i <= NF; i++) if ($i == "your_domain.com" || $i == "example.com") $i = ""

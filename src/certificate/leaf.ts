@@ -14,6 +14,8 @@ export type Leaf = {
   readonly identifiers: readonly Identifier[];
   /** The issuer's common name, or its whole name where it has none. */
   readonly issuer: string;
+  /** Whether no CA has issued it. */
+  readonly isSelfSigned?: boolean | undefined;
   /** Its name at the CA's renewal information (RFC 9773 §4.1); undefined where the certificate names no authority key. */
   readonly certificateId?: string | undefined;
 };
@@ -27,6 +29,7 @@ export function readLeaf(pem: string): Leaf {
     validity: { notBefore: certificate.validFromDate, notAfter: certificate.validToDate },
     identifiers: readIdentifiers(certificate),
     issuer: /^CN=(.*)$/m.exec(certificate.issuer)?.[1] ?? certificate.issuer.replaceAll("\n", ", "),
+    isSelfSigned: certificate.checkIssued(certificate),
     certificateId: certificateIdOf(certificate),
   };
 }

@@ -32,6 +32,7 @@ export type {
   LineageVersion,
   NewVersion,
   Recovery,
+  ServedLineage,
   StoredLineage,
   StoredOrder,
 } from "./lineage-store.ts";

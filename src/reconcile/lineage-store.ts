@@ -31,6 +31,17 @@ export type StoredLineage = {
   readonly problem?: OperatorError | undefined;
 };
 
+/** What a server is to know of a lineage: it decides nothing itself. */
+export type ServedLineage = {
+  readonly lineage: string;
+  /** The names that are served with it. */
+  readonly identifiers: readonly Identifier[];
+  /** Whether clients that name no server, or one that nobody knows, get it. One of all lineages is. */
+  readonly isDefault: boolean;
+  /** Whether browsers may be told to remember HTTPS: it is on disk, and no CA's place for tests has issued it. */
+  readonly isReal: boolean;
+};
+
 /** A new version to be put in place. */
 export type NewVersion = {
   readonly lineage: string;
@@ -92,10 +103,8 @@ export interface LineageStore extends LedgerStore {
   saveOrder(lineage: string, order: StoredOrder): Promise<void>;
   /** Forgets it. May run twice. Throws OperatorError. */
   removeOrder(lineage: string): Promise<void>;
-  /** Leaves the list that nginx's certificate step reads: one line a certificate, lineage then names. Writes only a change. */
-  saveCertificateList(
-    certificates: readonly { readonly lineage: string; readonly identifiers: readonly Identifier[] }[],
-  ): Promise<void>;
+  /** Leaves the list that nginx's certificate step reads, a line for each lineage. Writes only a change. */
+  saveCertificateList(certificates: readonly ServedLineage[]): Promise<void>;
 }
 
 /** Something `recover` mended. */

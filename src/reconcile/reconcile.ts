@@ -10,7 +10,7 @@ import { chooseWanted, resolveDesired, type DesiredCertificate } from "./issue/d
 import { policyFor } from "./issue/merge-order.ts";
 import { UnknownLineageError, UsageProblem } from "./errors.ts";
 import type { StoredLineage } from "./lineage-store.ts";
-import { assignNames, strandsNames } from "./deploy/owners.ts";
+import { listForServers, strandsNames } from "./deploy/owners.ts";
 import type { RunRequest } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";
 import { lookOnce } from "./storage.ts";
@@ -42,10 +42,11 @@ export async function reconcile(given: ReconcileParts, run: Run): Promise<RunRep
       return finish(parts, run, { startedAt, certificates: [...broken, ...rehearsed], ...NOTHING_TO_DEPLOY });
     }
     // The names that servers know follow the disk: before the orders, and after them.
-    await parts.store.saveCertificateList(assignNames(desired));
+    await parts.store.saveCertificateList(listForServers(desired, stored, policy));
     const certificates = await bringAllOnDisk(stepParts, run, { chosen, desired });
-    const settled = certificates.some(isNewVersion) ? resolveDesired(policy, await parts.store.list()) : desired;
-    await parts.store.saveCertificateList(assignNames(settled));
+    const storedNow = certificates.some(isNewVersion) ? await parts.store.list() : stored;
+    const settled = resolveDesired(policy, storedNow);
+    await parts.store.saveCertificateList(listForServers(settled, storedNow, policy));
     const deployed = await deployAll(parts, run, { settled, certificates });
     return finish(parts, run, { startedAt, certificates: [...broken, ...certificates], ...deployed });
   } catch (thrown) {

@@ -1,4 +1,4 @@
-import { identifierKey } from "../certificate/index.ts";
+import { isIPv6 } from "node:net";
 import type { Log } from "../ports/index.ts";
 import {
   FRESH_STATE,
@@ -6,6 +6,7 @@ import {
   type CaLedger,
   type LineageState,
   type LineageStore,
+  type ServedLineage,
   type StoredOrder,
 } from "../reconcile/index.ts";
 import { translated } from "./errors.ts";
@@ -60,8 +61,7 @@ export function openStateFiles({ paths, files }: Tree, log: Log) {
     async saveCertificateList(certificates) {
       // What can't be the name of a folder is left out: there is no such certificate, nor can there be one.
       const listed = certificates.filter(({ lineage }) => isSafeName(lineage));
-      const lines = listed.map(({ lineage, identifiers }) => [lineage, ...identifiers.map(identifierKey)].join(" "));
-      const text = lines.map((line) => `${line}\n`).join("");
+      const text = listed.map(listLine).join("");
       await translated("save the list of certificates", paths.sidecar, async () => {
         if ((await files.readText(paths.certificateList)) === text) return;
         await files.ensureFolder(paths.sidecar, SIDECAR_MODE);
@@ -69,4 +69,13 @@ export function openStateFiles({ paths, files }: Tree, log: Log) {
       });
     },
   } satisfies Partial<LineageStore>;
+}
+
+// `<lineage> <default|-> <real|test> <name> …`, the names as nginx writes them. The step takes no line with another character in
+// it: a name that nginx can't have (no CA signs one) must not cost the others.
+function listLine({ lineage, identifiers, isDefault, isReal }: ServedLineage): string {
+  const names = identifiers.map(({ value }) => (isIPv6(value) ? `[${value}]` : value));
+  const words = names.filter((name) => /^[a-z0-9*_.:[\]-]+$/.test(name));
+  if (words.length === 0) return "";
+  return `${[lineage, isDefault ? "default" : "-", isReal ? "real" : "test", ...words].join(" ")}\n`;
 }

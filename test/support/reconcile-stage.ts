@@ -187,9 +187,10 @@ export class ReconcileStage {
     return reports;
   }
 
-  /** The lines of the list that servers read. */
+  /** Each lineage of the list that servers read, with its names. */
   async list(): Promise<string[]> {
-    return (await readFile(join(this.root, "sidecar", "certificates"), "utf8")).split("\n").filter(Boolean);
+    const lines = (await readFile(join(this.root, "sidecar", "certificates"), "utf8")).split("\n").filter(Boolean);
+    return lines.map((line) => line.split(" ").toSpliced(1, 2).join(" "));
   }
 
   /** One word for everything on disk: paths, link targets, contents. */

@@ -77,7 +77,7 @@ export class TestTarget implements Target {
     const list = join(this.#root, "sidecar", "certificates");
     const serves = new Map<string, { lineage: string; fingerprint: string; version: number }>();
     for (const line of existsSync(list) ? readFileSync(list, "utf8").split("\n").filter(Boolean) : []) {
-      const [lineage = "", ...names] = line.split(" ");
+      const [lineage = "", , , ...names] = line.split(" ");
       const live = join(this.#root, "live", lineage);
       if (!existsSync(join(live, "fullchain.pem"))) continue;
       const version = Number(/(\d+)\.pem$/.exec(readlinkSync(join(live, "cert.pem")))?.[1]);

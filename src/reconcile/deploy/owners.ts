@@ -1,7 +1,11 @@
 import { identifierKey, type Identifier } from "../../certificate/index.ts";
 import type { DesiredCertificate } from "../issue/desired.ts";
-import type { LineageStore } from "../lineage-store.ts";
+import type { LineageStore, ServedLineage, StoredLineage } from "../lineage-store.ts";
+import type { Policy } from "../policy.ts";
 import type { Version } from "./target.ts";
+
+/** What a lineage's names are decided by. */
+type Claim = Pick<DesiredCertificate, "lineage" | "identifiers" | "current" | "currentDirectoryUrl">;
 
 /** A lineage and the names that servers are to serve with it. */
 export type NameOwner = { readonly lineage: string; readonly identifiers: readonly Identifier[] };
@@ -12,7 +16,7 @@ export type NameOwner = { readonly lineage: string; readonly identifiers: readon
  * can't be had; else to the lineage that wants it. Where several fit, the settings' order decides. A lineage that is left
  * without a name isn't in the result. Pure.
  */
-export function assignNames(desired: readonly DesiredCertificate[]): readonly NameOwner[] {
+export function assignNames(desired: readonly Claim[]): readonly NameOwner[] {
   const owners = new Map<string, { readonly lineage: string; readonly identifier: Identifier }>();
   const give = (lineage: string, identifiers: readonly Identifier[]) => {
     for (const identifier of identifiers) {
@@ -28,6 +32,30 @@ export function assignNames(desired: readonly DesiredCertificate[]): readonly Na
     const identifiers = names.get(lineage)?.map(({ identifier }) => identifier);
     return identifiers ? [{ lineage, identifiers }] : [];
   });
+}
+
+/**
+ * All that nginx's step is told: what is wanted, then each lineage beside it that has a good version on disk, whatever its conf
+ * is like, so that no block of nginx's goes away with a conf. Pure.
+ */
+export function listForServers(
+  desired: readonly DesiredCertificate[],
+  stored: readonly StoredLineage[],
+  { isStaging }: Pick<Policy, "isStaging">,
+): readonly ServedLineage[] {
+  const known = new Set(desired.map(({ lineage }) => lineage));
+  const others = stored.flatMap(({ name, current, settings }): Claim[] => {
+    if (known.has(name) || current === undefined) return [];
+    const { identifiers } = current.leaf;
+    return [{ lineage: name, identifiers, current, currentDirectoryUrl: settings?.directoryUrl }];
+  });
+  const claims = [...desired, ...others];
+  const real = new Set(claims.filter((one) => isReal(one, isStaging)).map(({ lineage }) => lineage));
+  const owners = assignNames(claims);
+  // A client that connects to an IP address names no server (RFC 6066 §3): it gets the default one.
+  const byAddress = owners.find(({ identifiers }) => identifiers.some(({ type }) => type === "ip"));
+  const first = byAddress ?? owners[0];
+  return owners.map((one) => ({ ...one, isDefault: one === first, isReal: real.has(one.lineage) }));
 }
 
 /**
@@ -69,11 +97,18 @@ export function strandsNames(one: DesiredCertificate, desired: readonly DesiredC
   return dropped.some((key) => wantedElsewhere.has(key) && !coveredElsewhere.has(key));
 }
 
-function covered({ current }: DesiredCertificate): readonly Identifier[] {
+// The issuer's word counts too: a conf can be unreadable, or say where the next one comes from.
+function isReal({ current, currentDirectoryUrl }: Claim, isStaging: Policy["isStaging"]): boolean {
+  if (current === undefined || current.leaf.isSelfSigned) return false;
+  const isOfStaging = currentDirectoryUrl !== undefined && isStaging(currentDirectoryUrl);
+  return !isOfStaging && !current.leaf.issuer.includes("(STAGING)");
+}
+
+function covered({ current }: Pick<Claim, "current">): readonly Identifier[] {
   return current?.leaf.identifiers ?? [];
 }
 
-function coveredAndWanted(one: DesiredCertificate): readonly Identifier[] {
+function coveredAndWanted(one: Claim): readonly Identifier[] {
   const wanted = keysOf(one.identifiers);
   return covered(one).filter((identifier) => wanted.has(identifierKey(identifier)));
 }

@@ -19,6 +19,12 @@ test("each line of the list is a certificate, and the first is the default serve
   expect(complaints).toBe("");
 });
 
+test("the list's decisions are no names", () => {
+  const { lines, complaints } = read("list", "shop - real shop.test\nbox default test 203.0.113.7 [2001:db8::1]\n");
+  expect(lines).toEqual(["shop||shop.test", "box|default_server|203.0.113.7 [2001:db8::1]", "@others||_"]);
+  expect(complaints).toBe("");
+});
+
 test("a certificate with an IP address is the default server, since its clients name none", () => {
   const { lines } = read("list", "shop shop.test\nbox 203.0.113.7 2001:db8::1\n");
   expect(lines).toEqual(["shop||shop.test", "box|default_server|203.0.113.7 [2001:db8::1]", "@others||_"]);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
-import type { DesiredCertificate } from "../../../src/reconcile/index.ts";
-import { assignNames, strandsNames } from "../../../src/reconcile/deploy/owners.ts";
+import type { DesiredCertificate, StoredLineage } from "../../../src/reconcile/index.ts";
+import { assignNames, listForServers, strandsNames } from "../../../src/reconcile/deploy/owners.ts";
 import { byWebroot } from "../../support/challenges.ts";
 
 const names = (texts: string) => texts.split(" ").filter(Boolean).map(parseIdentifier);
@@ -62,4 +62,56 @@ test("a new version that would leave a name without any certificate is known as 
   expect(strandsNames(whole, [whole, one("www.a.test", "www.a.test", "www.a.test")])).toBe(false);
   // Nobody wants the name any more: it is simply given up.
   expect(strandsNames(whole, [whole])).toBe(false);
+});
+
+const STAGING = "https://staging/dir";
+
+const listed = (desired: readonly DesiredCertificate[], stored: readonly StoredLineage[] = []) =>
+  listForServers(desired, stored, { isStaging: (url) => url === STAGING }).map(
+    ({ lineage, isDefault, isReal, identifiers }) =>
+      [lineage, isDefault ? "default" : "-", isReal ? "real" : "test", ...identifiers.map(({ value }) => value)].join(
+        " ",
+      ),
+  );
+
+/** A lineage on disk that the settings don't name. */
+function stored(name: string, more: { readonly issuer?: string; readonly isSelfSigned?: boolean } = {}): StoredLineage {
+  const leaf = { fingerprint: name, serial: "01", validity, identifiers: names(name), issuer: "test", ...more };
+  return { name, current: { version: 1, leaf } };
+}
+
+test("servers are told which certificate is the default one, and which a browser may rely on", () => {
+  expect(listed([one("a.test", "a.test", "a.test"), one("b.test", "b.test")])).toEqual([
+    "a.test default real a.test",
+    "b.test - test b.test",
+  ]);
+  expect(listed([])).toEqual([]);
+});
+
+test("the first certificate with an IP address is the default one, since its clients name none", () => {
+  const [box, hut] = [one("box", "192.0.2.1", "192.0.2.1"), one("hut", "hut.test 2001:db8::1", "hut.test 2001:db8::1")];
+  expect(listed([one("a.test", "a.test", "a.test"), box, hut])).toEqual([
+    "a.test - real a.test",
+    "box default real 192.0.2.1",
+    "hut - real hut.test 2001:db8::1",
+  ]);
+});
+
+test("a certificate of a CA's place for tests is none to rely on, by its conf's word or by its issuer's", () => {
+  const ofConf = { ...one("a.test", "a.test", "a.test"), currentDirectoryUrl: STAGING };
+  const ofIssuer = stored("b.test", { issuer: "(STAGING) Riddling Rhubarb R12" });
+  expect(listed([ofConf], [ofIssuer, stored("c.test", { isSelfSigned: true })])).toEqual([
+    "a.test default test a.test",
+    "b.test - test b.test",
+    "c.test - test c.test",
+  ]);
+});
+
+test("a lineage with a good version is listed whatever its conf is like, after what is wanted; one without isn't", () => {
+  const a = one("a.test", "a.test", "a.test b.test");
+  expect(listed([a], [stored("a.test"), stored("b.test"), stored("c.test"), { name: "d.test" }])).toEqual([
+    "a.test default real a.test",
+    "b.test - real b.test",
+    "c.test - real c.test",
+  ]);
 });

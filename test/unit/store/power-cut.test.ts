@@ -88,10 +88,13 @@ const KEPT: readonly Kept[] = [
   },
   {
     what: "the list of certificates",
-    keep: (store, count) => store.saveCertificateList([{ lineage: `${count}.test`, identifiers: [] }]),
+    keep: (store, count) => {
+      const identifiers = [{ type: "dns", value: NAME } as const];
+      return store.saveCertificateList([{ lineage: `${count}.test`, identifiers, isDefault: true, isReal: true }]);
+    },
     read: async (_, root) => {
       const list = await readFile(join(root, "sidecar", "certificates"), "utf8").catch(() => "0.test\n");
-      return Number(/^(\d)\.test\n$/.exec(list)?.[1]);
+      return Number(/^(\d)\.test(?: default real \S+)?\n$/.exec(list)?.[1]);
     },
   },
 ];

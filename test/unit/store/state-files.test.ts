@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, test } from "vitest";
+import { parseIdentifier } from "../../../src/certificate/index.ts";
 import { FRESH_STATE, type StoredOrder } from "../../../src/reconcile/index.ts";
 import { newVersion } from "../../support/lineage-tree.ts";
 import { steppedFiles } from "../../support/stepped-files.ts";
@@ -134,17 +135,37 @@ describe("our own files", () => {
 
   test("hold the list for nginx, written only when it changes", async () => {
     const certificates = [
-      { lineage: NAME, identifiers: newVersion(NAME, { names: [NAME, "www.a.test"] }).identifiers },
-      { lineage: "b.test-0001", identifiers: newVersion("b.test").identifiers },
+      { lineage: NAME, identifiers: [NAME, "*.a.test"].map(parseIdentifier), isDefault: false, isReal: true },
+      {
+        lineage: "b.test-0001",
+        identifiers: ["b.test", "192.0.2.1", "2001:db8::1"].map(parseIdentifier),
+        isDefault: true,
+        isReal: false,
+      },
     ];
     await tree.store.saveCertificateList(certificates);
     const path = tree.at("sidecar", "certificates");
-    expect(await readFile(path, "utf8")).toBe("a.test a.test www.a.test\nb.test-0001 b.test\n");
+    expect(await readFile(path, "utf8")).toBe(
+      "a.test - real a.test *.a.test\nb.test-0001 default test b.test 192.0.2.1 [2001:db8::1]\n",
+    );
     const before = await stat(path);
     expect(before.mode & 0o777).toBe(0o644);
     await tree.store.saveCertificateList(certificates);
     expect((await stat(path)).ino).toBe(before.ino);
     await tree.store.saveCertificateList([]);
     expect(await readFile(path, "utf8")).toBe("");
+  });
+
+  test("leave out of nginx's list what no name in its configuration can have, and keep the rest", async () => {
+    const listed = (...values: readonly string[]) => {
+      const identifiers = values.map((value) => ({ type: "dns", value }) as const);
+      return { lineage: values.at(-1) ?? "", identifiers, isDefault: false, isReal: true };
+    };
+    await tree.store.saveCertificateList([
+      listed("x;return", "a b", "münchen.test", "a.test"),
+      listed("y{", "b.test}"),
+      listed("../up", "c.test/.."),
+    ]);
+    expect(await readFile(tree.at("sidecar", "certificates"), "utf8")).toBe("a.test - real a.test\n");
   });
 });

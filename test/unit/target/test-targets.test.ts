@@ -23,7 +23,7 @@ for (const [name, create] of Object.entries(doubles)) {
       const desired = resolveDesired(policy, await store.list());
       const [version] = versionsToServe(store, desired);
       if (!version) throw new Error("nothing is on disk");
-      await store.saveCertificateList([version]);
+      await store.saveCertificateList([{ ...version, isDefault: true, isReal: true }]);
       return version;
     };
     const spoil = () => writeFile(`${stage.root}/live/a.test/fullchain.pem`, "no certificate\n");
