@@ -1,8 +1,10 @@
 import { OperatorError, PlainError } from "../certificate/index.ts";
 import type { Clock, HttpReply } from "../ports/index.ts";
 import { plainHttp, UnexpectedAnswerError } from "./failures/connection-errors.ts";
-import { type Directory, readDirectory } from "./objects.ts";
+import { type Directory, missingIn, readDirectory } from "./objects.ts";
+import { isAcmeProblem, isRecord } from "./failures/problem.ts";
 import { parseJson, refusalOf } from "./failures/refusal.ts";
+import { isStrayPage, redirectIn, WebPageError } from "./failures/web-page.ts";
 import type { Transport } from "./transport.ts";
 
 // A directory changes about once in years. Where it does, a request fails, and a failure forgets it at once.
@@ -86,18 +88,22 @@ async function askedByAnybody<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
+const OTHERWISE = "see that CERTBOT_SERVER is the URL of the CA's ACME directory";
+
 function directoryIn(directoryUrl: string, reply: HttpReply, now: Date): Directory {
   const { status, headers, text } = reply;
   const asked = { url: directoryUrl, doing: "give its directory" };
-  if (status === 429 || status >= 500) throw refusalOf(asked, reply, now);
-  const directory = status === 200 ? readDirectory(parseJson(text)) : undefined;
+  const data = parseJson(text);
+  if (isStrayPage(reply)) throw new WebPageError(directoryUrl, reply, OTHERWISE);
+  if (status === 429 || status >= 500 || isAcmeProblem(data)) throw refusalOf(asked, reply, now);
+  const directory = status === 200 ? readDirectory(directoryUrl, data) : undefined;
   if (directory !== undefined) return directory;
   const kind = headers["content-type"] ?? "no content type";
-  const target = headers["location"] === undefined ? "" : `, a redirect to ${headers["location"]}`;
+  const missing = isRecord(data) ? `, without ${missingIn(data).join(", ")}` : "";
   throw new PlainError({
     code: "ACME_NOT_A_DIRECTORY", // `CERTBOT_SERVER` is not the URL of an ACME directory (RFC 8555 §7.1.1).
     origin: "ca-unreachable",
-    message: `${directoryUrl} is not an ACME directory: it answered ${status} with ${kind}${target}`,
+    message: `${directoryUrl} is not an ACME directory: it answered ${status} with ${kind}${missing}${redirectIn(reply)}`,
     remedy: "Set CERTBOT_SERVER to the URL of the CA's ACME directory, as the CA's documentation gives it.",
   });
 }

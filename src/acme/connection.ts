@@ -3,12 +3,13 @@ import type { Identifier } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
 import { signerOf } from "./account-key.ts";
 import { askNonce, type Ca, keepNonce } from "./ca.ts";
-import type { Directory } from "./objects.ts";
+import { absoluteUrl, type Directory } from "./objects.ts";
 import { type Deadline, throwIfLate } from "./poll.ts";
-import { ACME_ERROR, readProblem } from "./failures/problem.ts";
+import { ACME_ERROR, isAcmeProblem, readProblem } from "./failures/problem.ts";
 import { parseJson, refusalOf } from "./failures/refusal.ts";
 import { repeatedly } from "./repeat.ts";
 import { parseRetryAfter } from "./failures/retry-after.ts";
+import { isStrayPage } from "./failures/web-page.ts";
 
 /** Enough to make a certificate of many names quick, few enough for a CA's per-address limits and for the nonces at hand. */
 export const REQUESTS_AT_ONCE = 8;
@@ -20,7 +21,7 @@ export type Signer = { readonly privateKeyPem: string; readonly url?: string | u
 export type Answer = {
   /** The URL that was asked. */
   readonly url: string;
-  /** JSON where the CA sent JSON, else undefined. */
+  /** The body's JSON, whatever kind it is said to be of; undefined where it is none. */
   readonly data: unknown;
   readonly text: string;
   /** The Location header, made absolute: the URL of what was made. Absent where it is no URL. */
@@ -69,19 +70,14 @@ export async function connect(
     const nonce = ca.nonces.pop() ?? (await askNonce(ca, signal));
     const body = JSON.stringify(signer.createSignedBody(url, payload, { nonce, kid }));
     const reply = await ca.transport({ url, method: "POST", body, signal });
-    const {
-      location,
-      link,
-      "content-type": type = "",
-      "retry-after": retryAfter,
-      "replay-nonce": fresh,
-    } = reply.headers;
-    const data = /\bjson\b/.test(type) ? parseJson(reply.text) : undefined;
+    const { location, link, "retry-after": retryAfter, "replay-nonce": fresh } = reply.headers;
+    const data = parseJson(reply.text);
     // With one nonce refused, the others of that CA are probably worth nothing either; the refusal brings a good one.
     if (readProblem(data)?.type === `${ACME_ERROR}badNonce`) ca.nonces.length = 0;
     if (fresh !== undefined) keepNonce(ca, fresh);
     const now = ca.clock.now();
-    if (reply.status < 200 || reply.status >= 300) throw refusalOf({ url, doing, identifiers }, reply, now);
+    const isTaken = reply.status >= 200 && reply.status < 300 && !isAcmeProblem(data) && !isStrayPage(reply);
+    if (!isTaken) throw refusalOf({ url, doing, identifiers }, reply, now);
     const made = location === undefined ? undefined : absoluteUrl(location, url);
     return { url, data, text: reply.text, location: made, link, retryAfter: parseRetryAfter(retryAfter, now) };
   };
@@ -90,9 +86,4 @@ export async function connect(
     keyAuthorization: (token) => `${token}.${thumbprint}`,
     post: (doing, resource, payload) => repeatedly({ ...options, doing, ca }, () => ask(doing, resource, payload)),
   };
-}
-
-// An absolute one stays as the CA wrote it: it is the account's name in all requests to come.
-function absoluteUrl(location: string, base: string): string | undefined {
-  return URL.canParse(location) ? location : URL.parse(location, base)?.href;
 }

@@ -18,25 +18,43 @@ export type Challenge = Readonly<ReturnType<typeof readChallenge>>;
 // Far longer than any URL, token or name; what is longer would fill messages, logs and files.
 const LONGEST_TEXT = 4000;
 
-/** Reads a directory; undefined when `data` is none, since only the caller knows how to say so. */
-export function readDirectory(data: unknown) {
+/** Reads the directory at `url`; undefined when `data` is none, since only the caller knows how to say so. */
+export function readDirectory(url: string, data: unknown) {
   if (!isRecord(data)) return undefined;
-  const { newNonce, newAccount, newOrder } = data;
-  if (typeof newNonce !== "string" || typeof newAccount !== "string" || typeof newOrder !== "string") return undefined;
+  const resource = (name: string) => urlIn(data, name, url);
+  const [newNonce, newAccount, newOrder] = REQUIRED.map(resource);
+  if (newNonce === undefined || newAccount === undefined || newOrder === undefined) return undefined;
   const meta = isRecord(data["meta"]) ? data["meta"] : {};
   return {
     newNonce,
     newAccount,
     newOrder,
     // RFC 8555 §7.3.5. Every ACME server has it; one that lacks it can do all the rest.
-    keyChange: textIn(data, "keyChange"),
+    keyChange: resource("keyChange"),
     // RFC 9773 §4.1; absent where the CA has no renewal information.
-    renewalInfo: textIn(data, "renewalInfo"),
+    renewalInfo: resource("renewalInfo"),
     // RFC 8555 §7.3.4.
     externalAccountRequired: meta["externalAccountRequired"] === true,
     // Names of the certificate profiles on offer (draft-ietf-acme-profiles).
     profiles: isRecord(meta["profiles"]) ? Object.keys(meta["profiles"]) : [],
   };
+}
+
+/** The resources that a directory must have and `data` hasn't. */
+export function missingIn(data: Record<string, unknown>): string[] {
+  return REQUIRED.filter((name) => textIn(data, name) === undefined);
+}
+
+const REQUIRED = ["newNonce", "newAccount", "newOrder"];
+
+/** Makes a URL of the CA's absolute. One that is stays as the CA wrote it: an account's is its name in all requests to come. */
+export function absoluteUrl(text: string, base: string): string | undefined {
+  return URL.canParse(text) ? text : URL.parse(text, base)?.href;
+}
+
+function urlIn(data: Record<string, unknown>, field: string, base: string): string | undefined {
+  const found = textIn(data, field);
+  return found === undefined ? undefined : absoluteUrl(found, base);
 }
 
 function textIn(data: Record<string, unknown>, field: string): string | undefined {
@@ -50,12 +68,10 @@ export function readOrder(url: string, data: unknown) {
   return {
     url,
     status: read.oneOf("status", ["pending", "ready", "processing", "valid", "invalid"]),
-    authorizations: read.list("authorizations").map((entry) => {
-      if (typeof entry !== "string") throw read.mistake("authorizations");
-      return entry;
-    }),
-    finalize: read.text("finalize"),
-    certificate: read.optionalText("certificate"),
+    // A CA may name one that proves several names once for each.
+    authorizations: [...new Set(read.urls("authorizations"))],
+    finalize: read.url("finalize"),
+    certificate: read.optionalUrl("certificate"),
     error: read.problem(),
     // The certificate that the CA takes this order to renew (RFC 9773 §5).
     replaces: read.optionalText("replaces"),
@@ -68,11 +84,12 @@ export function readAuthorization(url: string, data: unknown) {
   const identifier = reader(url, "an identifier", read.value("identifier"));
   const type = identifier.oneOf("type", ["dns", "ip"]);
   const text = identifier.text("value").toLowerCase();
-  const value = type === "ip" ? canonicalIp(text) : text;
+  const value = type === "ip" ? canonicalIp(text) : text.replace(/^\*\./, "").replace(/\.$/, "");
+  const isWildcard = read.value("wildcard") === true || text.startsWith("*.");
   return {
     url,
     // As it was ordered, `*.name`: RFC 8555 §7.1.4 has the base domain, and a field that says wildcard.
-    identifier: { type, value: read.value("wildcard") === true ? `*.${value}` : value },
+    identifier: { type, value: isWildcard ? `*.${value}` : value },
     status: read.oneOf("status", ["pending", "valid", "invalid", "deactivated", "expired", "revoked"]),
     challenges: read.list("challenges").map((entry) => readChallenge(url, entry)),
   };
@@ -82,7 +99,7 @@ function readChallenge(url: string, data: unknown) {
   const read = reader(url, "a challenge", data);
   return {
     type: read.text("type"),
-    url: read.text("url"),
+    url: read.url("url"),
     status: read.oneOf("status", ["pending", "processing", "valid", "invalid"]),
     // Absent in challenge types that have none.
     token: read.optionalText("token"),
@@ -96,23 +113,27 @@ function reader(url: string, what: string, data: unknown) {
   const mistake = (field: string) => new UnexpectedAnswerError(url, `${what} without a usable "${field}"`);
   if (!isRecord(data)) throw new UnexpectedAnswerError(url, `${what} was expected`);
   const optionalText = (field: string) => textIn(data, field);
-  const text = (field: string) => {
-    const found = optionalText(field);
+  const optionalUrl = (field: string) => urlIn(data, field, url);
+  const needed = (field: string, found: string | undefined) => {
     if (found === undefined) throw mistake(field);
     return found;
   };
+  const text = (field: string) => needed(field, optionalText(field));
+  const list = (field: string): readonly unknown[] => {
+    if (!Array.isArray(data[field])) throw mistake(field);
+    return data[field];
+  };
   return {
-    mistake,
     optionalText,
     text,
+    list,
+    optionalUrl,
+    url: (field: string) => needed(field, optionalUrl(field)),
+    urls: (field: string) => list(field).map((entry) => needed(field, urlIn({ entry }, "entry", url))),
     value: (field: string) => data[field],
     problem: () => readProblem(data["error"]),
-    list: (field: string): readonly unknown[] => {
-      if (!Array.isArray(data[field])) throw mistake(field);
-      return data[field];
-    },
     oneOf: <const T extends readonly string[]>(field: string, allowed: T): T[number] => {
-      const found = allowed.find((status) => status === text(field));
+      const found = allowed.find((word) => word === text(field).toLowerCase());
       if (found === undefined) throw mistake(field);
       return found;
     },

@@ -7,7 +7,7 @@ import { downloadCertificate } from "./certificate-chain.ts";
 import { type Order, readOrder } from "./objects.ts";
 import type { OrderContext } from "./order-context.ts";
 import { pollUntilDecided } from "./poll.ts";
-import { ACME_ERROR } from "./failures/problem.ts";
+import { ACME_ERROR, isRecord } from "./failures/problem.ts";
 import { ProblemError, RateLimitedError } from "./failures/problem-errors.ts";
 import { proveControl } from "./proof.ts";
 import { createSigningRequest, type SigningRequest } from "./signing-request.ts";
@@ -84,7 +84,8 @@ async function finalize(context: OrderContext, order: Order, signingRequest: Sig
 async function send(context: OrderContext, { url, finalize }: Order, { csr }: SigningRequest): Promise<Order> {
   const post = async () => {
     const { data } = await context.connection.post(`finalize the order ${url}`, finalize, { csr });
-    return decided(context, readOrder(url, data));
+    // The CSR is taken; where the answer isn't the order, the order tells.
+    return decided(context, isRecord(data) && "status" in data ? readOrder(url, data) : await showOrder(context, url));
   };
   try {
     return await post();

@@ -99,7 +99,8 @@ async function readReply(incoming: IncomingMessage, longestBytes = LONGEST_BODY_
     headers: Object.fromEntries(
       Object.entries(incoming.headers).map(([name, value]) => [name, [value].flat().join(", ")]),
     ),
-    text: Buffer.concat(chunks).toString("utf8"),
+    // A byte order mark is taken off.
+    text: new TextDecoder().decode(Buffer.concat(chunks)),
   };
 }
 

@@ -83,12 +83,12 @@ function counted<T>(script: Script<T>) {
   };
 }
 
-// The header Date can be made wrong, or left out by an empty value.
+// A header, Date and Content-Type too, can be made wrong, or left out by an empty value.
 function send(response: ServerResponse, { status, headers = {}, body }: ScriptedAnswer): void {
   const type = typeof body === "string" ? "text/html" : "application/json";
   response.sendDate = headers["Date"] !== "";
-  const told = Object.entries(headers).filter(([, value]) => value !== "");
-  response.writeHead(status, { "Content-Type": type, ...Object.fromEntries(told) });
+  const told = Object.entries({ "Content-Type": type, ...headers }).filter(([, value]) => value !== "");
+  response.writeHead(status, Object.fromEntries(told));
   response.end(typeof body === "string" ? body : JSON.stringify(body ?? {}));
 }
 

@@ -34,9 +34,10 @@ export function plainHttp(url: string, namedBy: "us" | "the-ca"): PlainError {
 
 /** The CA answered something that isn't ACME. */
 export class UnexpectedAnswerError extends OperatorError {
-  readonly code = "ACME_UNEXPECTED_ANSWER";
+  readonly code: string = "ACME_UNEXPECTED_ANSWER";
   override readonly origin: FailureOrigin = "ca-failing";
-  readonly remedy = "Wait for the next try; if it stays, ask whoever runs the CA, and look for a proxy in between.";
+  readonly remedy: string =
+    "Wait for the next try; if it stays, ask whoever runs the CA, and look for a proxy in between.";
 
   /** There is nothing at this URL (404, 410), and no problem document that says so. */
   readonly isGone: boolean;

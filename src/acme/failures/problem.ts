@@ -30,6 +30,11 @@ export function readProblem(data: unknown): Problem | undefined {
   };
 }
 
+/** Whether it is a problem document of ACME's (RFC 8555 §6.7), whatever status it came with. */
+export function isAcmeProblem(data: unknown): boolean {
+  return readProblem(data)?.type.startsWith(ACME_ERROR) ?? false;
+}
+
 function readWords({ type, detail }: Record<string, unknown>) {
   return { type: textOf(type) ?? "about:blank", detail: textOf(detail) ?? "" };
 }

@@ -6,6 +6,7 @@ import { problemName, problemWords, readProblem } from "./problem.ts";
 import { ProblemError, RateLimitedError, retryRuleOf } from "./problem-errors.ts";
 import { ACCOUNT, rateLimitScope } from "./rate-limit-scope.ts";
 import { parseRetryAfter, retryTimeInWords } from "./retry-after.ts";
+import { isStrayPage, redirectIn, WebPageError } from "./web-page.ts";
 
 /** What a CA was asked. */
 export type Asked = {
@@ -34,11 +35,13 @@ export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: HttpRe
     const origin = status >= 500 ? "ca-failing" : "ca-refused";
     return new RateLimitedError(doing, words, { ...limit, origin });
   }
+  if (isStrayPage(reply)) {
+    return new WebPageError(url, reply, "wait for the next try, and ask whoever runs the CA if it stays");
+  }
   if (status >= 500) return new CaFailingError(doing, status, words);
-  if (problem !== undefined && status >= 400) return new ProblemError(doing, problem);
-  const redirect = reply.headers["location"];
-  const target = status >= 300 && status < 400 && redirect !== undefined ? `, a redirect to ${redirect}` : "";
-  return new UnexpectedAnswerError(url, `${words}${target}`, { isGone: status === 404 || status === 410 });
+  if (problem !== undefined) return new ProblemError(doing, problem);
+  const isGone = status === 404 || status === 410;
+  return new UnexpectedAnswerError(url, `${words}${redirectIn(reply)}`, { isGone });
 }
 
 /** JSON of a body; undefined when it is none. */

@@ -199,7 +199,7 @@ describe("a failure to answer what everybody may ask", () => {
   test.each<[string, ScriptedAnswer, string]>([
     ["/directory", { status: 500, body: "" }, "ACME_CA_FAILING"],
     ["/directory", { status: 429, body: "" }, "ACME_RATE_LIMITED"],
-    ["/directory", { status: 200, body: "<html>" }, "ACME_NOT_A_DIRECTORY"],
+    ["/directory", { status: 200, body: "<html>" }, "ACME_WEB_PAGE"],
     ["/newNonce", { status: 503, headers: { "Retry-After": "5" } }, "ACME_RATE_LIMITED"],
     ["/newNonce", { status: 502, body: "" }, "ACME_CA_FAILING"],
     ["/newNonce", { status: 200, headers: { "Replay-Nonce": "" } }, "ACME_UNEXPECTED_ANSWER"],
@@ -215,7 +215,7 @@ describe("a failure to answer what everybody may ask", () => {
 
 describe("the directory", () => {
   test.each([
-    ["a web page", { status: 200, body: "<html>Welcome</html>" }, "200 with text/html"],
+    ["words", { status: 200, body: "Welcome" }, "200 with text/html"],
     ["JSON of another kind", { status: 200, body: { hello: "world" } }, "200 with application/json"],
     ["nothing", { status: 404, body: "" }, "404 with text/html"],
     [
