@@ -52,6 +52,12 @@ export function sameIdentifiers(a: readonly Identifier[], b: readonly Identifier
   return left.size === right.size && [...left].every((key) => right.has(key));
 }
 
+/** The names of `all` that are not among the `known` ones. */
+export function namesBeyond(all: readonly Identifier[], known: readonly Identifier[]): string[] {
+  const keys = new Set(known.map(identifierKey));
+  return all.map(identifierKey).filter((key) => !keys.has(key));
+}
+
 /** An IP address in its one short form (RFC 5952 for IPv6), so that equal addresses are equal strings. */
 export function canonicalIp(address: string): string {
   return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;

@@ -7,7 +7,7 @@ export { canonicalUrl, limitsOf, type CaLimits, type Limit } from "./ca-limits.t
 export { certificateIdOf } from "./certificate-id.ts";
 export { excerpt } from "./excerpt.ts";
 export { errnoOf, hasErrno, unlessErrno } from "./errno.ts";
-export { canonicalIp, identifierKey, isWildcard, parseIdentifier, sameIdentifiers } from "./identifier.ts";
+export { canonicalIp, identifierKey, isWildcard, namesBeyond, parseIdentifier, sameIdentifiers } from "./identifier.ts";
 export type { Identifier } from "./identifier.ts";
 export { KEY_TYPES, type KeyType } from "./key-type.ts";
 export { isKeyOf, readLeaf, type Leaf } from "./leaf.ts";

@@ -29,6 +29,8 @@ export const LOG_EVENTS = {
   "lineage.converted": "A real folder `live/<name>` was made a link, so that versions change in one step.",
   "lineage.failed": "No new version of a certificate could be had, or one can't be read.",
   "lineage.issued": "The first version of a certificate is on disk.",
+  "lineage.names-added":
+    "The CA has put names into a certificate that were not ordered: it is used, they are not asked for.",
   "lineage.renewed": "A new version of a certificate is on disk.",
   "lineage.repaired":
     "What an interruption left on disk was mended, or files that nginx took for older ones got a new time.",

@@ -17,6 +17,7 @@ export type LineageSettings = OrderSettings & {
 export type LineageVersion = {
   /** certbot's number: `archive/<name>/cert<N>.pem`. */
   readonly version: number;
+  /** Its identifiers are those that were ordered, where the CA has added others. */
   readonly leaf: Leaf;
 };
 
@@ -45,7 +46,7 @@ export type ServedLineage = {
 /** A new version to be put in place. */
 export type NewVersion = {
   readonly lineage: string;
-  /** What the order asked for; the leaf must carry exactly these. */
+  /** What the order asked for; the leaf must carry all of these. */
   readonly identifiers: readonly Identifier[];
   readonly issued: IssuedCertificate;
   readonly settings: LineageSettings;
@@ -76,7 +77,8 @@ export interface LineageStore extends LedgerStore {
   recover(): Promise<readonly Recovery[]>;
   /**
    * Writes the files of a new version beside the old, checks them (key belongs to the certificate, names, clock), makes
-   * them durable, publishes them by one rename, and records the renewal settings. Throws OperatorError and leaves the
+   * them durable, publishes them by one rename, and records the renewal settings. Gives the version with all names that are in it.
+   * Throws OperatorError and leaves the
    * old version as it was on any failure, a full disk included.
    */
   install(version: NewVersion, now: Date): Promise<LineageVersion>;

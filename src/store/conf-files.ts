@@ -1,7 +1,7 @@
 import type { Stats } from "node:fs";
 import { unlessErrno } from "../certificate/index.ts";
 import type { ChallengeConfs } from "../ports/index.ts";
-import type { LineageSettings } from "../reconcile/index.ts";
+import { readAddedNames } from "./added-names.ts";
 import type { DurableFiles } from "./durable-files.ts";
 import { RenewalConf } from "./renewal-conf.ts";
 import { readSettings, renameAccount, writeSettings, type AccountRename, type ConfFacts } from "./renewal-settings.ts";
@@ -33,9 +33,18 @@ export class ConfFiles {
   }
 
   /** Throws system errors, and an Error that says what is wrong with the text. */
-  async read(lineage: string, challenges: ChallengeConfs): Promise<LineageSettings> {
-    const text = await this.#files.fs.readFile(this.#paths.conf(lineage), "utf8");
-    return readSettings(new RenewalConf(text), challenges);
+  async read(lineage: string, challenges: ChallengeConfs) {
+    const conf = await this.#read(lineage);
+    return { settings: readSettings(conf, challenges), addedNames: readAddedNames(conf) };
+  }
+
+  /** The names that the CA has added to the version in force; none where the conf doesn't say. */
+  async addedNames(lineage: string): Promise<readonly string[]> {
+    return this.#read(lineage).then(readAddedNames, () => []);
+  }
+
+  async #read(lineage: string): Promise<RenewalConf> {
+    return new RenewalConf(await this.#files.fs.readFile(this.#paths.conf(lineage), "utf8"));
   }
 
   /**

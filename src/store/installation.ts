@@ -1,8 +1,9 @@
 import { hasErrno } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
-import type { LineageVersion, NewVersion } from "../reconcile/index.ts";
+import type { LineageVersion } from "../reconcile/index.ts";
 import { versionTexts } from "./archive.ts";
 import { StoreError } from "./errors.ts";
+import type { CheckedVersion } from "./renewal-settings.ts";
 import { takeBack, type Install, type Tree } from "./tree.ts";
 
 // A foreign certbot can take a number while we write; it renews a lineage once in weeks.
@@ -15,7 +16,7 @@ const PUBLIC_FOLDER_MODE = 0o755;
  * Writes a checked version and publishes it. On any failure before that, nothing of it is left and what was shown is
  * still shown; a failure after it throws too, but the new version stays. Throws StoreError and system errors.
  */
-export async function installVersion(tree: Tree, version: NewVersion, log: Log): Promise<LineageVersion> {
+export async function installVersion(tree: Tree, version: CheckedVersion, log: Log): Promise<LineageVersion> {
   await ensureFolders(tree);
   for (let tries = 1; ; tries += 1) {
     try {
@@ -37,7 +38,7 @@ export function unusableVersion(lineage: string, version: number, reason: string
 
 // The order is what makes a death at any line mendable: the generation first, which says that an install is under way,
 // then the conf to come, then the files, which can be told complete or not, then the one rename, then the conf in force.
-async function installOnce(tree: Tree, version: NewVersion, log: Log): Promise<LineageVersion> {
+async function installOnce(tree: Tree, version: CheckedVersion, log: Log): Promise<LineageVersion> {
   const { issued, ...asked } = version;
   const { lineage } = asked;
   const { archive, live, confs, challenges } = tree;

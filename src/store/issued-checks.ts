@@ -3,8 +3,8 @@ import {
   certificatesIn,
   identifierKey,
   isKeyOf,
+  namesBeyond,
   readLeaf,
-  sameIdentifiers,
   type Identifier,
   type Leaf,
 } from "../certificate/index.ts";
@@ -15,17 +15,21 @@ import { StoreError } from "./errors.ts";
 const SLOW_CLOCK_MS = 5 * 60 * 1000;
 
 /**
- * Looks whether what the CA gave can be served: one leaf, exactly the names asked for, its own key, a chain that parses, a
- * life that `now` lies in. Throws StoreError ISSUED_CERTIFICATE_UNUSABLE or CLOCK_WRONG.
+ * Looks whether what the CA gave can be served: one leaf, all the names asked for, its own key, a chain that parses, a life that
+ * `now` lies in. Gives the names that the CA has added: some do so with `www.`. Throws StoreError ISSUED_CERTIFICATE_UNUSABLE or
+ * CLOCK_WRONG.
  */
-export function checkIssued({ lineage, identifiers, issued }: NewVersion, now: Date): void {
+export function checkIssued({ lineage, identifiers, issued }: NewVersion, now: Date): readonly string[] {
   const leaf = parse(lineage, issued.certificatePem, issued.chainPem);
   if (!isKeyOf(issued.certificatePem, issued.privateKeyPem))
     throw unusable(lineage, "the key is not the certificate's");
-  if (!sameIdentifiers(leaf.identifiers, identifiers)) {
-    throw unusable(lineage, `it is for ${names(leaf.identifiers)}, but ${names(identifiers)} was ordered`);
+  const missing = namesBeyond(identifiers, leaf.identifiers);
+  if (missing.length > 0) {
+    const words = `${missing.join(", ")}, which was ordered, is not in it: it is for ${names(leaf.identifiers)}`;
+    throw unusable(lineage, words);
   }
   checkClock(lineage, leaf, now);
+  return namesBeyond(leaf.identifiers, identifiers);
 }
 
 function parse(lineage: string, certificatePem: string, chainPem: string): Leaf {

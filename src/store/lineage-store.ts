@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { mapLimited, toFailure, wordsOf } from "../certificate/index.ts";
 import type { ChallengeConfs, Log } from "../ports/index.ts";
 import type { LineageStore, Recovery, StoredLineage } from "../reconcile/index.ts";
+import { withoutAdded } from "./added-names.ts";
 import { REAL_FILES, type TreeOptions } from "./durable-files.ts";
 import { fromSystemError, StoreError, translated } from "./errors.ts";
 import { installVersion, unusableVersion } from "./installation.ts";
@@ -46,8 +47,8 @@ export function createLineageStore({ root, log, challenges, fs = REAL_FILES }: L
       }),
     async install(version, now) {
       const lineage = safeName(version.lineage);
-      checkIssued(version, now);
-      return translated(`install the certificate ${lineage}`, root, () => installVersion(tree, version, log));
+      const checked = { ...version, addedNames: checkIssued(version, now) };
+      return translated(`install the certificate ${lineage}`, root, () => installVersion(tree, checked, log));
     },
     async show(lineage, version) {
       const finding = await archive.read(safeName(lineage), version);
@@ -61,7 +62,8 @@ export function createLineageStore({ root, log, challenges, fs = REAL_FILES }: L
     },
     async previousVersion(lineage, version) {
       const folder = paths.archiveOf(safeName(lineage));
-      return translated("look for older versions", folder, () => archive.newestGood(lineage, version));
+      const found = await translated("look for older versions", folder, () => archive.newestGood(lineage, version));
+      return found && withoutAdded(found, await confs.addedNames(lineage));
     },
     async touch(lineage, version, now) {
       const folder = paths.archiveOf(safeName(lineage));
@@ -102,7 +104,8 @@ async function describe({ live, confs, challenges, paths }: Tree, name: string):
   const current = finding.kind === "good" ? finding.version : undefined;
   const problem = finding.kind === "broken" ? problemOf(name, paths.liveOf(name), finding) : undefined;
   try {
-    return { name, settings: await confs.read(name, challenges), current, problem };
+    const { settings, addedNames } = await confs.read(name, challenges);
+    return { name, settings, current: current && withoutAdded(current, addedNames), problem };
   } catch (thrown) {
     return { name, current, problem: unreadableConf(paths.conf(name), thrown) };
   }

@@ -1,6 +1,7 @@
 import { identifierKey, type KeyType } from "../certificate/index.ts";
 import type { ChallengeConfs } from "../ports/index.ts";
 import type { LineageSettings, NewVersion } from "../reconcile/index.ts";
+import { writeAddedNames } from "./added-names.ts";
 import type { RenewalConf } from "./renewal-conf.ts";
 import { KINDS, type TreePaths } from "./tree-paths.ts";
 
@@ -50,7 +51,10 @@ function readUnsupported(conf: RenewalConf): string[] {
 }
 
 /** What a conf must say of a new version. */
-export type ConfFacts = Omit<NewVersion, "issued"> & { readonly accountId: string };
+export type ConfFacts = Omit<CheckedVersion, "issued"> & { readonly accountId: string };
+
+/** A version whose names have been looked at: the CA has put `addedNames` into it beside those that were ordered. */
+export type CheckedVersion = NewVersion & { readonly addedNames: readonly string[] };
 
 /** Where a tree has its files, and how its confs say by what names are proven. */
 export type ConfParts = { readonly paths: TreePaths; readonly challenges: ChallengeConfs };
@@ -61,6 +65,7 @@ export function writeSettings(conf: RenewalConf, { paths, challenges }: ConfPart
   if (conf.get("", "version") === undefined) conf.set("", "version", CONF_VERSION);
   conf.set("", "archive_dir", paths.archiveOf(lineage));
   for (const kind of KINDS) conf.set("", kind, `${paths.liveOf(lineage)}/${kind}.pem`);
+  writeAddedNames(conf, facts.addedNames);
   const isNew = !conf.hasSection(PARAMS);
   conf.addSection(PARAMS, "Options used in the renewal process");
   conf.set(PARAMS, "account", accountId);

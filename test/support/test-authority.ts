@@ -46,6 +46,10 @@ export class TestAuthority implements CertificateAuthority {
   answer: (order: PlacedOrder) => void = () => undefined;
   /** Called when the CSR is there. */
   sign: (order: PlacedOrder) => void = () => undefined;
+  /** Names that it puts into each certificate beside those that are ordered. */
+  adds: readonly string[] = [];
+  /** Names that it forgets. */
+  leavesOut: readonly string[] = [];
   life: (now: Date) => Life;
   /** What it says of when to renew a certificate; by default it has no renewal information. */
   suggestion: (directoryUrl: string, certificateId: string) => RenewalInfoAnswer = () => ({ kind: "unsupported" });
@@ -79,7 +83,7 @@ export class TestAuthority implements CertificateAuthority {
     const isReplacement = request.replaces !== undefined && this.takesReplacements;
     const { privateKeyPem } = request;
     const issued = issueForTest({
-      names,
+      names: [...new Set([...names, ...this.adds])].filter((name) => !this.leavesOut.includes(name)),
       ...this.life(at),
       privateKeyPem,
       accountId: "0123456789abcdef0123456789abcdef",

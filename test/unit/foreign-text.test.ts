@@ -96,7 +96,7 @@ describe("a million characters of others' text cost no more than their length:",
       keyType: "ecdsa-p256",
       challenges: byWebroot("/srv"),
     } as const;
-    const facts = { lineage: "a.test", identifiers: [], accountId: "0" };
+    const facts = { lineage: "a.test", identifiers: [], addedNames: [], accountId: "0" };
     const write = () =>
       writeSettings(
         conf,

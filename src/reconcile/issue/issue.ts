@@ -1,4 +1,4 @@
-import { asOperatorError, identifierKey, toFailure } from "../../certificate/index.ts";
+import { asOperatorError, identifierKey, namesBeyond, toFailure } from "../../certificate/index.ts";
 import { recordFailure, recordStart, recordSuccess } from "./attempts.ts";
 import { recordRefusal, spendOrder } from "./ca/spending.ts";
 import { activeWait } from "./ca/wait.ts";
@@ -75,6 +75,8 @@ async function installed(parts: StepParts, context: IssueContext, done: Installe
   const { because, directoryUrl: ca } = order;
   const durationMs = parts.clock.now().getTime() - startedAt.getTime();
   log.info(`lineage.${outcome}`, { lineage, version: version.version, because, ca, ...validity, durationMs });
+  const names = namesBeyond(version.leaf.identifiers, identifiers);
+  if (names.length > 0) log.info("lineage.names-added", { lineage, names });
   if (doubt.failure) log.error("lineage.failed", { lineage, ...doubt.failure, nextAt: doubt.nextAt });
   return { lineage, identifiers, because, outcome, version: version.version, fingerprint, validity, ...doubt };
 }

@@ -10,7 +10,14 @@ const ROOT = "/etc/letsencrypt";
 
 function facts(change: Partial<ConfFacts> = {}): ConfFacts {
   const accountId = "0123456789abcdef0123456789abcdef";
-  return { lineage: "a.test", identifiers: [parseIdentifier("a.test")], settings: SETTINGS, accountId, ...change };
+  return {
+    lineage: "a.test",
+    identifiers: [parseIdentifier("a.test")],
+    addedNames: [],
+    settings: SETTINGS,
+    accountId,
+    ...change,
+  };
 }
 
 function write(text: string, change: Partial<ConfFacts> = {}): string {
@@ -57,6 +64,12 @@ describe("the settings in a renewal conf", () => {
     const curve = write(rsa, { settings: { ...SETTINGS, keyType: "ecdsa-p384" } });
     expect(curve).toContain("key_type = ecdsa\nelliptic_curve = secp384r1\n");
     expect(curve).not.toContain("rsa_key_size");
+  });
+
+  test("name what the CA has added to the names, above certbot's own part, for as long as it does", () => {
+    const added = write(certbotConf(ROOT, "a.test"), { addedNames: ["www.a.test"] });
+    expect(added).toBe(certbotConf(ROOT, "a.test").replace("\n\n", "\nadded_names = www.a.test,\n\n"));
+    expect(write(added)).toBe(certbotConf(ROOT, "a.test"));
   });
 
   test("follow the names and the webroot", () => {
