@@ -75,6 +75,8 @@ export interface LineageStore extends LedgerStore {
   list(): Promise<readonly StoredLineage[]>;
   /** Mends what a death in the middle of `install` left; says what it did. May run twice, and must run before `install`. */
   recover(): Promise<readonly Recovery[]>;
+  /** Tries what an install asks of the file system, and leaves nothing; to be called before each order. Throws OperatorError. */
+  tryFileSystem(lineage: string): Promise<void>;
   /**
    * Writes the files of a new version beside the old, checks them (key belongs to the certificate, names, clock), makes
    * them durable, publishes them by one rename, and records the renewal settings. Gives the version with all names that are in it.

@@ -26,10 +26,35 @@ export async function translated<Result>(doing: string, path: string, act: () =>
 
 /** What a system error is to an operator: says what was being done, and the path, the system's own or else this one. */
 export function fromSystemError(doing: string, fallbackPath: string, cause: unknown): StoreError {
+  const path = pathOf(cause) ?? fallbackPath;
+  return new StoreError({ ...explain(path, cause), cause, message: toMessage(doing, path, cause) });
+}
+
+/** What a system error is where it shows that the file system can't hold certbot's tree. */
+export function unfitFor(doing: string, path: string, cause: unknown): StoreError {
+  return new StoreError({ ...UNFIT, cause, message: toMessage(doing, path, cause) });
+}
+
+const UNFIT = {
+  code: "STORE_UNFIT", // The file system of `/etc/letsencrypt` lacks links, modes or names that certbot's tree needs.
+  remedy:
+    "Keep /etc/letsencrypt on a file system with symbolic links, modes and such names (a Docker volume, ext4, XFS, NFS), not on FAT, exFAT or a share without them.",
+};
+
+function toMessage(doing: string, path: string, cause: unknown): string {
   const words = wordsOf(cause);
-  const path = (cause as NodeJS.ErrnoException | undefined)?.path ?? fallbackPath;
-  const named = words.includes(path) ? words : `${words} (${path})`;
-  return new StoreError({ ...explain(path, cause), cause, message: `could not ${doing}: ${named}` });
+  return `could not ${doing}: ${words.includes(path) ? words : `${words} (${path})`}`;
+}
+
+function pathOf(cause: unknown): string | undefined {
+  return (cause as NodeJS.ErrnoException | undefined)?.path;
+}
+
+// EPERM is also said of links and modes where there are none, of whatever we may do there.
+function isUnfit(cause: unknown): boolean {
+  if (hasErrno(cause, "ENOSYS", "ENOTSUP", "EINVAL", "EILSEQ", "ENAMETOOLONG")) return true;
+  const { syscall = "" } = cause as NodeJS.ErrnoException;
+  return hasErrno(cause, "EPERM") && ["symlink", "fchmod"].includes(syscall);
 }
 
 function explain(path: string, cause: unknown): Pick<Failure, "code" | "remedy"> {
@@ -39,6 +64,7 @@ function explain(path: string, cause: unknown): Pick<Failure, "code" | "remedy">
       remedy: `Free space, or inodes, on the disk that holds ${path}; the next check tries again by itself.`,
     };
   }
+  if (isUnfit(cause)) return UNFIT;
   if (hasErrno(cause, "EACCES", "EPERM", "EROFS")) {
     return {
       code: "STORE_NOT_WRITABLE", // `/etc/letsencrypt` can't be written.

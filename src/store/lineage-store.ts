@@ -5,6 +5,7 @@ import type { LineageStore, Recovery, StoredLineage } from "../reconcile/index.t
 import { withoutAdded } from "./added-names.ts";
 import { REAL_FILES, type TreeOptions } from "./durable-files.ts";
 import { fromSystemError, StoreError, translated } from "./errors.ts";
+import { createFileSystemTrial, removeTrials } from "./file-system-trial.ts";
 import { installVersion, unusableVersion } from "./installation.ts";
 import { checkIssued } from "./issued-checks.ts";
 import { findTraces, recoverLineage, type Traces } from "./recovery.ts";
@@ -45,6 +46,7 @@ export function createLineageStore({ root, log, challenges, fs = REAL_FILES }: L
         await removeOldOrders(tree);
         return mended.flat();
       }),
+    tryFileSystem: createFileSystemTrial(tree),
     async install(version, now) {
       const lineage = safeName(version.lineage);
       const checked = { ...version, addedNames: checkIssued(version, now) };
@@ -125,6 +127,7 @@ async function removeTemporaryFiles({ paths, files }: Tree): Promise<void> {
     const left = (await files.list(folder)).filter((entry) => /^\..+\.new$/.test(entry));
     for (const entry of left) await files.fs.rm(`${folder}/${entry}`, { force: true });
   }
+  await removeTrials(files, [paths.root, paths.live, paths.archive, paths.renewal]);
 }
 
 function problemOf(lineage: string, path: string, { reason, unreadable }: BrokenVersion): StoreError {

@@ -30,17 +30,19 @@ export async function bringOnDisk(parts: StepParts, run: Run, desired: DesiredCe
     return await decideAndDo(parts, run, desired);
   } catch (thrown) {
     run.signal.throwIfAborted();
-    // Its state can't be read: without it nobody knows what the CA has been asked for already.
-    const { lineage, identifiers } = desired;
+    // Its state can't be read: without it nobody knows what the CA has been asked for already. Or a version could not be kept.
     const failure = toFailure(thrown);
-    run.log.error("lineage.failed", { lineage, ...failure });
-    return { lineage, identifiers, outcome: "failed", failure, nextAt: soon(parts) };
+    run.log.error("lineage.failed", { lineage: desired.lineage, ...failure });
+    return { ...onDisk(desired), outcome: "failed", failure, nextAt: soon(parts) };
   }
 }
 
 async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate): Promise<CertificateReport> {
   const { log, signal } = run;
-  if (run.request.isRehearsal) return rehearse(parts, { desired: asked, log, signal });
+  if (run.request.isRehearsal) {
+    await parts.store.tryFileSystem(asked.lineage);
+    return rehearse(parts, { desired: asked, log, signal });
+  }
   const known = await parts.store.loadState(asked.lineage);
   const state = asked.settings.autorenew
     ? await refreshRenewalInfo(parts, run, { desired: asked, state: known })
@@ -61,6 +63,7 @@ async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate
     const { because } = decision;
     return { ...onDisk(desired), outcome: "held", because, failure: toFailure(unreachable), nextAt: soon(parts) };
   }
+  await parts.store.tryFileSystem(desired.lineage);
   const report = await issueVersion(parts, { desired, order: decision, log, signal });
   if (report.outcome !== "failed") return withNextRenewal(parts, report);
   return withRecheck(parts, run, { desired, report, directoryUrl: decision.directoryUrl });

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { isReached } from "../../../src/reconcile/index.ts";
+import { describe, expect, test } from "vitest";
+import { automaticRun, isReached, reconcile, type RunReport } from "../../../src/reconcile/index.ts";
+import { listTree } from "../../support/lineage-tree.ts";
 import { CaFailure, DAY, deploys, HOUR, MINUTE, outcomes, reconcileStage } from "../../support/reconcile-stage.ts";
 import { TestTarget } from "../../support/test-target.ts";
 
@@ -137,4 +138,64 @@ test("servers are told the names before the CA looks at them, and are so when th
   };
   await stage.run();
   expect(listed).toEqual([expect.stringContaining("a.test default test a.test")]);
+});
+
+describe("a file system that can't hold certbot's tree is found before the CA hears of anything:", () => {
+  // Where not even our notes can be written the run has come to no certificate.
+  const codeOf = ({ failure, certificates }: RunReport) => (failure ?? certificates[0]?.failure)?.code;
+  const refused = (code: string, syscall: string) => Object.assign(failing(code), { syscall });
+  test.each([
+    ["no links (exFAT by FUSE)", /^symlink/, refused("ENOSYS", "symlink")],
+    ["no links (a kernel's)", /^symlink/, refused("EPERM", "symlink")],
+    ["no modes", /^file\.chmod/, refused("EPERM", "fchmod")],
+    ["no links over links", /^rename \S+\.next /, refused("EINVAL", "rename")],
+    ["no long names", /^open \S{40,}\.new /, refused("ENAMETOOLONG", "open")],
+    ["not these names", /^open \S+\.conf/, refused("ENOENT", "open")],
+  ])("%s", async (_what, call, problem) => {
+    const stage = await reconcileStage();
+    stage.onDisk = (made) => {
+      if (call.test(made) && !/\/sidecar\b/.test(made)) throw problem;
+    };
+    stage.ca.answer = () => {
+      throw new Error("the CA was asked");
+    };
+    for (let hour = 0; hour < 3; hour += 1) {
+      const report = await stage.run();
+      expect(codeOf(report)).toBe("STORE_UNFIT");
+      expect(report.nextAt?.getTime()).toBeGreaterThan(stage.now().getTime());
+      stage.pass(HOUR);
+    }
+    expect(codeOf(await stage.command({ isRehearsal: true }))).toBe("STORE_UNFIT");
+    expect((await readdir(stage.root)).filter((name) => name !== "sidecar")).toEqual([]);
+    stage.onDisk = () => undefined;
+    stage.ca.answer = () => undefined;
+    expect(isReached(await stage.run())).toBe(true);
+  });
+});
+
+test("what must be renewed, and can't be kept any more, is still known to be there", async () => {
+  const stage = await dueStage();
+  stage.onDisk = (call) => {
+    if (call.startsWith("symlink")) throw failing("ENOSYS");
+  };
+  const [report] = (await stage.run()).certificates;
+  expect(report).toMatchObject({ version: 1, failure: { code: "STORE_UNFIT" } });
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
+test("the trial of the file system is made once for plain names, in each folder, and leaves nothing", async () => {
+  const stage = await reconcileStage({ domains: "a.test;b.test;c.test" });
+  const trials: string[] = [];
+  stage.onDisk = (call) => {
+    if (/^mkdir \S+\.trial$/.test(call)) trials.push(call.replace(`mkdir ${stage.root}/`, ""));
+  };
+  const parts = stage.parts();
+  const run = { request: automaticRun("schedule"), log: stage.log, signal: new AbortController().signal };
+  await reconcile({ ...parts, policy: { ...parts.policy, wanted: parts.policy.wanted.slice(0, 1) } }, run);
+  await reconcile(parts, run);
+  expect(trials).toEqual([".a.test.trial"]);
+  stage.pass(61 * DAY);
+  await stage.run({ only: { lineage: "b.test" } });
+  expect(trials.slice(1)).toEqual(["live/.b.test.trial", "archive/.b.test.trial", "renewal/.b.test.trial"]);
+  expect((await listTree(stage.root)).filter((line) => line.includes("trial"))).toEqual([]);
 });
