@@ -25,7 +25,7 @@ export { assessHealth, type Health } from "./health.ts";
 export { inspect, type InspectedCertificate, type Inspection } from "./inspect.ts";
 export { decideIssue } from "./issue/decision.ts";
 export { FRESH_STATE } from "./lineage-state.ts";
-export type { AttemptState, CaFailure, DeployState, LineageState } from "./lineage-state.ts";
+export type { DeployState, LineageState, Try } from "./lineage-state.ts";
 export type {
   LineageSettings,
   LineageStore,
@@ -44,3 +44,4 @@ export type { ReconcileParts, Run } from "./run.ts";
 export { isGood, isReached, type Picture, type Problem } from "./picture.ts";
 export type { StorageFinding, StorageProbe } from "./storage.ts";
 export type { CertificateReport, DeployReport, RunReport } from "./run-report.ts";
+export { attemptsOf, type Attempts, type CaFailure } from "./tries.ts";

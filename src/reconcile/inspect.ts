@@ -7,7 +7,7 @@ import { gatherFacts } from "./issue/gather-facts.ts";
 import { decideIssue, type IssueDecision } from "./issue/decision.ts";
 import { NotServedError } from "./errors.ts";
 import { reportOf } from "./issue/report.ts";
-import { FRESH_STATE, type AttemptState, type LineageState } from "./lineage-state.ts";
+import type { LineageState } from "./lineage-state.ts";
 import type { StoredLineage } from "./lineage-store.ts";
 import { versionsToServe } from "./deploy/owners.ts";
 import { pictureOf, type Picture } from "./picture.ts";
@@ -15,13 +15,14 @@ import { automaticRun } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
 import { unreadableReport, type DeployReport } from "./run-report.ts";
 import { lookOnce, type StorageFinding } from "./storage.ts";
+import { attemptsOf, type Attempts } from "./tries.ts";
 
 /** One certificate as it stands: on disk, in our memory, and at each target. */
 export type InspectedCertificate = {
   readonly desired: DesiredCertificate;
   /** What the next automatic run would do about it on disk. */
   readonly decision: IssueDecision;
-  readonly attempts: AttemptState;
+  readonly attempts: Attempts;
   /** What the CA has said about when to renew it. */
   readonly renewalInfo?: LineageState["renewalInfo"];
   readonly targets: readonly { readonly name: string; readonly finding: ServedFinding }[];
@@ -96,11 +97,12 @@ async function remembered(parts: Parameters<typeof gatherFacts>[0], desired: Des
   try {
     const state = await parts.store.loadState(desired.lineage);
     const run = { request: automaticRun("schedule"), signal };
-    const decision = decideIssue(await gatherFacts(parts, run, { desired, state }));
+    const facts = await gatherFacts(parts, run, { desired, state });
+    const decision = decideIssue(facts);
     const isOfCurrent = state.renewalInfo?.certificateId === desired.current?.leaf.certificateId;
-    return { decision, attempts: state.issue, renewalInfo: isOfCurrent ? state.renewalInfo : undefined };
+    return { decision, attempts: facts.attempts, renewalInfo: isOfCurrent ? state.renewalInfo : undefined };
   } catch (thrown) {
     signal.throwIfAborted();
-    return { decision: { kind: "refused", problem: asOperatorError(thrown) }, attempts: FRESH_STATE.issue } as const;
+    return { decision: { kind: "refused", problem: asOperatorError(thrown) }, attempts: attemptsOf([]) } as const;
   }
 }

@@ -3,8 +3,8 @@ import type { Failure, FailureOrigin, RenewalInfoState } from "../certificate/in
 /** What we remember of one lineage between runs: `/etc/letsencrypt/sidecar/<lineage>.json`. Instants are ISO strings. */
 export type LineageState = {
   readonly schema: 1;
-  /** Orders for this lineage. */
-  readonly issue: AttemptState;
+  /** What was tried for it since the last success, that one included, oldest first: of each kind the last (`tries.ts`). */
+  readonly tries: readonly Try[];
   /** What the CA said about when to renew the version on disk. */
   readonly renewalInfo?: RenewalInfoState | undefined;
   /** Deployment of the version on disk to each target, by target name. */
@@ -12,46 +12,39 @@ export type LineageState = {
 };
 
 /**
- * Tries in a row that have not succeeded, orders or versions that a target refused. Written before each order, so that a death
- * in the middle counts as one.
+ * One thing that was tried for a lineage: an order, or a version that targets were to take. An order is written down as begun
+ * before the CA hears of it, so that a death in the middle counts as a failure.
  */
-export type AttemptState = {
-  /** Failures in a row; 0 after a success. */
-  readonly failures: number;
-  /** Set while a try is under way; found at start, it means that the last process died in it. */
-  readonly startedAt?: string | undefined;
-  /** No try before this instant. */
-  readonly nextAttemptAt?: string | undefined;
-  readonly lastFailure?: Failure | undefined;
-  readonly lastFailedAt?: string | undefined;
-  readonly lastSuccessAt?: string | undefined;
-  /** Directory URL of the CA that was tried last. */
-  readonly lastDirectoryUrl?: string | undefined;
-  /** The last failure at each CA, by directory URL. */
-  readonly atCa?: Readonly<Record<string, CaFailure | undefined>> | undefined;
-  /** The names that were tried last: see {@link exactSetKey}. */
-  readonly lastNames?: string | undefined;
-  /** The first CA's failures in a row, since when and how many; forgotten at a success and at a failure that isn't a CA's. */
-  readonly caFailingSince?: string | undefined;
-  readonly caFailures?: number | undefined;
-  /** The fallback CA has been tried since then. */
-  readonly isFallbackTried?: boolean | undefined;
-  /** The version on disk is from the fallback CA `at`; the next renewal goes to the first one again. */
-  readonly fallback?: { readonly at: string; readonly first: string } | undefined;
-  /** Fingerprint of a version that is put back, or may be: it is shown again in the place of an order, see docs/decisions/0009. */
-  readonly putBack?: string | undefined;
-  /** Renewals in a row that the CA has suggested right after the one before. */
-  readonly hastyRenewals?: number | undefined;
-  /** A digest of the settings that the last try was made with: other settings may be tried at once. */
-  readonly settingsDigest?: string | undefined;
-};
-
-/** How an order failed at one CA, for as long as nothing has succeeded since. */
-export type CaFailure = {
-  readonly failedAt: string;
-  readonly origin: FailureOrigin;
+export type Try = {
+  /** `prepare`: an order that the CA has not heard of; `deploy`: a version that is put back, or may be. */
+  readonly stage: "prepare" | "order" | "deploy";
+  /** `begun`: it is under way, or its process has died in it. */
+  readonly outcome: "begun" | "failed" | "done";
+  /** When it ended; as long as it is only begun, when that was. */
+  readonly at: string;
+  /** Directory URL of the CA. */
+  readonly ca?: string | undefined;
+  /** It is the fallback CA's. */
+  readonly isFallback?: boolean | undefined;
+  /** Where the fallback CA has helped out: the first one, which the next renewal goes to again. */
+  readonly first?: string | undefined;
+  /** The names of an order: see {@link exactSetKey}. */
+  readonly names?: string | undefined;
+  /** The version that targets were to take. */
+  readonly fingerprint?: string | undefined;
+  /** Who failed; absent where it says nothing of a CA any more. */
+  readonly origin?: FailureOrigin | undefined;
   /** A probe since then has found the CA not answering. */
   readonly isSeenDown?: boolean | undefined;
+  /** The how manieth of its kind it is in a row, and since when: failures of the first CA, renewals that a CA suggests too soon. */
+  readonly row?: { readonly since: string; readonly nth: number } | undefined;
+  /** Failures in a row of any kind, with this one; absent as long as no target has said anything of a version. */
+  readonly failures?: number | undefined;
+  readonly failure?: Failure | undefined;
+  /** No next try before this instant. */
+  readonly nextAttemptAt?: string | undefined;
+  /** A digest of the settings that it was made with: other settings may be tried at once. */
+  readonly settingsDigest?: string | undefined;
 };
 
 /** How far a version has got at one target. */
@@ -68,4 +61,4 @@ export type DeployState = {
 };
 
 /** The state of a lineage we have never acted on. */
-export const FRESH_STATE: LineageState = { schema: 1, issue: { failures: 0 }, deploy: {} };
+export const FRESH_STATE: LineageState = { schema: 1, tries: [], deploy: {} };

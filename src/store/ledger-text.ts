@@ -1,7 +1,7 @@
 import type { FailedValidation, SpentOrder } from "../certificate/index.ts";
 import type { CaWait, CaLedger } from "../reconcile/index.ts";
+import { parseFailure } from "./failure-text.ts";
 import { type LeftOut, type JsonReader, readJson, whole } from "./json-reader.ts";
-import { parseFailure } from "./state-text.ts";
 
 /** Reads the ledger of the CA with this directory, as {@link parseState} does. Throws an Error when it is another's or none. */
 export function parseLedger(text: string, directoryUrl: string, leftOut: LeftOut): CaLedger {

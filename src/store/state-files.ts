@@ -13,7 +13,7 @@ import { translated } from "./errors.ts";
 import { parseLedger } from "./ledger-text.ts";
 import { MemoryFiles, type MemoryFile } from "./memory-files.ts";
 import { parseOrder } from "./order-text.ts";
-import { parseState } from "./state-text.ts";
+import { parseState, stateToWrite } from "./state-text.ts";
 import { isSafeName, safeName, SIDECAR_MODE } from "./tree-paths.ts";
 import type { Tree } from "./tree.ts";
 
@@ -49,7 +49,7 @@ export function openStateFiles({ paths, files }: Tree, log: Log) {
   });
   return {
     loadState: async (lineage) => memory.load(stateOf(lineage)),
-    saveState: async (lineage, state) => memory.save(stateOf(lineage), state),
+    saveState: async (lineage, state) => memory.save(stateOf(lineage), stateToWrite(state)),
     loadOrder: async (lineage) => memory.load(orderOf(lineage)),
     saveOrder: async (lineage, order) => memory.save(orderOf(lineage), order),
     async removeOrder(lineage) {

@@ -1,8 +1,8 @@
-import type { Failure, FailureOrigin, RenewalInfoState } from "../certificate/index.ts";
-import type { AttemptState, CaFailure, DeployState, LineageState } from "../reconcile/index.ts";
+import type { RenewalInfoState } from "../certificate/index.ts";
+import { attemptsOf, type DeployState, type LineageState } from "../reconcile/index.ts";
+import { parseFailure } from "./failure-text.ts";
 import { type LeftOut, type JsonReader, readJson, whole } from "./json-reader.ts";
-
-const ORIGINS: readonly FailureOrigin[] = ["here", "proof", "ca-refused", "ca-failing", "ca-unreachable"];
+import { parseAttempts, parseTry, triesThatCameTo } from "./tries-text.ts";
 
 /**
  * Reads a lineage's state. What makes no sense is left out and named in `leftOut`, so that no hand-edited line stops
@@ -10,46 +10,19 @@ const ORIGINS: readonly FailureOrigin[] = ["here", "proof", "ca-refused", "ca-fa
  */
 export function parseState(text: string, leftOut: LeftOut): Required<LineageState> {
   const json = readJson(text, leftOut);
-  const issue = json.parsed("issue", parseAttempts);
+  const known = json.list("tries", parseTry);
+  const tries = known.length > 0 ? known : triesThatCameTo(json.parsed("issue", parseAttempts) ?? { failures: 0 });
   const renewalInfo = json.parsed("renewalInfo", parseRenewalInfo);
-  return { schema: 1, issue: issue ?? { failures: 0 }, renewalInfo, deploy: json.record("deploy", parseDeploy) ?? {} };
+  return { schema: 1, tries, renewalInfo, deploy: json.record("deploy", parseDeploy) ?? {} };
 }
 
-/** Reads a failure; undefined unless all of it is there. */
-export function parseFailure(json: JsonReader): Failure | undefined {
-  return whole({ code: json.text("code"), message: json.text("message"), remedy: json.text("remedy") });
-}
-
-// Required: a field that is new in the type must be read here, or it would be lost at each load.
-function parseAttempts(json: JsonReader): Required<AttemptState> {
-  const lastFailure = json.parsed("lastFailure", parseFailure);
-  return {
-    failures: json.count("failures") ?? (lastFailure ? 1 : 0),
-    startedAt: json.instant("startedAt"),
-    nextAttemptAt: json.instant("nextAttemptAt"),
-    lastFailure,
-    lastFailedAt: json.instant("lastFailedAt"),
-    lastSuccessAt: json.instant("lastSuccessAt"),
-    lastDirectoryUrl: json.text("lastDirectoryUrl"),
-    atCa: json.record("atCa", parseCaFailure),
-    lastNames: json.text("lastNames"),
-    caFailingSince: json.instant("caFailingSince"),
-    caFailures: json.count("caFailures"),
-    isFallbackTried: json.flag("isFallbackTried"),
-    fallback: json.parsed("fallback", parseFallback),
-    putBack: json.text("putBack"),
-    hastyRenewals: json.count("hastyRenewals"),
-    settingsDigest: json.text("settingsDigest"),
-  };
-}
-
-function parseCaFailure(json: JsonReader): Required<CaFailure> | undefined {
-  const known = whole({ failedAt: json.instant("failedAt"), origin: json.oneOf("origin", ORIGINS) });
-  return known && { ...known, isSeenDown: json.flag("isSeenDown") };
-}
-
-function parseFallback(json: JsonReader): AttemptState["fallback"] {
-  return whole({ at: json.text("at"), first: json.text("first") });
+/**
+ * What is written for a state: beside the tries what they come to, as versions before this one read it, so that going back to
+ * one of those forgets no back-off.
+ */
+export function stateToWrite({ schema, tries, ...rest }: LineageState): LineageState {
+  const readByOlder = { issue: attemptsOf(tries) };
+  return { schema, ...readByOlder, tries, ...rest };
 }
 
 function parseDeploy(json: JsonReader): Required<DeployState> {

@@ -3,6 +3,7 @@ import type { DeployContext } from "./context.ts";
 import type { Version } from "./target.ts";
 import { ConfigurationRejectedError } from "../errors.ts";
 import type { LineageVersion } from "../lineage-store.ts";
+import { withPutBack } from "../tries.ts";
 
 type Suspect = { readonly version: Version; readonly previous: LineageVersion };
 
@@ -45,7 +46,8 @@ async function toSuspect(context: DeployContext, version: Version): Promise<Susp
       const previous = await findBefore(context, version, servedFingerprint);
       if (!previous) return [];
       // A death from here on may leave the one before shown: the next run shows this one again.
-      await context.store.saveState(lineage, { ...state, issue: { ...state.issue, putBack: fingerprint } });
+      const tries = withPutBack(state.tries, fingerprint, context.clock.now().toISOString());
+      await context.store.saveState(lineage, { ...state, tries });
       return [{ version, previous }];
     });
   } catch (thrown) {

@@ -2,10 +2,11 @@ import { planRetry, toFailure } from "../../certificate/index.ts";
 import type { DeployContext } from "./context.ts";
 import type { Found, ServedFinding, Version } from "./target.ts";
 import { CertificateRejectedError, type ConfigurationRejectedError } from "../errors.ts";
-import type { AttemptState, DeployState, LineageState } from "../lineage-state.ts";
+import type { DeployState, LineageState } from "../lineage-state.ts";
 import type { LineageStore } from "../lineage-store.ts";
 import type { DeployReport } from "../run-report.ts";
 import type { ReconcileParts, StepParts } from "../run.ts";
+import { attemptsOf, withRefusal } from "../tries.ts";
 
 // A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
 const SLOWEST_STEP = 2;
@@ -124,16 +125,17 @@ export async function recordRejection(
   version: Version,
   rejection: ConfigurationRejectedError,
 ): Promise<DeployReport> {
-  const { lineage, validity } = version;
+  const { lineage, fingerprint, validity } = version;
   const target = context.target.name;
   const lastFailure = toFailure(new CertificateRejectedError(lineage, version.version, rejection));
-  const failures = ((await recall(context.store, version))?.issue.failures ?? 0) + 1;
+  const known = await recall(context.store, version);
+  const failures = (known ? attemptsOf(known.tries).failures : 0) + 1;
   const failedAt = context.clock.now();
   const nextAt = planRetry({ failures, failedAt, validity }, context.random);
-  const [lastFailedAt, nextAttemptAt] = [failedAt.toISOString(), nextAt.toISOString()];
+  const [at, nextAttemptAt] = [failedAt.toISOString(), nextAt.toISOString()];
   const { settingsDigest } = context.policy;
-  const refused: AttemptState = { failures, lastFailure, lastFailedAt, nextAttemptAt, settingsDigest };
-  await remember(context, version, (state) => ({ ...state, issue: { ...state.issue, ...refused } }));
+  const refused = { at, fingerprint, failures, failure: lastFailure, nextAttemptAt, settingsDigest };
+  await remember(context, version, (state) => ({ ...state, tries: withRefusal(state.tries, refused) }));
   context.log.warn("lineage.restored", { target, lineage, rejectedVersion: version.version, nextAt });
   return { target, lineage, outcome: "failed", failure: lastFailure, nextAt };
 }

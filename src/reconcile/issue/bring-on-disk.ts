@@ -21,6 +21,7 @@ import { refreshRenewalInfo } from "./renewal-info.ts";
 import { automaticRun } from "../policy.ts";
 import type { ReconcileParts, Run, StepParts } from "../run.ts";
 import type { CertificateReport } from "../run-report.ts";
+import { attemptsOf, withSeenDown } from "../tries.ts";
 
 const RECHECK_MS = 10 * 60_000;
 
@@ -78,10 +79,11 @@ function soon({ clock }: Pick<StepParts, "clock">): Date {
  * Whether it is the turn of the names on disk: other names are wanted, the last order for them failed, and what is served
  * comes to its end. A name that can't be had must not take those down that can.
  */
-function isOldSetsTurn({ current, identifiers }: DesiredCertificate, { issue }: LineageState, now: Date): boolean {
-  if (!current || issue.failures === 0 || sameIdentifiers(current.leaf.identifiers, identifiers)) return false;
+function isOldSetsTurn({ current, identifiers }: DesiredCertificate, { tries }: LineageState, now: Date): boolean {
+  const { failures, lastNames } = attemptsOf(tries);
+  if (!current || failures === 0 || sameIdentifiers(current.leaf.identifiers, identifiers)) return false;
   const isDue = planRenewal({ validity: current.leaf.validity }, now).kind === "due";
-  return isDue && issue.lastNames === exactSetKey(identifiers);
+  return isDue && lastNames === exactSetKey(identifiers);
 }
 
 function withOldNames(desired: DesiredCertificate): DesiredCertificate {
@@ -101,24 +103,16 @@ async function decideWithProbe(parts: StepParts, { log }: Run, facts: IssueFacts
   if (again.kind === "issue") log.info("ca.answering", { lineage, ca: again.directoryUrl });
   if (again.kind !== "hold") return again;
   const down = seen.flatMap(({ ca, isAnswering }) => (isAnswering ? [] : [ca]));
-  await rememberDown(parts, facts, down);
+  await rememberDown(parts, lineage, down);
   const probeAt = new Date(facts.now.getTime() + PROBE_EVERY_MS * (1 - parts.random() / 10));
   const recheckAt = again.recheckAt && again.recheckAt < probeAt ? again.recheckAt : probeAt;
   return { ...again, recheckAt: recheckAt < again.until ? recheckAt : undefined };
 }
 
-async function rememberDown(parts: StepParts, facts: IssueFacts, down: readonly string[]): Promise<void> {
-  const { lineage } = facts.desired;
-  const known = facts.attempts.atCa ?? {};
-  const news = down.flatMap((ca) => {
-    const failure = known[ca];
-    const isNews = failure?.origin === "ca-failing" && !failure.isSeenDown;
-    return isNews ? [[ca, { ...failure, isSeenDown: true }]] : [];
-  });
-  if (news.length === 0) return;
+async function rememberDown(parts: StepParts, lineage: string, down: readonly string[]): Promise<void> {
   const state = await parts.store.loadState(lineage);
-  const atCa = { ...state.issue.atCa, ...Object.fromEntries(news) };
-  await parts.store.saveState(lineage, { ...state, issue: { ...state.issue, atCa } });
+  const tries = withSeenDown(state.tries, down);
+  if (tries !== state.tries) await parts.store.saveState(lineage, { ...state, tries });
 }
 
 // A decision that nothing is done about now.

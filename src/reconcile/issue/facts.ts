@@ -1,8 +1,8 @@
 import type { RenewalInfoState } from "../../certificate/index.ts";
-import type { AttemptState } from "../lineage-state.ts";
 import type { LineageVersion } from "../lineage-store.ts";
 import type { Policy, RunRequest } from "../policy.ts";
 import type { StorageFinding } from "../storage.ts";
+import type { Attempts } from "../tries.ts";
 import type { CaLedger } from "./ca/ledger.ts";
 import type { DesiredCertificate } from "./desired.ts";
 
@@ -13,7 +13,7 @@ export type IssueReason =
 /** What a decision on one certificate looks at. */
 export type IssueFacts = {
   readonly desired: DesiredCertificate;
-  readonly attempts: AttemptState;
+  readonly attempts: Attempts;
   readonly renewalInfo?: RenewalInfoState | undefined;
   /** What is remembered of a CA. */
   readonly ledgerOf: (directoryUrl: string) => CaLedger;

@@ -3,6 +3,7 @@ import type { IssueFacts } from "./facts.ts";
 import { findOpenOrder } from "./open-order.ts";
 import { findPutBack, type KnownCertificate } from "./put-back.ts";
 import type { Run, StepParts } from "../run.ts";
+import { attemptsOf } from "../tries.ts";
 
 /** What a decision on one certificate looks at, read from disk. Throws OperatorError. */
 export async function gatherFacts(
@@ -11,7 +12,8 @@ export async function gatherFacts(
   { desired, state }: KnownCertificate,
 ): Promise<IssueFacts> {
   const { policy } = parts;
-  const { issue: attempts, renewalInfo } = state;
+  const { renewalInfo } = state;
+  const attempts = attemptsOf(state.tries);
   const directories = directoriesOf({ desired, attempts, policy });
   const ledgers = await Promise.all(directories.map((directoryUrl) => parts.ledgers.read(directoryUrl)));
   const ledgerOf = (directoryUrl: string) => {

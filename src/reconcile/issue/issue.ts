@@ -1,5 +1,5 @@
 import { asOperatorError, identifierKey, namesBeyond, toFailure } from "../../certificate/index.ts";
-import { recordFailure, recordStart, recordSuccess } from "./attempts.ts";
+import { hasStarted, recordFailure, recordStart, recordSuccess, type Attempt } from "./attempts.ts";
 import { recordRefusal, spendOrder } from "./ca/spending.ts";
 import { activeWait } from "./ca/wait.ts";
 import type { IssueContext } from "./context.ts";
@@ -16,17 +16,17 @@ import type { CertificateReport } from "../run-report.ts";
  * Orders a new version and puts it on disk. The attempt, its back-off and what it spends are on disk before the CA hears of
  * it, so that a death at any line counts as a failed try. Never throws, except the signal's reason.
  */
-export async function issueVersion(parts: StepParts, context: IssueContext): Promise<CertificateReport> {
+export async function issueVersion(parts: StepParts, asked: IssueContext): Promise<CertificateReport> {
+  const context = { ...asked, startedAt: parts.clock.now() };
   const { desired, log, signal } = context;
-  const startedAt = parts.clock.now();
   try {
     if (!(await parts.mayAct())) throw new MayNotActError(`nothing was ordered for ${desired.lineage}`);
     const owe = parts.owing();
-    const issued = await getCertificate(parts, context, startedAt);
+    const issued = await getCertificate(parts, context);
     await owe(desired);
     const version = await install(parts, context, issued);
     await forgetOrder(parts, context);
-    return await installed(parts, context, { version, startedAt });
+    return await installed(parts, context, version);
   } catch (thrown) {
     if (!signal.aborted) return failed(parts, context, thrown);
     log.warn("attempt.interrupted", { lineage: desired.lineage });
@@ -35,18 +35,18 @@ export async function issueVersion(parts: StepParts, context: IssueContext): Pro
 }
 
 // What an earlier try has left at the CA is fetched before anything new is ordered: it has been paid for.
-async function getCertificate(parts: StepParts, context: IssueContext, startedAt: Date): Promise<IssuedCertificate> {
+async function getCertificate(parts: StepParts, context: Attempt): Promise<IssuedCertificate> {
   const { log, signal } = context;
   const request = await toRequest(parts, context);
   const open = await openOrderFor(parts, context, request);
   if (open) {
-    await recordStart(parts, context, startedAt);
+    await recordStart(parts, context);
     const collected = await collectOpenOrder(parts, context, { open, request });
     if (collected) return collected;
   }
   tellExceptions(parts, context);
   const countIssued = await spendOrder(parts, context);
-  if (!open) await recordStart(parts, context, startedAt);
+  if (!open) await recordStart(parts, context);
   const isKeyReused = request.privateKeyPem !== undefined;
   const beforeFinalize = async (placed: OpenOrder) => {
     await keepOrder(parts, context, { placed, isKeyReused });
@@ -61,13 +61,10 @@ async function getCertificate(parts: StepParts, context: IssueContext, startedAt
   return parts.ca.issue({ ...request, beforeFinalize }, log, signal);
 }
 
-type Installed = { readonly version: LineageVersion; readonly startedAt: Date };
-
 // The version is on disk: what can't be written down about it doesn't take that back.
-async function installed(parts: StepParts, context: IssueContext, done: Installed): Promise<CertificateReport> {
-  const { desired, order, log } = context;
+async function installed(parts: StepParts, context: Attempt, version: LineageVersion): Promise<CertificateReport> {
+  const { desired, order, log, startedAt } = context;
   const { lineage, identifiers } = desired;
-  const { version, startedAt } = done;
   const { fingerprint, validity } = version.leaf;
   const unsaved = (thrown: unknown) => log.error("state.unsaved", { lineage, ...toFailure(thrown) });
   const doubt = (await recordSuccess(parts, context, validity).catch(unsaved)) ?? {};
@@ -81,7 +78,7 @@ async function installed(parts: StepParts, context: IssueContext, done: Installe
   return { lineage, identifiers, because, outcome, version: version.version, fingerprint, validity, ...doubt };
 }
 
-async function failed(parts: StepParts, context: IssueContext, thrown: unknown): Promise<CertificateReport> {
+async function failed(parts: StepParts, context: Attempt, thrown: unknown): Promise<CertificateReport> {
   const { desired, order, log } = context;
   const { lineage, identifiers, ...version } = onDisk(desired);
   const common = { lineage, identifiers, because: order.because, ...version };
@@ -100,11 +97,6 @@ async function failed(parts: StepParts, context: IssueContext, thrown: unknown):
   if (origin === "ca-unreachable") parts.probes.noteUnreachable(order.directoryUrl, thrown);
   await recordRefusal(parts, context, thrown);
   return { ...common, outcome: "failed", ...(await recordFailure(parts, context, thrown)) };
-}
-
-// An order of before that came to nothing is a try.
-async function hasStarted({ store }: StepParts, { desired }: IssueContext): Promise<boolean> {
-  return (await store.loadState(desired.lineage)).issue.startedAt !== undefined;
 }
 
 function tellExceptions({ policy }: StepParts, { desired, order, log }: IssueContext): void {

@@ -4,6 +4,7 @@ import type { LineageState } from "../lineage-state.ts";
 import type { LineageVersion } from "../lineage-store.ts";
 import type { Run, StepParts } from "../run.ts";
 import type { CertificateReport } from "../run-report.ts";
+import { attemptsOf } from "../tries.ts";
 
 /** What is known of one certificate: as it should be, and what is remembered. */
 export type KnownCertificate = { readonly desired: DesiredCertificate; readonly state: LineageState };
@@ -13,7 +14,7 @@ export async function findPutBack(
   { store }: Pick<StepParts, "store">,
   { desired: { lineage, current }, state }: KnownCertificate,
 ): Promise<LineageVersion | undefined> {
-  const { putBack } = state.issue;
+  const { putBack } = attemptsOf(state.tries);
   if (putBack === undefined || putBack === current?.leaf.fingerprint) return undefined;
   const newest = await store.previousVersion(lineage, Number.POSITIVE_INFINITY);
   return newest?.leaf.fingerprint === putBack ? newest : undefined;

@@ -215,3 +215,22 @@ test.each([
   const { spending } = await stage.parts().store.loadLedger(LETS_ENCRYPT);
   expect(spending.orders.at(-1)).toMatchObject({ isExempt: takesReplacements, isIssued: true });
 });
+
+test("an order that another one leaves no room for has not been tried, whatever a death has cut off before", async () => {
+  const stage = await limitedStage("a.test;b.test");
+  for (const lineage of ["a.test", "b.test"]) {
+    const death = new AbortController();
+    stage.ca.answer = () => {
+      death.abort();
+      death.signal.throwIfAborted();
+    };
+    await expect(stage.run({ only: { lineage } }, death.signal)).rejects.toThrow("aborted");
+  }
+  stage.pass(HOUR);
+  const { store } = stage.parts();
+  const spent = { at: stage.now().toISOString(), names: "c.test", isExempt: false, isIssued: false };
+  const spending = { orders: Array.from({ length: 299 }, () => spent), failedValidations: [] };
+  await store.saveLedger({ ...(await store.loadLedger(LETS_ENCRYPT)), spending });
+  stage.ca.answer = () => undefined;
+  expect(outcomes(await stage.command()).sort()).toEqual(["a.test issued", "b.test held BUDGET_EXCEEDED"]);
+});

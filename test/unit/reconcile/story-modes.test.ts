@@ -148,3 +148,15 @@ test("what a taken-over tree relies on and we don't do is told once, at the star
     expect.objectContaining({ lineage: "a.test", option: "renew_hook = systemctl reload dovecot" }),
   ]);
 });
+
+test("a production certificate that stays beside staging, with production as the fallback, has the pauses of a failure", async () => {
+  const stage = await productionStage();
+  stage.set("a.test", { directoryUrl: STAGING, fallbackDirectoryUrl: PRODUCTION });
+  stage.pass(60 * DAY);
+  stage.ca.answer = () => {
+    throw new CaFailure(undefined, { origin: "proof" });
+  };
+  await stage.live(DAY);
+  // Two certificates, each at once and after 1, 10 and 100 minutes.
+  expect(stage.ca.orders.slice(2)).toHaveLength(8);
+});

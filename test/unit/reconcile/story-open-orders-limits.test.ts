@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { attemptsOf } from "../../../src/reconcile/index.ts";
 import { DAY, failing, HOUR, LETS_ENCRYPT, reconcileStage } from "../../support/reconcile-stage.ts";
 
 test("our count of the CA's limits says nothing against a certificate that it has made already", async () => {
@@ -30,9 +31,9 @@ test("an order that comes to nothing when the limit is used up is told as that, 
   stage.ca.open.clear();
   const refused = await stage.command();
   expect(refused.certificates).toMatchObject([{ failure: { code: "BUDGET_EXCEEDED" } }]);
-  const { issue } = await stage.parts().store.loadState("a.test");
-  expect(issue).toMatchObject({ lastFailure: { code: "BUDGET_EXCEEDED" } });
-  expect(issue.startedAt).toBeUndefined();
+  const attempts = attemptsOf((await stage.parts().store.loadState("a.test")).tries);
+  expect(attempts).toMatchObject({ lastFailure: { code: "BUDGET_EXCEEDED" } });
+  expect(attempts.startedAt).toBeUndefined();
   stage.ca.sign = () => undefined;
   await stage.live(0.7 * DAY, { everyMs: 30 * DAY });
   expect(stage.told("limit.overridden")).toHaveLength(1);

@@ -160,7 +160,8 @@ describe.each([0, 1])("a change to a notebook that has had %i", (before) => {
 
 test("a certificate's state is its own, whatever a notebook or the folder of notebooks is called", async () => {
   const { store } = await openTestStore({ root });
-  const state = { ...(await store.loadState("notes")), issue: { failures: 3 } };
+  const deploy = { "nginx-1": { servedFingerprint: "AB", failures: 3 } };
+  const state = { ...(await store.loadState("notes")), deploy };
   await store.saveState("notes", state);
   await createNotebooks({ root, log })("notes", 0, parseCount).change(set(1));
   expect(await store.loadState("notes")).toEqual(state);

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import { accountIdOf } from "../../../src/certificate/index.ts";
-import { freshLedger, FRESH_STATE, type Account, type LineageStore } from "../../../src/reconcile/index.ts";
+import {
+  attemptsOf,
+  freshLedger,
+  FRESH_STATE,
+  type Account,
+  type LineageStore,
+  type Try,
+} from "../../../src/reconcile/index.ts";
 import { createAccountStore, type FileSystem } from "../../../src/store/index.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
 import {
@@ -44,6 +51,8 @@ async function surprises<Found>(
   return wrong;
 }
 
+const failedTry = (failures: number): Try => ({ stage: "order", outcome: "failed", at: AT.toISOString(), failures });
+
 /** What was kept last is told by a number; nothing kept is 0. */
 type Kept = {
   readonly what: string;
@@ -54,8 +63,8 @@ type Kept = {
 const KEPT: readonly Kept[] = [
   {
     what: "a certificate's state",
-    keep: (store, failures) => store.saveState(NAME, { ...FRESH_STATE, issue: { failures } }),
-    read: async (store) => (await store.loadState(NAME)).issue.failures,
+    keep: (store, failures) => store.saveState(NAME, { ...FRESH_STATE, tries: [failedTry(failures)] }),
+    read: async (store) => attemptsOf((await store.loadState(NAME)).tries).failures,
   },
   {
     what: "a CA's ledger",

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
-import { FRESH_STATE, type StoredOrder } from "../../../src/reconcile/index.ts";
+import { FRESH_STATE, type StoredOrder, type Try } from "../../../src/reconcile/index.ts";
 import { newVersion } from "../../support/lineage-tree.ts";
 import { steppedFiles } from "../../support/stepped-files.ts";
 import { openTestStore, thrownBy, type TestStore } from "../../support/test-store.ts";
@@ -22,6 +22,14 @@ const openOrder = (): StoredOrder => ({
   profile: undefined,
   sentAt: "2026-01-01T00:00:00.000Z",
 });
+
+const FAILED: Try = {
+  stage: "order",
+  outcome: "failed",
+  at: "2026-01-01T00:00:00.000Z",
+  failures: 3,
+  nextAttemptAt: "2026-01-02T00:00:00.000Z",
+};
 
 let tree: TestStore;
 
@@ -46,7 +54,7 @@ describe("our own files", () => {
   });
 
   test("bring a state back as it was saved, and no one else may read it", async () => {
-    const state = { ...FRESH_STATE, issue: { failures: 3, nextAttemptAt: "2026-01-01T00:00:00.000Z" } };
+    const state = { ...FRESH_STATE, tries: [FAILED] };
     await tree.store.saveState(NAME, state);
     expect(await tree.store.loadState(NAME)).toEqual(state);
     expect((await stat(tree.at("sidecar", `${NAME}.json`))).mode & 0o777).toBe(0o600);
@@ -71,7 +79,7 @@ describe("our own files", () => {
     ["EMFILE", "STORE_FAILED"],
     ["EACCES", "STORE_NOT_WRITABLE"],
   ])("keep a back-off that can't be read because of %s, and say so", async (errno, code) => {
-    const state = { ...FRESH_STATE, issue: { failures: 3 } };
+    const state = { ...FRESH_STATE, tries: [FAILED] };
     await tree.store.saveState(NAME, state);
     const fs = steppedFiles((_, call) => {
       if (call.startsWith("readFile")) throw Object.assign(new Error(`${errno}: simulated`), { code: errno });

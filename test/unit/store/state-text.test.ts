@@ -1,28 +1,30 @@
 import { describe, expect, test } from "vitest";
+import { attemptsOf, type LineageState } from "../../../src/reconcile/index.ts";
 import { parseState } from "../../../src/store/state-text.ts";
 
 const FAILURE = { code: "ACME_PROBLEM", message: "did not order a.test", remedy: "Wait." };
 
+const FAILED = {
+  stage: "order",
+  outcome: "failed",
+  at: "2026-01-01T00:00:00.000Z",
+  ca: "https://a.test/dir",
+  isFallback: false,
+  first: "https://b.test/dir",
+  names: "a.test",
+  fingerprint: "CD",
+  origin: "ca-failing",
+  isSeenDown: true,
+  row: { since: "2025-12-01T00:00:00.000Z", nth: 2 },
+  failures: 3,
+  failure: FAILURE,
+  nextAttemptAt: "2026-01-02T00:00:00.000Z",
+  settingsDigest: "x",
+};
+
 const WHOLE = {
   schema: 1,
-  issue: {
-    failures: 3,
-    startedAt: "2026-01-01T00:00:00.000Z",
-    nextAttemptAt: "2026-01-02T00:00:00.000Z",
-    lastFailure: FAILURE,
-    lastFailedAt: "2026-01-01T00:00:00.000Z",
-    lastSuccessAt: "2025-12-01T00:00:00.000Z",
-    lastDirectoryUrl: "https://a.test/dir",
-    atCa: { "https://a/dir": { failedAt: "2026-01-01T00:00:00.000Z", origin: "ca-failing", isSeenDown: true } },
-    lastNames: "a.test",
-    caFailingSince: "2026-01-01T00:00:00.000Z",
-    caFailures: 2,
-    isFallbackTried: false,
-    fallback: { at: "https://b.test/dir", first: "https://a.test/dir" },
-    putBack: "CD",
-    hastyRenewals: 1,
-    settingsDigest: "x",
-  },
+  tries: [{ stage: "order", outcome: "done", at: "2025-12-01T00:00:00.000Z", failures: 0 }, FAILED],
   renewalInfo: {
     certificateId: "a.b",
     window: { startAt: "2026-02-01T00:00:00.000Z", endAt: "2026-02-03T00:00:00.000Z" },
@@ -44,7 +46,7 @@ const WHOLE = {
   },
 };
 
-function read(state: object): { readonly state: object; readonly leftOut: string[] } {
+function read(state: object): { readonly state: LineageState; readonly leftOut: string[] } {
   const leftOut: string[] = [];
   return { state: parseState(JSON.stringify(state), leftOut), leftOut };
 }
@@ -60,18 +62,13 @@ function paths(json: object, before = ""): string[] {
 function withChange(json: object, path: string, value: unknown): object {
   const [name = "", ...rest] = path.split(".");
   const inner = (json as Record<string, object>)[name] ?? {};
-  return { ...json, [name]: rest.length === 0 ? value : withChange(inner, rest.join("."), value) };
+  const changed = { ...json, [name]: rest.length === 0 ? value : withChange(inner, rest.join("."), value) };
+  return Array.isArray(json) ? Object.values(changed) : changed;
 }
 
 describe("the text of a state", () => {
   test("comes back whole", () => {
     expect(read(WHOLE)).toEqual({ state: WHOLE, leftOut: [] });
-  });
-
-  test("may be the one of the version before, which kept the CA's patience in it", () => {
-    const issue = { failures: 1, nextAttemptAt: "2026-01-02T00:00:00.000Z", lastFailure: FAILURE };
-    const before = { schema: 1, issue: { ...issue, caHolds: { "https://a.test/dir": "2026-01-03T00:00:00.000Z" } } };
-    expect(read({ ...before, deploy: {} })).toEqual({ state: { schema: 1, issue, deploy: {} }, leftOut: [] });
   });
 
   // Whatever is wrong, all but that field, and the object that can't be without it, is read as before.
@@ -83,19 +80,19 @@ describe("the text of a state", () => {
       expect(leftOut.some((one) => one === path || one.startsWith(`${path}.`))).toBe(true);
       const [top = ""] = path.split(".");
       expect({ ...state, [top]: undefined }).toEqual({ ...WHOLE, [top]: undefined });
-      expect(JSON.stringify(state)).not.toMatch(/soon|2026-13|NaN|null|\[/);
+      expect(JSON.stringify(state)).not.toMatch(/soon|2026-13|NaN|null|\[\{\}/);
     }
   });
 
   test.each([
-    ["issue.nextAttemptAt", "tomorrow"],
-    ["issue.nextAttemptAt", "1"],
-    ["issue.nextAttemptAt", 1_700_000_000],
-    ["issue.failures", "three"],
-    ["issue.failures", -1],
-    ["issue.failures", 1e300],
-    ["issue.atCa.https://a/dir.origin", "elsewhere"],
-    ["issue.atCa.https://a/dir.isSeenDown", "yes"],
+    ["tries.1.nextAttemptAt", "tomorrow"],
+    ["tries.1.nextAttemptAt", "1"],
+    ["tries.1.nextAttemptAt", 1_700_000_000],
+    ["tries.1.failures", "three"],
+    ["tries.1.failures", -1],
+    ["tries.1.failures", 1e300],
+    ["tries.1.origin", "elsewhere"],
+    ["tries.1.isSeenDown", "yes"],
     ["deploy.nginx/1", 7],
     ["renewalInfo.window", { startAt: "2026-02-01T00:00:00.000Z" }],
   ])("leaves out %s = %j", (path, value) => {
@@ -103,12 +100,12 @@ describe("the text of a state", () => {
   });
 
   test("keeps a back-off whose count makes no sense", () => {
-    const { state } = read(withChange(WHOLE, "issue.failures", "many"));
-    expect(state).toMatchObject({ issue: { failures: 1, nextAttemptAt: WHOLE.issue.nextAttemptAt } });
+    const { state } = read(withChange(WHOLE, "tries.1.failures", "many"));
+    expect(state).toMatchObject({ tries: [{}, { failures: 1, nextAttemptAt: FAILED.nextAttemptAt }] });
   });
 
   test("takes an instant as people write it", () => {
-    const { state, leftOut } = read(withChange(WHOLE, "issue.nextAttemptAt", "2026-01-02 03:00+03:00"));
+    const { state, leftOut } = read(withChange(WHOLE, "tries.1.nextAttemptAt", "2026-01-02 03:00+03:00"));
     expect({ state, leftOut }).toEqual({ state: WHOLE, leftOut: [] });
   });
 
@@ -131,5 +128,48 @@ describe("the text of a state", () => {
       ["__proto__", 1],
       ["constructor", 2],
     ]);
+  });
+});
+
+describe("a state of a version that kept no list of tries", () => {
+  const [CA, OTHER] = ["https://a.test/dir", "https://b.test/dir"];
+  const [SUCCESS, BEFORE, LATER] = ["2025-12-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"];
+  const fresh = { failures: 0 };
+  const issued = { failures: 0, lastSuccessAt: SUCCESS, settingsDigest: "x", lastDirectoryUrl: CA };
+  const tried = { nextAttemptAt: LATER, lastFailure: FAILURE, lastFailedAt: BEFORE, lastNames: "a.test" };
+  const failing = { ...issued, ...tried, failures: 3, atCa: { [CA]: { failedAt: BEFORE, origin: "proof" } } };
+  const down = { failedAt: BEFORE, origin: "ca-failing", isSeenDown: true };
+  const atBoth = { atCa: { [CA]: down, [OTHER]: { failedAt: BEFORE, origin: "ca-refused" } }, isFallbackTried: true };
+  const caDown = { ...failing, ...atBoth, caFailingSince: SUCCESS, caFailures: 2, lastDirectoryUrl: OTHER };
+
+  test.each([
+    ["fresh", fresh],
+    ["served", issued],
+    ["failing", failing],
+    ["failing before there was any certificate", { ...tried, failures: 1, settingsDigest: "x", lastDirectoryUrl: CA }],
+    ["interrupted", { ...failing, startedAt: BEFORE }],
+    ["with a CA that is down, and a fallback that refuses", caDown],
+    ["from the fallback", { ...issued, lastDirectoryUrl: OTHER, fallback: { at: OTHER, first: CA } }],
+    ["from the fallback, and failing", { ...caDown, fallback: { at: OTHER, first: CA } }],
+    ["hasty", { ...issued, hastyRenewals: 5, nextAttemptAt: LATER }],
+    ["due when it arrived", { ...issued, ...tried, lastNames: undefined, failures: 1, lastFailedAt: SUCCESS }],
+    ["put back", { ...issued, ...tried, lastNames: undefined, failures: 2, putBack: "CD" }],
+    ["put back by a death", { ...issued, putBack: "CD", hastyRenewals: 1, nextAttemptAt: LATER }],
+    ["of fields that are no more", { ...failing, caHolds: { [CA]: LATER } }],
+  ])("is read as it was: %s", (_, issue) => {
+    const { state, leftOut } = read({ schema: 1, issue, deploy: {} });
+    expect(attemptsOf(state.tries)).toEqual({ ...issue, caHolds: undefined });
+    expect(leftOut).toEqual([]);
+  });
+
+  test("keeps a back-off whose count makes no sense, and says what it leaves out", () => {
+    const { state, leftOut } = read({ schema: 1, issue: { ...failing, failures: "many" }, deploy: {} });
+    expect(attemptsOf(state.tries)).toMatchObject({ failures: 1, nextAttemptAt: LATER });
+    expect(leftOut).toEqual(["issue.failures"]);
+  });
+
+  test("is passed over where there is a list of tries, however that was edited", () => {
+    expect(read({ ...WHOLE, issue: failing }).state).toEqual(WHOLE);
+    expect(attemptsOf(read({ ...WHOLE, tries: "none", issue: failing }).state.tries).failures).toBe(3);
   });
 });
