@@ -19,7 +19,11 @@ Shows each certificate, its next step, what failed, and what nginx serves right 
   },
 });
 
-function toDocument(parts: CommandParts, { certificates, unreadable, found, storage }: Inspection, isGood: boolean) {
+function toDocument(
+  parts: CommandParts,
+  { certificates, unreadable, strays, found, storage }: Inspection,
+  isGood: boolean,
+) {
   const { daemon } = parts;
   return {
     isGood,
@@ -32,26 +36,31 @@ function toDocument(parts: CommandParts, { certificates, unreadable, found, stor
       return { lineage, identifiers, ...from, next, attempts, renewalInfo, targets };
     }),
     unreadable: unreadable.map(({ name, problem }) => ({ lineage: name, problem: problem?.message })),
+    strays,
     storage,
     targetsUnavailable: found?.missing[0]?.failure,
     targetsOff: found?.off ?? [],
   };
 }
 
-function toText(parts: CommandParts, { certificates, unreadable, found, storage }: Inspection): string {
+function toText(parts: CommandParts, { certificates, unreadable, strays, found, storage }: Inspection): string {
   const blocks = certificates.map((one) => certificateText(one, parts.now()));
   const broken = unreadable.map(({ name, problem }) => `${name}\n  can't be read: ${problem?.message ?? "unknown"}`);
+  const none = strays.map(
+    ({ path, reason, remedy }) => `${path} is no certificate's: ${reason}\n  what to do: ${remedy}`,
+  );
   const off = (found?.off ?? []).map(({ name, reason }) => `${name}: ${reason}`);
   const targets = (found?.missing ?? []).map(({ failure }) => `${failure.message}\n  what to do: ${failure.remedy}`);
   const memory = storage.kind === "ephemeral" ? [`${storage.message}\n  what to do: ${storage.remedy}`] : [];
-  return `${[...blocks, ...broken, ...off, ...targets, ...memory, daemonText(parts)].join("\n")}\n`;
+  return `${[...blocks, ...broken, ...none, ...off, ...targets, ...memory, daemonText(parts)].join("\n")}\n`;
 }
 
 function certificateText(one: InspectedCertificate, now: Date): string {
   const { desired, decision, targets } = one;
-  const { current, lineage, identifiers } = desired;
+  const { current, lineage, identifiers, problem } = desired;
   const onDisk = current ? `version ${current.version}, ${validUntil(current.leaf.validity, now)}` : "nothing yet";
   const lines = [lineage, `  names: ${names(identifiers)}`, `  on disk: ${onDisk}`, ...originLines(desired)];
+  if (current && problem) lines.push(`  its conf: ${problem.message}`, `    what to do: ${problem.remedy}`);
   lines.push(`  next: ${nextText(decision)}`, ...reasonLines(one), ...failureTexts(one));
   for (const { name, finding } of targets) {
     const served = finding.kind === "served" ? "serves this version" : `does NOT serve it: ${finding.message}`;

@@ -17,6 +17,8 @@ export const LOG_EVENTS = {
   "clock.wrong": "This machine's clock is far from the CA's. Set it right (NTP).",
   "command.finished": "A client's command has ended, with its exit code.",
   "command.received": "A client asks for a command.",
+  "conf.stray":
+    "A file in `renewal/` looks like a certificate's conf and is none: rename or delete it. Nothing else is wrong.",
   "configuration.rejected": "`nginx -t` fails; nginx goes on as before. `lineages`: ours that are why, now put back.",
   "configuration.tested": "`nginx -t` has passed.",
   "daemon.started": "The sidecar has started.",

@@ -35,6 +35,7 @@ export type {
   ServedLineage,
   StoredLineage,
   StoredOrder,
+  StrayFile,
 } from "./lineage-store.ts";
 export type { RunListener } from "./listeners.ts";
 export { createLoop, type Loop } from "./loop.ts";

@@ -8,7 +8,7 @@ import { decideIssue, type IssueDecision } from "./issue/decision.ts";
 import { NotServedError } from "./errors.ts";
 import { reportOf } from "./issue/report.ts";
 import type { LineageState } from "./lineage-state.ts";
-import type { StoredLineage } from "./lineage-store.ts";
+import type { StoredLineage, StrayFile } from "./lineage-store.ts";
 import { versionsToServe } from "./deploy/owners.ts";
 import { pictureOf, type Picture } from "./picture.ts";
 import { automaticRun } from "./policy.ts";
@@ -33,6 +33,8 @@ export type Inspection = {
   readonly certificates: readonly InspectedCertificate[];
   /** Lineages that can't be read and that the settings don't name. */
   readonly unreadable: readonly StoredLineage[];
+  /** What looks like a renewal conf and is none. */
+  readonly strays: readonly StrayFile[];
   readonly found?: Found | undefined;
   readonly storage: StorageFinding;
   readonly picture: Picture;
@@ -73,8 +75,8 @@ export async function inspect(
   });
   const storage = await parts.storage.inspect(signal);
   const known = new Set(desired.map(({ lineage }) => lineage));
-  const unreadable = stored.filter(({ name }) => !known.has(name));
-  const seen = { certificates, unreadable, found, storage };
+  const unreadable = stored.filter(({ name, problem }) => problem && !known.has(name));
+  const seen = { certificates, unreadable, strays: await parts.store.strays(), found, storage };
   return { ...seen, picture: judge(seen, parts.clock.now()) };
 }
 

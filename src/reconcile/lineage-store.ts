@@ -24,7 +24,7 @@ export type LineageVersion = {
 /** A lineage as it is on disk. */
 export type StoredLineage = {
   readonly name: string;
-  /** Absent where `renewal/<name>.conf` can't be read: see `problem`. */
+  /** Absent where there is no `renewal/<name>.conf`, or one that can't be read: see `problem`. */
   readonly settings?: LineageSettings | undefined;
   /** The version that `live/<name>` shows; absent when there is none or it is broken. */
   readonly current?: LineageVersion | undefined;
@@ -42,6 +42,9 @@ export type ServedLineage = {
   /** Whether browsers may be told to remember HTTPS: it is on disk, and no CA's place for tests has issued it. */
   readonly isReal: boolean;
 };
+
+/** Something in `renewal/` that looks like a conf and is no lineage's. */
+export type StrayFile = { readonly path: string; readonly reason: string; readonly remedy: string };
 
 /** A new version to be put in place. */
 export type NewVersion = {
@@ -71,10 +74,20 @@ export type StoredOrder = OpenOrder & {
  * shown a half-written version: exactly one `rename` publishes it.
  */
 export interface LineageStore extends LedgerStore {
-  /** Every lineage with a `renewal/*.conf`, by name. Never throws for one bad lineage: it is listed with its `problem`. */
+  /**
+   * Every lineage with a `renewal/*.conf`, and every one without whose pair in `live/` a CA has issued, by name. Never throws for
+   * one bad lineage: it is listed with its `problem`.
+   */
   list(): Promise<readonly StoredLineage[]>;
-  /** Mends what a death in the middle of `install` left; says what it did. May run twice, and must run before `install`. */
-  recover(): Promise<readonly Recovery[]>;
+  /** What looks like a conf and is none: an editor's leftovers, copies. Changes nothing. Throws OperatorError. */
+  strays(): Promise<readonly StrayFile[]>;
+  /**
+   * Mends what a death in the middle of `install` left, or a hand in the tree; says what it did. What is `wanted` is mended
+   * without a conf, too. May run twice, and must run before `install`.
+   */
+  recover(wanted?: readonly string[]): Promise<readonly Recovery[]>;
+  /** Writes the conf of a version that is shown, where there is none or an empty one. Whether it did. Throws OperatorError. */
+  writeMissingConf(about: Omit<NewVersion, "issued">): Promise<boolean>;
   /** Tries what an install asks of the file system, and leaves nothing; to be called before each order. Throws OperatorError. */
   tryFileSystem(lineage: string): Promise<void>;
   /**

@@ -31,8 +31,8 @@ export async function reconcile(given: ReconcileParts, run: Run): Promise<RunRep
   try {
     const policy = policyFor(parts.policy, run.request);
     const stored = run.request.isRehearsal ? await parts.store.list() : await listMended(parts, run.log);
-    if (run.request.trigger === "start") await tellAtStart(parts, run, stored);
     const desired = resolveDesired(policy, stored);
+    if (run.request.trigger === "start") await tellAtStart(parts, run, { stored, desired });
     const broken = reportBroken(stored, desired, run);
     const chosen = chooseFor(run.request, desired, broken);
     const memory = { ledgers: new CaLedgers(parts.store), probes: new CaProbes(parts.ca, run.signal) };
@@ -63,9 +63,10 @@ export async function reconcile(given: ReconcileParts, run: Run): Promise<RunRep
  * Mends what a death in the middle of an install, or a hand in the tree, has left. What can't be mended is told and left to
  * the reports: it must not keep the other certificates waiting. May run twice; the caller holds the lock.
  */
-export async function mendTree({ store }: Pick<ReconcileParts, "store">, log: Log): Promise<void> {
+export async function mendTree({ store, policy }: Pick<ReconcileParts, "store" | "policy">, log: Log): Promise<void> {
   try {
-    for (const recovery of await store.recover()) log.warn("lineage.repaired", recovery);
+    const wanted = policy.wanted.map(({ name }) => name);
+    for (const recovery of await store.recover(wanted)) log.warn("lineage.repaired", recovery);
   } catch (thrown) {
     log.error("lineage.failed", toFailure(thrown));
   }
@@ -73,16 +74,25 @@ export async function mendTree({ store }: Pick<ReconcileParts, "store">, log: Lo
 
 async function listMended(parts: ReconcileParts, log: Log): Promise<readonly StoredLineage[]> {
   const stored = await parts.store.list();
-  if (stored.every(({ problem }) => problem === undefined)) return stored;
+  // What is wanted and isn't shown may be there all the same, in the archive.
+  const isWhole = resolveDesired(parts.policy, stored).every(({ current }) => current !== undefined);
+  if (isWhole && stored.every(({ problem }) => problem === undefined)) return stored;
   await mendTree(parts, log);
   return parts.store.list();
 }
 
-async function tellAtStart(parts: ReconcileParts, run: Run, stored: readonly StoredLineage[]): Promise<void> {
+async function tellAtStart(parts: ReconcileParts, run: Run, { stored, desired }: Seen): Promise<void> {
   tellUnsupported(stored, run.log);
+  for (const stray of await parts.store.strays()) run.log.warn("conf.stray", stray);
+  for (const { lineage, current, problem } of desired) {
+    // It is renewed by the settings, or not at all: each run tells that one.
+    if (current && problem) run.log.warn("lineage.failed", { lineage, ...toFailure(problem) });
+  }
   const storage = await parts.storage.inspect(run.signal);
   if (storage.kind === "ephemeral") run.log.warn("storage.ephemeral", storage);
 }
+
+type Seen = { readonly stored: readonly StoredLineage[]; readonly desired: readonly DesiredCertificate[] };
 
 // What a taken-over tree has relied on must not stop without a word.
 function tellUnsupported(stored: readonly StoredLineage[], log: Log): void {

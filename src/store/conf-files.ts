@@ -1,6 +1,7 @@
 import type { Stats } from "node:fs";
 import { unlessErrno } from "../certificate/index.ts";
 import type { ChallengeConfs } from "../ports/index.ts";
+import type { NewVersion } from "../reconcile/index.ts";
 import { readAddedNames } from "./added-names.ts";
 import type { DurableFiles } from "./durable-files.ts";
 import { RenewalConf } from "./renewal-conf.ts";
@@ -8,6 +9,8 @@ import { readSettings, renameAccount, writeSettings, type AccountRename, type Co
 import type { TreePaths } from "./tree-paths.ts";
 
 const CONF_MODE = 0o644;
+// certbot's mode of the folder.
+const CONF_FOLDER_MODE = 0o755;
 const CONF_NAME = /^([^.].*)\.conf$/;
 const PREPARED_NAME = /^\.(.+)\.conf\.prepared$/;
 
@@ -32,15 +35,29 @@ export class ConfFiles {
     return (await this.#found(this.#paths.conf(lineage))) !== undefined;
   }
 
-  /** Throws system errors, and an Error that says what is wrong with the text. */
+  /**
+   * How a lineage is renewed, the names that the CA has added to it, and the name of the one whose files the conf speaks of.
+   * Throws system errors, and an Error that says what is wrong with the text.
+   */
   async read(lineage: string, challenges: ChallengeConfs) {
     const conf = await this.#read(lineage);
-    return { settings: readSettings(conf, challenges), addedNames: readAddedNames(conf) };
+    const shows = conf.text("", "cert")?.split("/").at(-2);
+    return { settings: readSettings(conf, challenges), addedNames: readAddedNames(conf), shows };
   }
 
   /** The names that the CA has added to the version in force; none where the conf doesn't say. */
   async addedNames(lineage: string): Promise<readonly string[]> {
     return this.#read(lineage).then(readAddedNames, () => []);
+  }
+
+  /** Writes the conf of a version that is shown, where there is none or an empty one. Whether it did. */
+  async writeMissing(about: Omit<NewVersion, "issued">, challenges: ChallengeConfs): Promise<boolean> {
+    const path = this.#paths.conf(about.lineage);
+    if ((await this.#files.readText(path))?.trim()) return false;
+    const facts = { ...about, accountId: about.settings.accountId, addedNames: [] };
+    await this.#files.ensureFolder(this.#paths.renewal, CONF_FOLDER_MODE);
+    await this.#files.replace(path, await this.#edit("", facts, challenges), { mode: CONF_MODE });
+    return true;
   }
 
   async #read(lineage: string): Promise<RenewalConf> {

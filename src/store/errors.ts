@@ -71,6 +71,7 @@ function explain(path: string, cause: unknown): Pick<Failure, "code" | "remedy">
       remedy: `Mount the volume that holds ${path} read-write and make it accessible to the sidecar's user.`,
     };
   }
+  if (hasErrno(cause, "EISDIR", "ENOTDIR")) return { code: "STORE_FAILED", remedy: `Rename or delete ${path}.` };
   if (hasErrno(cause, "EBUSY")) {
     return { code: "STORE_FAILED", remedy: `Mount the folder above ${path} instead of that path itself.` };
   }

@@ -2,6 +2,7 @@ import { basename, join } from "node:path";
 import { hasErrno } from "../certificate/index.ts";
 import type { DurableFiles } from "./durable-files.ts";
 import { translated, unfitFor } from "./errors.ts";
+import type { TreePaths } from "./tree-paths.ts";
 import type { Tree } from "./tree.ts";
 
 const TRIAL_NAME = /^\..+\.trial$/;
@@ -17,6 +18,7 @@ export function createFileSystemTrial({ paths, files }: Tree): (lineage: string)
   const passed = new Set<string>();
   return async (lineage) => {
     const key = PLAIN_NAME.test(lineage) ? "plain" : lineage;
+    await refuseStrays(lineage, paths, files);
     if (passed.has(key)) return;
     const there = await files.list(paths.root);
     // Each may be a mount of its own.
@@ -29,6 +31,14 @@ export function createFileSystemTrial({ paths, files }: Tree): (lineage: string)
     }
     passed.add(key);
   };
+}
+
+// A folder where the conf is to be, or a file where folders are.
+async function refuseStrays(lineage: string, paths: TreePaths, files: DurableFiles): Promise<void> {
+  const doing = `keep the files of ${lineage}, so nothing was ordered`;
+  const [conf, archive] = [paths.conf(lineage), paths.archiveOf(lineage)];
+  await translated(doing, conf, () => files.readText(conf));
+  await translated(doing, archive, () => files.list(archive));
 }
 
 /** Removes what trials that died have left in these folders. Throws system errors. */

@@ -96,9 +96,9 @@ async function tidy({ archive, live }: Tree, lineage: string, version: number): 
 
 // certbot's modes, for those that aren't there yet.
 async function ensureFolders({ paths, files }: Tree): Promise<void> {
-  const { root, archive, live, renewal, hooks } = paths;
+  const { root, archive, renewal, hooks } = paths;
   await files.fs.mkdir(root, { recursive: true });
-  for (const path of [archive, live]) await files.ensureFolder(path, PRIVATE_FOLDER_MODE);
+  await files.ensureFolder(archive, PRIVATE_FOLDER_MODE);
   for (const path of [renewal, hooks, ...["pre", "deploy", "post"].map((hook) => `${hooks}/${hook}`)]) {
     await files.ensureFolder(path, PUBLIC_FOLDER_MODE);
   }

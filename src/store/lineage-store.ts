@@ -1,18 +1,18 @@
 import { createPrivateKey } from "node:crypto";
-import { mapLimited, toFailure, wordsOf } from "../certificate/index.ts";
+import { mapLimited, toFailure } from "../certificate/index.ts";
 import type { ChallengeConfs, Log } from "../ports/index.ts";
-import type { LineageStore, Recovery, StoredLineage } from "../reconcile/index.ts";
+import type { LineageStore, Recovery } from "../reconcile/index.ts";
 import { withoutAdded } from "./added-names.ts";
 import { REAL_FILES, type TreeOptions } from "./durable-files.ts";
-import { fromSystemError, StoreError, translated } from "./errors.ts";
+import { translated } from "./errors.ts";
 import { createFileSystemTrial, removeTrials } from "./file-system-trial.ts";
 import { installVersion, unusableVersion } from "./installation.ts";
 import { checkIssued } from "./issued-checks.ts";
+import { LINEAGES_AT_ONCE, readListing } from "./listing.ts";
 import { findTraces, recoverLineage, type Traces } from "./recovery.ts";
 import { openStateFiles } from "./state-files.ts";
-import { isSafeName, safeName, unsafeName, type Kind } from "./tree-paths.ts";
+import { isSafeName, safeName, type Kind } from "./tree-paths.ts";
 import { openTree, publish, type Tree } from "./tree.ts";
-import type { BrokenVersion } from "./version-finding.ts";
 
 /** What the store needs. */
 type LineageStoreOptions = TreeOptions & {
@@ -20,9 +20,6 @@ type LineageStoreOptions = TreeOptions & {
   /** How confs say by what names are proven. */
   readonly challenges: ChallengeConfs;
 };
-
-// Open files are limited; the thread pool that serves them has four threads anyway.
-const LINEAGES_AT_ONCE = 16;
 
 const ORDERS_KEPT_FOR_MS = 24 * 3600_000;
 
@@ -32,20 +29,21 @@ export function createLineageStore({ root, log, challenges, fs = REAL_FILES }: L
   const { archive, confs, live, paths } = tree;
   const textOf = (kind: Kind, lineage: string, version: number) =>
     fs.readFile(paths.archived(safeName(lineage), kind, version), "utf8");
+  const readWhole = () => translated("list the certificates", paths.renewal, () => readListing(tree));
   return {
     ...openStateFiles(tree, log),
-    async list() {
-      const names = await translated("list the certificates", paths.renewal, () => confs.lineages());
-      return mapLimited(names.confirmed, LINEAGES_AT_ONCE, (name) => describe(tree, name));
-    },
-    recover: () =>
+    list: async () => (await readWhole()).lineages,
+    strays: async () => (await readWhole()).strays,
+    recover: (wanted = []) =>
       translated("look for interrupted work", root, async () => {
         await removeTemporaryFiles(tree);
-        const traces = await findTraces(tree);
+        const traces = await findTraces(tree, wanted.filter(isSafeName));
         const mended = await mapLimited(traces, LINEAGES_AT_ONCE, (one) => recoverOne(tree, log, one));
         await removeOldOrders(tree);
         return mended.flat();
       }),
+    writeMissingConf: (about) =>
+      translated(`write the conf of ${about.lineage}`, paths.renewal, () => confs.writeMissing(about, challenges)),
     tryFileSystem: createFileSystemTrial(tree),
     async install(version, now) {
       const lineage = safeName(version.lineage);
@@ -100,19 +98,6 @@ async function recoverOne(tree: Tree, log: Log, traces: Traces): Promise<readonl
   }
 }
 
-async function describe({ live, confs, challenges, paths }: Tree, name: string): Promise<StoredLineage> {
-  if (!isSafeName(name)) return { name, problem: unsafeName(name) };
-  const { finding } = await live.read(name);
-  const current = finding.kind === "good" ? finding.version : undefined;
-  const problem = finding.kind === "broken" ? problemOf(name, paths.liveOf(name), finding) : undefined;
-  try {
-    const { settings, addedNames } = await confs.read(name, challenges);
-    return { name, settings, current: current && withoutAdded(current, addedNames), problem };
-  } catch (thrown) {
-    return { name, current, problem: unreadableConf(paths.conf(name), thrown) };
-  }
-}
-
 // Keys are in there: what nobody has come back for in a day goes.
 async function removeOldOrders({ paths: { orders }, files }: Tree): Promise<void> {
   for (const entry of await files.list(orders)) {
@@ -128,22 +113,4 @@ async function removeTemporaryFiles({ paths, files }: Tree): Promise<void> {
     for (const entry of left) await files.fs.rm(`${folder}/${entry}`, { force: true });
   }
   await removeTrials(files, [paths.root, paths.live, paths.archive, paths.renewal]);
-}
-
-function problemOf(lineage: string, path: string, { reason, unreadable }: BrokenVersion): StoreError {
-  if (unreadable !== undefined) return fromSystemError(`read the certificate ${lineage}`, path, unreadable);
-  return new StoreError({
-    code: "LINEAGE_BROKEN", // A certificate's files are missing, unreadable or don't belong together.
-    message: `can't use the certificate in live/${lineage}: ${reason}`,
-    remedy: `Restart the sidecar, which shows the newest good version in archive/${lineage} again, or run update-cert to order one.`,
-  });
-}
-
-function unreadableConf(path: string, cause: unknown): StoreError {
-  return new StoreError({
-    code: "RENEWAL_CONF_UNREADABLE", // A `renewal/<name>.conf` can't be read.
-    message: `can't read ${path}: ${wordsOf(cause)}`,
-    remedy: "Mend that line, or name the certificate in CERTBOT_DOMAIN: its next issue writes the file anew.",
-    cause,
-  });
 }

@@ -14,6 +14,8 @@ import {
 import { fromReadError, judgePair, type ServerPair, type VersionFinding } from "./version-finding.ts";
 
 const GENERATION_MODE = 0o755;
+// certbot's own, of the whole folder.
+const LIVE_MODE = 0o700;
 
 /** What `live/<lineage>` is: our link, certbot's real folder, or nothing. */
 export type Shown =
@@ -64,6 +66,11 @@ export class LiveFolder {
     }
   }
 
+  /** The names in `live` that can be a lineage's. */
+  async lineages(): Promise<string[]> {
+    return (await this.#files.list(this.#paths.live)).filter((entry) => !entry.startsWith(".") && entry !== "README");
+  }
+
   /** Every generation folder of a lineage, in no order. */
   async generations(lineage: string): Promise<Generation[]> {
     const all = (await this.#files.list(this.#paths.live)).flatMap((entry) => parseGeneration(entry) ?? []);
@@ -76,6 +83,7 @@ export class LiveFolder {
     // certbot may have changed the links in the shown folder, so its name says nothing; it can't be made anew either.
     const first = generationName(lineage, version);
     const folder = shown.target === first ? generationName(lineage, version, 1) : first;
+    await this.#files.ensureFolder(this.#paths.live, LIVE_MODE);
     await this.discard(folder);
     const path = join(this.#paths.live, folder);
     try {

@@ -11,10 +11,12 @@ export type Traces = {
   readonly hasNextLink: boolean;
   readonly hasAdopted: boolean;
   readonly generations: readonly Generation[];
+  /** It is asked for, whether or not there is a conf. */
+  readonly isWanted: boolean;
 };
 
-/** Every lineage of which there is a trace in `renewal` or `live`, by name. Throws system errors. */
-export async function findTraces({ paths, files, confs }: Tree): Promise<Traces[]> {
+/** Every lineage that is wanted, or of which there is a trace in `renewal` or `live`, by name. Throws system errors. */
+export async function findTraces({ paths, files, confs }: Tree, wanted: readonly string[]): Promise<Traces[]> {
   const { confirmed, prepared } = await confs.lineages();
   const entries = await files.list(paths.live);
   const leftBy = (suffix: RegExp) => entries.flatMap((entry) => suffix.exec(entry)?.[1] ?? []);
@@ -22,13 +24,14 @@ export async function findTraces({ paths, files, confs }: Tree): Promise<Traces[
   const all = entries.flatMap((entry) => parseGeneration(entry) ?? []);
   const generations = Map.groupBy(all, (one) => one.lineage);
   const shown = entries.filter((entry) => !entry.startsWith(".") && entry !== "README");
-  const names = new Set([...confirmed, ...prepared, ...shown, ...generations.keys(), ...next, ...adopted]);
+  const names = new Set([...confirmed, ...prepared, ...shown, ...generations.keys(), ...next, ...adopted, ...wanted]);
   return [...names].sort().map((lineage) => ({
     lineage,
     hasPreparedConf: prepared.includes(lineage),
     hasNextLink: next.includes(lineage),
     hasAdopted: adopted.includes(lineage),
     generations: generations.get(lineage) ?? [],
+    isWanted: wanted.includes(lineage),
   }));
 }
 
@@ -47,7 +50,7 @@ export async function recoverLineage(tree: Tree, traces: Traces): Promise<Recove
   if (traces.hasPreparedConf && (await tree.confs.commitLeftover(lineage))) {
     did.push("recorded the settings of the version that is shown");
   }
-  did.push(...(await mendLive(tree, lineage)));
+  did.push(...(await mendLive(tree, traces)));
   if (traces.hasAdopted) await tree.live.removeAdopted(lineage);
   return did.map((one) => ({ lineage, did: one }));
 }
@@ -73,12 +76,12 @@ async function finishInstall(tree: Tree, { lineage, generations }: Traces): Prom
   return [];
 }
 
-async function mendLive(tree: Tree, lineage: string): Promise<string[]> {
+async function mendLive(tree: Tree, { lineage, isWanted }: Traces): Promise<string[]> {
   const { finding, holdsCopies } = await tree.live.read(lineage);
   if (finding.kind === "good" || finding.unreadable !== undefined) return [];
-  if (!(await tree.confs.has(lineage))) {
-    return (await tree.live.removeIfEmpty(lineage)) ? ["removed the empty folder of a deleted lineage"] : [];
-  }
+  const hasConf = await tree.confs.has(lineage);
+  if (!hasConf && (await tree.live.removeIfEmpty(lineage))) return ["removed the empty folder of a deleted lineage"];
+  if (!hasConf && !isWanted) return [];
   if (holdsCopies) {
     const adopted = await adoptCopies(tree, lineage);
     if (adopted !== undefined) return [`live held copies instead of links; they are version ${adopted} now`];
@@ -95,7 +98,8 @@ async function adoptCopies(tree: Tree, lineage: string): Promise<number | undefi
   const texts = await readTexts(files, (kind) => `${paths.liveOf(lineage)}/${kind}.pem`);
   const numbers = await archive.numbers(lineage);
   const copied = judgePair((numbers[0] ?? 0) + 1, texts);
-  if (copied.kind !== "good") return undefined;
+  // What no CA has issued stands there for a server to start with.
+  if (copied.kind !== "good" || copied.version.leaf.isSelfSigned) return undefined;
   for (const number of numbers) {
     const known = await archive.read(lineage, number);
     if (known.kind !== "good" || known.version.leaf.fingerprint !== copied.version.leaf.fingerprint) continue;

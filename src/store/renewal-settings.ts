@@ -51,7 +51,7 @@ function readUnsupported(conf: RenewalConf): string[] {
 }
 
 /** What a conf must say of a new version. */
-export type ConfFacts = Omit<CheckedVersion, "issued"> & { readonly accountId: string };
+export type ConfFacts = Omit<CheckedVersion, "issued"> & { readonly accountId?: string | undefined };
 
 /** A version whose names have been looked at: the CA has put `addedNames` into it beside those that were ordered. */
 export type CheckedVersion = NewVersion & { readonly addedNames: readonly string[] };
@@ -68,7 +68,7 @@ export function writeSettings(conf: RenewalConf, { paths, challenges }: ConfPart
   writeAddedNames(conf, facts.addedNames);
   const isNew = !conf.hasSection(PARAMS);
   conf.addSection(PARAMS, "Options used in the renewal process");
-  conf.set(PARAMS, "account", accountId);
+  if (accountId !== undefined) conf.set(PARAMS, "account", accountId);
   challenges.write(conf, settings.challenges, { names: identifiers.map(identifierKey), isNew });
   conf.set(PARAMS, "server", settings.directoryUrl);
   if (isNew || readKeyType(conf) !== settings.keyType) writeKeyType(conf, settings.keyType);

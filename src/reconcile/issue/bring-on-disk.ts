@@ -51,7 +51,10 @@ async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate
   const desired = isOldSetsTurn(asked, state, parts.clock.now()) ? withOldNames(asked) : asked;
   const facts = await gatherFacts(parts, run, { desired, state });
   const decision = await decideWithProbe(parts, run, facts);
-  if (decision.kind === "current") await forgetFailures(parts, { desired, state });
+  if (decision.kind === "current") {
+    await forgetFailures(parts, { desired, state });
+    await writeMissingConf(parts, run, desired);
+  }
   if (decision.kind === "show-again") {
     return withNextRenewal(parts, await showAgain(parts, run, { desired, version: decision.version }));
   }
@@ -68,6 +71,15 @@ async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate
   const report = await issueVersion(parts, { desired, order: decision, log, signal });
   if (report.outcome !== "failed") return withNextRenewal(parts, report);
   return withRecheck(parts, run, { desired, report, directoryUrl: decision.directoryUrl });
+}
+
+// Without a conf nobody would renew it once the settings don't name it any more, nor could certbot.
+async function writeMissingConf({ store, policy, mayAct }: StepParts, { log }: Run, desired: DesiredCertificate) {
+  const { lineage, identifiers, settings, currentDirectoryUrl } = desired;
+  // A real certificate must not be taken for one for tests.
+  if (currentDirectoryUrl !== undefined || policy.isStaging(settings.directoryUrl) || !(await mayAct())) return;
+  if (!(await store.writeMissingConf({ lineage, identifiers, settings }))) return;
+  log.warn("lineage.repaired", { lineage, did: "wrote its renewal conf from the settings: there was none" });
 }
 
 // What nobody else will wake us for is looked at again after a while.

@@ -55,6 +55,8 @@ function reasonToRefuse({ desired, request }: IssueFacts): OperatorError | undef
   const { lineage, current, problem, isKeptProduction } = desired;
   // The disk doesn't give its files back, so nothing is known to be wrong with the certificate.
   if (!current && problem?.code.startsWith("STORE_")) return problem;
+  // Served as it is; but how it is renewed nobody knows, nor whether it is to be.
+  if (desired.isUnnamed && problem?.code === "RENEWAL_CONF_UNREADABLE") return problem;
   // Whoever types this wants to spare the production limits.
   const isStagingAsked =
     request.order?.directoryUrl !== undefined || (request.trigger === "command" && request.isForced);
@@ -97,8 +99,12 @@ function reasonToIssue(facts: IssueFacts): IssueReason | Extract<RenewalPlan, { 
   return plan.kind === "due" ? plan.because : plan;
 }
 
-function isStagingToReplace({ desired: { currentDirectoryUrl, settings }, policy }: IssueFacts): boolean {
-  const wasStaging = currentDirectoryUrl !== undefined && policy.isStaging(currentDirectoryUrl);
+function isStagingToReplace({ desired: { current, currentDirectoryUrl, settings }, policy }: IssueFacts): boolean {
+  // Without a conf the issuer's own word is all there is.
+  const wasStaging =
+    currentDirectoryUrl === undefined
+      ? current?.leaf.issuer.includes("(STAGING)") === true
+      : policy.isStaging(currentDirectoryUrl);
   return wasStaging && !policy.isStaging(settings.directoryUrl);
 }
 

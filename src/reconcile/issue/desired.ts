@@ -22,6 +22,8 @@ export type DesiredCertificate = {
   readonly currentKeyType?: KeyType | undefined;
   /** The settings ask for a staging certificate, which never takes the place of this real one: the site would stop being trusted. */
   readonly isKeptProduction: boolean;
+  /** The settings don't name it: it is there because its conf is. */
+  readonly isUnnamed?: boolean | undefined;
   /** What is wrong on disk, when something is. */
   readonly problem?: OperatorError | undefined;
 };
@@ -59,7 +61,7 @@ function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[]
     (lineage) => lineage.current && sameIdentifiers(lineage.current.leaf.identifiers, wanted.identifiers),
   );
   const byName = (lineage: StoredLineage) => lineage.name === wanted.name;
-  return covering.find(byName) ?? covering[0] ?? free.find(byName);
+  return covering.find(byName) ?? covering.find(({ settings }) => settings) ?? covering[0] ?? free.find(byName);
 }
 
 function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
@@ -69,11 +71,14 @@ function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefine
 }
 
 function fromStored(lineage: StoredLineage, policy: Policy): DesiredCertificate[] {
-  const { name, settings, current } = lineage;
-  if (!settings || !current) return [];
+  const { name, settings, current, problem } = lineage;
+  // Without any conf nobody asks for it.
+  if (!current || !(settings ?? problem)) return [];
   const { identifiers } = current.leaf;
-  const isKeptProduction = isProductionKept(settings, policy);
-  return [{ ...onDisk(lineage), lineage: name, identifiers, settings, isKeptProduction }];
+  const order = settings
+    ? { settings, isKeptProduction: isProductionKept(settings, policy) }
+    : mergeOrder(policy, undefined);
+  return [{ ...onDisk(lineage), lineage: name, identifiers, ...order, isUnnamed: true }];
 }
 
 function onDisk({ current, settings, problem }: Partial<StoredLineage> = {}) {

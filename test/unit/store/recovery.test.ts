@@ -195,9 +195,34 @@ describe("recovery", () => {
 
   test("leaves lineages without a conf alone", async () => {
     await rm(tree.at("renewal", `${NAME}.conf`));
-    await tree.store.recover();
+    expect(await tree.store.recover()).toEqual([]);
     expect(await isServable(tree.root, NAME)).toBe(true);
-    expect(await tree.store.list()).toEqual([]);
+    expect(await tree.store.list()).toMatchObject([{ name: NAME, current: { version: 2 } }]);
+  });
+
+  test("mends what is wanted without a conf, from the archive or from copies, but not with what no CA has issued", async () => {
+    await rm(tree.at("renewal", `${NAME}.conf`));
+    await rm(tree.at("live", NAME));
+    const [copied, dummy] = ["copied.test", "dummy.test"];
+    const issued = [issueForTest({ names: [copied] }), issueForTest({ names: [dummy], issuer: dummy })] as const;
+    for (const [index, name] of [copied, dummy].entries()) {
+      await mkdir(tree.at("live", name));
+      const { certificatePem, chainPem, privateKeyPem } = issued[index] ?? issued[0];
+      const texts = {
+        cert: certificatePem,
+        chain: chainPem,
+        fullchain: certificatePem + chainPem,
+        privkey: privateKeyPem,
+      };
+      for (const [kind, text] of Object.entries(texts)) await writeFile(tree.at("live", name, `${kind}.pem`), text);
+    }
+    const wanted = [NAME, copied, dummy, "none.test", "un/safe"];
+    expect((await tree.store.recover(wanted)).map(({ lineage }) => lineage)).toEqual([NAME, copied]);
+    expect((await tree.store.list()).map(({ name, current }) => [name, current?.version])).toEqual([
+      [NAME, 2],
+      [copied, 1],
+    ]);
+    expect(await tree.store.recover(wanted)).toEqual([]);
   });
 
   test("mends the others when one can't be mended", async () => {

@@ -1,0 +1,147 @@
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { inspect, isReached } from "../../../src/reconcile/index.ts";
+import { pictureOf } from "../../../src/reconcile/picture.ts";
+import { putCertbotLineage } from "../../support/lineage-tree.ts";
+import { issueForTest } from "../../support/issued-certificate.ts";
+import { CaFailure, DAY, deploys, outcomes, reconcileStage, STAGING } from "../../support/reconcile-stage.ts";
+
+const NEVER = new AbortController().signal;
+
+/** Two certificates that are served; `spoil` is done to the tree, and a process starts. */
+async function spoiled(spoil: (at: (...parts: string[]) => string) => Promise<void>, domains = "a.test;b.test") {
+  const stage = await reconcileStage({ domains: "a.test;b.test" });
+  expect(isReached(await stage.run())).toBe(true);
+  await spoil((...parts) => join(stage.root, ...parts));
+  stage.set(domains);
+  const orders = stage.ca.orders.length;
+  const conf = (name: string) => readFile(join(stage.root, "renewal", `${name}.conf`), "utf8");
+  return { stage, conf, ordered: () => stage.ca.orders.slice(orders).map(({ lineage }) => lineage) };
+}
+
+describe("a certificate that is wanted and whose conf is gone", () => {
+  test.each([
+    ["alone", async (at) => rm(at("renewal", "a.test.conf"))],
+    ["with all of renewal", async (at) => rm(at("renewal"), { recursive: true })],
+    ["but for an empty file, after a power cut", async (at) => writeFile(at("renewal", "a.test.conf"), "")],
+    [
+      "with what live showed",
+      async (at) => {
+        await rm(at("renewal", "a.test.conf"));
+        await rm(at("live"), { recursive: true });
+      },
+    ],
+  ] satisfies [string, Parameters<typeof spoiled>[0]][])(
+    "%s, is the one on disk, and has a conf again",
+    async (_, spoil) => {
+      const { stage, conf, ordered } = await spoiled(spoil);
+      stage.ca.answer = () => {
+        throw new CaFailure();
+      };
+      const report = await stage.run({ trigger: "start" });
+      expect(outcomes(report)).toEqual(["a.test not-due", "b.test not-due"]);
+      expect(deploys(report)).toEqual(["nginx-1 a.test served", "nginx-1 b.test served"]);
+      expect(pictureOf(report, stage.now()).problems).toEqual([]);
+      expect(await conf("a.test")).toContain("[[webroot_map]]");
+      expect(await stage.list()).toHaveLength(2);
+      expect(ordered()).toEqual([]);
+      // It is renewed in its time, whether or not the settings still name it.
+      stage.ca.answer = () => undefined;
+      stage.set("b.test");
+      stage.pass(61 * DAY);
+      expect(isReached(await stage.run())).toBe(true);
+      expect(ordered().sort()).toEqual(["a.test", "b.test"]);
+    },
+  );
+
+  test("is replaced at once where a CA's place for tests has issued it", async () => {
+    const stage = await reconcileStage();
+    await putCertbotLineage(stage.root, "a.test", issueForTest({ names: ["a.test"], issuer: "(STAGING) Tenuous" }));
+    await rm(join(stage.root, "renewal"), { recursive: true });
+    expect(outcomes(await stage.run())).toEqual(["a.test renewed"]);
+  });
+
+  test("gets no conf of a CA for tests", async () => {
+    const { stage, ordered } = await spoiled((at) => rm(at("renewal", "a.test.conf")));
+    stage.set("a.test;b.test", { directoryUrl: STAGING });
+    expect(outcomes(await stage.run())).toEqual(["a.test not-due", "b.test not-due"]);
+    await expect(readFile(join(stage.root, "renewal", "a.test.conf"))).rejects.toThrow("ENOENT");
+    expect(ordered()).toEqual([]);
+  });
+
+  test("is ordered where all that is there is what somebody's script has made for nginx to start with", async () => {
+    const stage = await reconcileStage();
+    await putCertbotLineage(stage.root, "a.test", issueForTest({ names: ["a.test"], issuer: "a.test" }));
+    await rm(join(stage.root, "renewal"), { recursive: true });
+    expect(outcomes(await stage.run())).toEqual(["a.test issued"]);
+  });
+
+  test("and that nobody wants any more is left as it is", async () => {
+    const { stage, ordered } = await spoiled((at) => rm(at("renewal", "b.test.conf")), "a.test");
+    stage.pass(100 * DAY);
+    const report = await stage.run();
+    expect(outcomes(report)).toEqual(["a.test renewed"]);
+    expect(pictureOf(report, stage.now()).problems).toEqual([]);
+    expect(ordered()).toEqual(["a.test"]);
+  });
+});
+
+describe("a conf that can't be read, of a certificate that is good,", () => {
+  const spoil = (at: (...parts: string[]) => string) => writeFile(at("renewal", "b.test.conf"), "no conf\n");
+
+  test("keeps it served, and is told", async () => {
+    const { stage, ordered } = await spoiled(spoil, "a.test");
+    const report = await stage.run();
+    expect(outcomes(report)).toEqual(["a.test not-due", "b.test failed RENEWAL_CONF_UNREADABLE"]);
+    expect(deploys(report)).toEqual(["nginx-1 a.test served", "nginx-1 b.test served"]);
+    const [problem] = pictureOf(report, stage.now()).problems;
+    expect(problem).toMatchObject({ lineage: "b.test", isUnreached: true, isAlarm: false });
+    expect(problem?.message).not.toContain("has no certificate");
+    expect(await stage.list()).toHaveLength(2);
+    stage.pass(89 * DAY);
+    expect(pictureOf(await stage.run(), stage.now()).problems).toMatchObject([{ lineage: "b.test", isAlarm: true }]);
+    expect(ordered()).toEqual(["a.test"]);
+  });
+
+  test("is told at the start where the settings say how it is renewed, and written anew when it is", async () => {
+    const { stage, conf, ordered } = await spoiled(spoil);
+    expect(isReached(await stage.run({ trigger: "start" }))).toBe(true);
+    expect(stage.told("lineage.failed")).toMatchObject([{ lineage: "b.test", code: "RENEWAL_CONF_UNREADABLE" }]);
+    expect(await conf("b.test")).toBe("no conf\n");
+    stage.pass(61 * DAY);
+    await stage.run();
+    expect(ordered().sort()).toEqual(["a.test", "b.test"]);
+    expect(await conf("b.test")).toContain("[[webroot_map]]");
+    expect(await readFile(join(stage.root, "renewal", "b.test.conf.unreadable"), "utf8")).toBe("no conf\n");
+  });
+});
+
+describe("what stands in renewal and is no certificate's conf", () => {
+  const stray = async (at: (...parts: string[]) => string) => {
+    await writeFile(at("renewal", "copy of a.test.conf"), await readFile(at("renewal", "a.test.conf")));
+    await mkdir(at("renewal", "dir.conf"));
+  };
+
+  test("is named at the start, and is no problem", async () => {
+    const { stage } = await spoiled(stray);
+    const report = await stage.run({ trigger: "start" });
+    expect(outcomes(report)).toEqual(["a.test not-due", "b.test not-due"]);
+    expect(pictureOf(report, stage.now()).isWell).toBe(true);
+    const at = (name: string) => join(stage.root, "renewal", name);
+    expect(stage.told("conf.stray").map(({ remedy }) => remedy)).toEqual([
+      `Rename or delete ${at("copy of a.test.conf")}.`,
+      `Rename or delete ${at("dir.conf")}.`,
+    ]);
+    const { strays, unreadable, picture } = await inspect(stage.parts(), { signal: NEVER, withTargets: false });
+    expect([strays.length, unreadable.length, picture.isWell]).toEqual([2, 0, true]);
+  });
+
+  test("is found in the way of an order before the CA hears of it", async () => {
+    const { stage, ordered } = await spoiled((at) => mkdir(at("renewal", "c.test.conf")), "a.test;c.test");
+    const report = await stage.run();
+    expect(report.certificates[1]?.failure).toMatchObject({ code: "STORE_FAILED" });
+    expect(report.certificates[1]?.failure?.remedy).toMatch(/^Rename or delete \S+c\.test\.conf\.$/);
+    expect(ordered()).toEqual([]);
+  });
+});
