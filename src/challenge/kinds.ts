@@ -1,30 +1,53 @@
 import { challengeFor, type ChallengeUse, type Identifier } from "../certificate/index.ts";
-import type { ChallengeConfs, ChallengeKind, ChallengeKinds, ChallengeSolver, ChallengeTools } from "../ports/index.ts";
+import type {
+  ChallengeConfs,
+  ChallengeKind,
+  ChallengeKinds,
+  ChallengeSolver,
+  ChallengeTools,
+  ConfText,
+  FromConf,
+} from "../ports/index.ts";
 
 const PARAMS = "renewalparams";
 
 /** How certbot's confs name these kinds. `chosen` is what the operator's settings say, for what a conf doesn't hold. */
 export function challengeConfs(kinds: ChallengeKinds, chosen: readonly ChallengeUse[]): ChallengeConfs {
   const chosenFor = (kind: string) => chosen.find((use) => use.kind === kind)?.settings;
-  const toUse = ({ name, type }: ChallengeKind<unknown>, settings: unknown): ChallengeUse[] =>
-    settings === undefined ? [] : [{ names: "all", kind: name, type, settings }];
+  const readAs = (kind: ChallengeKind<unknown>, conf: ConfText) => {
+    const found = kind.fromConf(conf, chosenFor(kind.name));
+    return found ? [{ challenges: usesOf(kind, found), ignored: found.ignored ?? [] }] : [];
+  };
   const [first] = kinds;
   return {
     read: (conf) => {
       const asked = conf.text(PARAMS, "authenticator") ?? first.authenticator;
-      const read = (kind: ChallengeKind<unknown>) => toUse(kind, kind.fromConf(conf, chosenFor(kind.name)));
-      const known = kinds.filter(({ authenticator }) => authenticator === asked).flatMap(read);
-      return known.length > 0 ? { challenges: known.slice(0, 1) } : { challenges: read(first), stranger: asked };
+      const [known] = kinds
+        .filter(({ authenticator }) => authenticator === asked)
+        .flatMap((kind) => readAs(kind, conf));
+      if (known) return known;
+      const stranger = { option: `authenticator = ${asked}`, because: `names are proven by ${first.name}` };
+      return { challenges: readAs(first, conf).flatMap(({ challenges }) => challenges), ignored: [stranger] };
     },
     write: (conf, challenges, about) => {
-      // One choice for all names is what certbot's confs can hold; others are the settings' alone.
+      // One kind for all names is what certbot's confs can hold; others are the settings' alone.
       const use = challenges.find(({ names }) => names === "all") ?? challenges[0];
       const kind = kinds.find(({ name }) => name === use?.kind);
       if (use === undefined || kind === undefined) return;
       conf.set(PARAMS, "authenticator", kind.authenticator);
-      kind.toConf(conf, use.settings, about);
+      const ofNames = challenges.flatMap(({ names, settings, ...one }) =>
+        one.kind === kind.name && names !== "all" ? names.map((name) => [name, settings] as const) : [],
+      );
+      kind.toConf(conf, use.settings, { ...about, ofNames: Object.fromEntries(ofNames) });
     },
   };
+}
+
+// The first use that fits a name counts.
+function usesOf({ name: kind, type }: ChallengeKind<unknown>, found: FromConf<unknown>): ChallengeUse[] {
+  const { settings, ofNames = {} } = found;
+  const own = Object.entries(ofNames).map(([name, ownSettings]) => ({ names: [name], settings: ownSettings }));
+  return [...own, { names: "all" as const, settings }].map((use) => ({ ...use, kind, type }));
 }
 
 /** Gives what proves a name the way that was chosen for it. Keep one for a process: the kinds remember things in it. */

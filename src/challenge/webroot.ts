@@ -1,3 +1,4 @@
+import { accessSync, constants, statSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path/posix";
 import type { ChallengeKind, ChallengeSolvers, Clock, ConfText, FrontDoor } from "../ports/index.ts";
 import { createSelfCheck } from "./self-check.ts";
@@ -32,19 +33,48 @@ export const webroot: ChallengeKind<string> = {
     return undefined;
   },
   solvers: createWebrootSolvers,
-  fromConf: (conf) => pathIn(conf),
-  toConf: (conf, path, { names, isNew }) => {
+  fromConf: (conf, chosen = DEFAULT_WEBROOT_PATH) => {
+    const isElsewhere = (path: string) => path !== chosen && !isHere(path);
+    const settled = (path: string) => (isElsewhere(path) ? chosen : path);
+    const path = pathIn(conf) ?? chosen;
+    const own = conf.keys(MAP).map((name) => [name, conf.text(MAP, name) ?? path] as const);
+    const asked = [
+      ...(isElsewhere(path) ? [`webroot_path = ${path}`] : []),
+      ...own.filter(([, at]) => at !== path && isElsewhere(at)).map((pair) => pair.join(" = ")),
+    ];
+    const because = `no folder of that path can be written here: tokens go to ${chosen}`;
+    return {
+      settings: settled(path),
+      ofNames: Object.fromEntries(
+        own.map(([name, at]) => [name, settled(at)]).filter(([, at]) => at !== settled(path)),
+      ),
+      ignored: asked.map((option) => ({ option, because })),
+    };
+  },
+  toConf: (conf, path, { names, ofNames, isNew }) => {
     const isOther = isNew || pathIn(conf) !== path;
     if (isOther) conf.set(PARAMS, "webroot_path", [path]);
     conf.remove(MAP, (name) => !names.includes(name));
     conf.addSection(MAP);
     // An operator may have given names webroots of their own; they are kept until the lineage's webroot changes.
-    for (const name of names) if (isOther || !conf.keys(MAP).includes(name)) conf.set(MAP, name, path);
+    for (const name of names) if (isOther || !conf.keys(MAP).includes(name)) conf.set(MAP, name, ofNames[name] ?? path);
   },
 };
 
-function pathIn(conf: ConfText): string {
-  return conf.text(PARAMS, "webroot_path") ?? conf.text(MAP, conf.keys(MAP)[0] ?? "") ?? DEFAULT_WEBROOT_PATH;
+// certbot takes the last path for the names that its map hasn't.
+function pathIn(conf: ConfText): string | undefined {
+  const paths = conf.texts(PARAMS, "webroot_path").filter((path) => path !== "" && path !== "None");
+  return paths.at(-1) ?? conf.text(MAP, conf.keys(MAP)[0] ?? "");
+}
+
+// What isn't mounted isn't there, or can't be written: our own root is read-only.
+function isHere(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /** What webroot solvers are made of. */

@@ -13,10 +13,20 @@ export interface ChallengeKind<Settings> extends Kind<Settings> {
    * What a conf with this authenticator sets it to; undefined where the conf means another kind. `chosen`: what the operator has
    * set it to, since no conf holds credentials.
    */
-  fromConf(conf: ConfText, chosen: Settings | undefined): Settings | undefined;
+  fromConf(conf: ConfText, chosen: Settings | undefined): FromConf<Settings> | undefined;
   /** Makes a conf, which has the authenticator already, say what it is set to; what already says so is left alone. */
-  toConf(conf: ConfText, settings: Settings, about: ConfAbout): void;
+  toConf(conf: ConfText, settings: Settings, about: ConfAbout<Settings>): void;
 }
+
+/** What a conf sets a kind to, for all names and otherwise for some of them, and what of it can't be done here. */
+export type FromConf<Settings> = {
+  readonly settings: Settings;
+  readonly ofNames?: Readonly<Record<string, Settings>> | undefined;
+  readonly ignored?: readonly IgnoredOption[] | undefined;
+};
+
+/** What is asked for and not done: as it was typed, and why. */
+export type IgnoredOption = { readonly option: string; readonly because: string };
 
 /** All kinds that can be chosen, the default first. */
 export type ChallengeKinds = readonly [ChallengeKind<unknown>, ...ChallengeKind<unknown>[]];
@@ -31,13 +41,18 @@ export type ChallengeTools = Pick<Tools, "clock" | "log" | "http" | "run" | "txt
   readonly front: FrontDoor;
 };
 
-/** The names of the certificate that a conf is of, and whether it says nothing yet. */
-export type ConfAbout = { readonly names: readonly string[]; readonly isNew: boolean };
+/** The names of the certificate that a conf is of, what some have of their own, and whether it says nothing yet. */
+export type ConfAbout<Settings> = {
+  readonly names: readonly string[];
+  readonly ofNames: Readonly<Record<string, Settings>>;
+  readonly isNew: boolean;
+};
 
 /** certbot's `renewal/<name>.conf`: the entries of its sections, whose paths are like `renewalparams/webroot_map`. */
 export interface ConfText {
   /** The first text of an entry, if it is one. */
   text(section: string, key: string): string | undefined;
+  texts(section: string, key: string): readonly string[];
   keys(section: string): readonly string[];
   set(section: string, key: string, value: string | readonly string[]): void;
   remove(section: string, isLeaving: (key: string) => boolean): void;
@@ -46,9 +61,9 @@ export interface ConfText {
 
 /** How confs say by what names are proven: what the list of kinds makes of them. */
 export interface ChallengeConfs {
-  /** `stranger`: the authenticator, where it is none of ours; then our first kind stands in. */
-  read(conf: ConfText): { readonly challenges: readonly ChallengeUse[]; readonly stranger?: string | undefined };
-  write(conf: ConfText, challenges: readonly ChallengeUse[], about: ConfAbout): void;
+  /** Where the authenticator is none of ours our first kind stands in, and that is among what is ignored. */
+  read(conf: ConfText): { readonly challenges: readonly ChallengeUse[]; readonly ignored: readonly IgnoredOption[] };
+  write(conf: ConfText, challenges: readonly ChallengeUse[], about: Omit<ConfAbout<never>, "ofNames">): void;
 }
 
 /** One way to prove control of an identifier (RFC 8555 §8). */

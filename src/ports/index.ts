@@ -13,6 +13,8 @@ export type {
   ChallengeTools,
   ConfAbout,
   ConfText,
+  FromConf,
+  IgnoredOption,
   FrontDoor,
   SelfCheckFinding,
 } from "./challenge.ts";

@@ -1,4 +1,5 @@
 import type { Identifier, KeyType, Leaf, OperatorError, OrderSettings } from "../certificate/index.ts";
+import type { IgnoredOption } from "../ports/index.ts";
 import type { CertificatePair } from "./deploy/target.ts";
 import type { LedgerStore } from "./issue/ca/ledger.ts";
 import type { IssuedCertificate, OpenOrder } from "./issue/certificate-authority.ts";
@@ -9,8 +10,10 @@ export type LineageSettings = OrderSettings & {
   readonly accountId?: string | undefined;
   /** certbot's `autorenew`; false: an operator wants it left alone. */
   readonly autorenew: boolean;
-  /** What certbot's conf asks for and we don't do, as `key = value`; absent when there is nothing. It stays in the conf. */
-  readonly unsupported?: readonly string[] | undefined;
+  /** certbot's `renew_before_expiry`: how long before its end an operator wants it renewed. */
+  readonly renewBeforeMs?: number | undefined;
+  /** What certbot's conf asks for and we don't do; absent when there is nothing. It stays in the conf. */
+  readonly unsupported?: readonly IgnoredOption[] | undefined;
 };
 
 /** One version of a lineage, readable and with a matching key. */

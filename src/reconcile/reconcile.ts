@@ -97,10 +97,7 @@ type Seen = { readonly stored: readonly StoredLineage[]; readonly desired: reado
 // What a taken-over tree has relied on must not stop without a word.
 function tellUnsupported(stored: readonly StoredLineage[], log: Log): void {
   for (const { name, settings } of stored) {
-    for (const option of settings?.unsupported ?? []) {
-      const because = "this version renews by HTTP-01 through the webroot, and runs no hooks";
-      log.warn("option.ignored", { lineage: name, option, because });
-    }
+    for (const ignored of settings?.unsupported ?? []) log.warn("option.ignored", { lineage: name, ...ignored });
   }
 }
 

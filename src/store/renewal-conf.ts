@@ -55,6 +55,16 @@ export class RenewalConf {
     return this.#lines.some((line) => line.section === section);
   }
 
+  /** The paths of the sections, in order, each once. */
+  sections(): string[] {
+    return [...new Set(this.#lines.map((line) => line.section))];
+  }
+
+  /** All texts of an entry. */
+  texts(section: string, key: string): string[] {
+    return [this.get(section, key) ?? []].flat();
+  }
+
   /** The entries' names of a section, in order. */
   keys(section: string): string[] {
     return this.#lines.flatMap((line) => (line.section === section && line.entry ? [line.entry.key] : []));

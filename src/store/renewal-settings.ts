@@ -1,19 +1,22 @@
 import { identifierKey, type KeyType } from "../certificate/index.ts";
-import type { ChallengeConfs } from "../ports/index.ts";
+import type { ChallengeConfs, IgnoredOption } from "../ports/index.ts";
 import type { LineageSettings, NewVersion } from "../reconcile/index.ts";
 import { writeAddedNames } from "./added-names.ts";
+import { ignoredKeys, PARAMS } from "./conf-keys.ts";
 import type { RenewalConf } from "./renewal-conf.ts";
+import { readInterval } from "./time-interval.ts";
 import { KINDS, type TreePaths } from "./tree-paths.ts";
-
-const PARAMS = "renewalparams";
 
 // What certbot takes where its conf is silent.
 const CERTBOT_SERVER = "https://acme-v02.api.letsencrypt.org/directory";
+const CERTBOT_SERVER_V1 = "https://acme-v01.api.letsencrypt.org/directory";
 const CERTBOT_RSA_BITS = "2048";
 const CERTBOT_CURVE = "secp256r1";
 
 // certbot warns about confs of a later version than its own: the first version that writes what we write.
 const CONF_VERSION = "5.0.0";
+
+const RENEW_BEFORE = "renew_before_expiry";
 
 const CURVES: Readonly<Record<string, KeyType>> = { secp256r1: "ecdsa-p256", secp384r1: "ecdsa-p384" };
 const RSA_BITS: Readonly<Record<string, KeyType>> = { "2048": "rsa-2048", "3072": "rsa-3072", "4096": "rsa-4096" };
@@ -21,8 +24,8 @@ const RSA_BITS: Readonly<Record<string, KeyType>> = { "2048": "rsa-2048", "3072"
 /** How a conf says that its lineage is renewed. Throws an Error when it has no `[renewalparams]`, as certbot refuses it. */
 export function readSettings(conf: RenewalConf, confs: ChallengeConfs): LineageSettings {
   const own = readOwn(conf);
-  const { challenges, stranger } = confs.read(conf);
-  const unsupported = [...(stranger === undefined ? [] : [`authenticator = ${stranger}`]), ...readUnsupported(conf)];
+  const { challenges, ignored } = confs.read(conf);
+  const unsupported = [...ignored, ...ignoredValues(conf), ...ignoredKeys(conf)];
   return { ...own, challenges, ...(unsupported.length === 0 ? {} : { unsupported }) };
 }
 
@@ -30,24 +33,38 @@ export function readSettings(conf: RenewalConf, confs: ChallengeConfs): LineageS
 function readOwn(conf: RenewalConf): Omit<LineageSettings, "challenges" | "unsupported"> {
   if (!conf.hasSection(PARAMS)) throw new Error("has no [renewalparams]");
   return {
-    directoryUrl: conf.text(PARAMS, "server") ?? CERTBOT_SERVER,
+    directoryUrl: readServer(conf),
     accountId: conf.text(PARAMS, "account"),
     keyType: readKeyType(conf),
     profile: readProfile(conf),
     preferredChain: conf.text(PARAMS, "preferred_chain"),
     reuseKey: /^(?:true|yes|on|1)$/i.test(conf.text(PARAMS, "reuse_key") ?? ""),
+    renewBeforeMs: readInterval(conf.text("", RENEW_BEFORE) ?? ""),
     autorenew: !/^(?:false|no|off|0)$/i.test(conf.text(PARAMS, "autorenew") ?? ""),
   };
 }
 
-// certbot writes "None" and "False" for what nobody asked for.
-const UNSUPPORTED = ["pre_hook", "post_hook", "renew_hook", "deploy_hook", "must_staple"];
+// As certbot: the API that this one served has ended, and it gives the same certificates as the other.
+function readServer(conf: RenewalConf): string {
+  const server = conf.text(PARAMS, "server");
+  return server === undefined || server === CERTBOT_SERVER_V1 ? CERTBOT_SERVER : server;
+}
 
-function readUnsupported(conf: RenewalConf): string[] {
-  return UNSUPPORTED.flatMap((key) => {
-    const value = conf.text(PARAMS, key) ?? "None";
-    return /^(?:none|false|)$/i.test(value) ? [] : [`${key} = ${value}`];
-  });
+// Keys that are acted on, with a value that isn't.
+function ignoredValues(conf: RenewalConf): IgnoredOption[] {
+  const isUnread = (section: string, key: string, read: (value: string) => unknown) => {
+    const value = conf.text(section, key);
+    return value === undefined || read(value) !== undefined ? [] : [`${key} = ${value}`];
+  };
+  const keyType = readKeyType(conf);
+  const ofKeys = keyType.startsWith("rsa")
+    ? isUnread(PARAMS, "rsa_key_size", (bits) => RSA_BITS[bits])
+    : isUnread(PARAMS, "elliptic_curve", (curve) => CURVES[curve.toLowerCase()]);
+  const interval = isUnread("", RENEW_BEFORE, readInterval);
+  return [
+    ...ofKeys.map((option) => ({ option, because: `${keyType} is what comes next to it` })),
+    ...interval.map((option) => ({ option, because: "it is no length of time like 30 days" })),
+  ];
 }
 
 /** What a conf must say of a new version. */

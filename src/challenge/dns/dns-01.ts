@@ -38,7 +38,8 @@ export function dnsKind<Settings>(kind: DnsKind<Settings>): ChallengeKind<Settin
     authenticator: AUTHENTICATOR,
     read: (settings) => kind.read(settings),
     solvers: (tools) => createSolvers(kind, tools),
-    fromConf: (conf, chosen) => (conf.text(PARAMS, KEY) === name ? chosen : undefined),
+    fromConf: (conf, chosen) =>
+      conf.text(PARAMS, KEY) === name && chosen !== undefined ? { settings: chosen } : undefined,
     toConf: (conf) => conf.set(PARAMS, KEY, name),
   };
 }

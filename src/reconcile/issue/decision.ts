@@ -108,7 +108,7 @@ function isStagingToReplace({ desired: { current, currentDirectoryUrl, settings 
   return wasStaging && !policy.isStaging(settings.directoryUrl);
 }
 
-function planOf({ renewalInfo, now }: IssueFacts, { certificateId, validity }: Leaf): RenewalPlan {
+function planOf({ desired, renewalInfo, now }: IssueFacts, { certificateId, validity }: Leaf): RenewalPlan {
   const suggestedAt = certificateId ? renewalInfoMoment(renewalInfo, certificateId) : undefined;
-  return planRenewal({ validity, suggestedAt }, now);
+  return planRenewal({ validity, suggestedAt, renewBeforeMs: desired.settings.renewBeforeMs }, now);
 }

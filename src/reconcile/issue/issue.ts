@@ -136,7 +136,7 @@ async function toRequest(parts: StepParts, { desired, order }: IssueContext): Pr
 
 function requestFor({ policy }: StepParts, desired: DesiredCertificate, directoryUrl: string): IssueRequest {
   const { lineage, identifiers } = desired;
-  const { accountId, autorenew, unsupported, reuseKey, ...order } = desired.settings;
+  const { accountId, autorenew, renewBeforeMs, unsupported, reuseKey, ...order } = desired.settings;
   const { profile } = order;
   return {
     ...order,

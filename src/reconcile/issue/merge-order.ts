@@ -26,6 +26,7 @@ export function mergeOrder(wish: Wishes, conf: LineageSettings | undefined): Mer
     preferredChain: wish.preferredChain ?? ofCa?.preferredChain,
     reuseKey: wish.reuseKey ?? conf?.reuseKey ?? false,
     autorenew: conf?.autorenew ?? true,
+    renewBeforeMs: conf?.renewBeforeMs,
     accountId: isOfSameCa ? conf?.accountId : undefined,
   };
   return { settings, isKeptProduction };

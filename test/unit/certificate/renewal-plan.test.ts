@@ -92,3 +92,24 @@ test("a suggestion that can't be read is none", () => {
   const facts = { validity: life(90 * DAY_MS), suggestedAt: new Date("yesterday") };
   expect(planRenewal(facts, at(0))).toEqual({ kind: "wait", until: at(60 * DAY_MS), because: "lifetime-left" });
 });
+
+test("what an operator has asked for counts in the place of a share of the life, and beside the CA's suggestion", () => {
+  const validity = life(90 * DAY_MS);
+  const asked = { validity, renewBeforeMs: 40 * DAY_MS };
+  expect(planRenewal(asked, at(0))).toEqual({ kind: "wait", until: at(50 * DAY_MS), because: "lifetime-left" });
+  expect(planRenewal({ ...asked, renewBeforeMs: 10 * DAY_MS }, at(0))).toMatchObject({ until: at(80 * DAY_MS) });
+  const sooner = planRenewal({ ...asked, suggestedAt: at(45 * DAY_MS) }, at(0));
+  expect(sooner).toEqual({ kind: "wait", until: at(45 * DAY_MS), because: "renewal-info" });
+  const later = planRenewal({ ...asked, suggestedAt: at(55 * DAY_MS) }, at(0));
+  expect(later).toMatchObject({ until: at(50 * DAY_MS), because: "lifetime-left" });
+});
+
+test("what an operator has asked for makes nothing due on arrival, nor lets it lapse", () => {
+  fc.assert(
+    fc.property(lives, fc.nat({ max: 10 * YEAR_MS }), (validity, renewBeforeMs) => {
+      const due = dueAt(planRenewal({ validity, renewBeforeMs }, at(0)), at(0));
+      expect(due.getTime()).toBeGreaterThan(validity.notBefore.getTime() + lifetimeMs(validity) / 5);
+      expect(due.getTime()).toBeLessThanOrEqual(lastResortAt(validity).getTime());
+    }),
+  );
+});

@@ -85,7 +85,10 @@ describe("the conf of a lineage", () => {
     expect(await settingsOf(open(DNS))).toMatchObject({ challenges: DNS });
     expect((await settingsOf(open(DNS)))?.unsupported).toBeUndefined();
     const without = await settingsOf(open(byWebroot("/srv")));
-    expect(without).toMatchObject({ challenges: byWebroot(), unsupported: ["authenticator = manual"] });
+    expect(without).toMatchObject({
+      challenges: byWebroot("/srv"),
+      unsupported: [{ option: "authenticator = manual" }],
+    });
     await open([]).install(newVersion("a.test"), new Date());
     expect(await settingsOf(open(DNS))).toMatchObject({ challenges: byWebroot() });
   });

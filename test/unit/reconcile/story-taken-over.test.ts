@@ -145,3 +145,19 @@ describe("what stands in renewal and is no certificate's conf", () => {
     expect(ordered()).toEqual([]);
   });
 });
+
+test("a conf's renew_before_expiry counts, whether or not the settings name the certificate, and stays in the conf", async () => {
+  const { stage, conf, ordered } = await spoiled(async (at) => {
+    for (const name of ["a.test", "b.test"]) {
+      const text = await readFile(at("renewal", `${name}.conf`), "utf8");
+      await writeFile(at("renewal", `${name}.conf`), `renew_before_expiry = 50 days\n${text}`);
+    }
+  }, "a.test");
+  stage.pass(39 * DAY);
+  expect(outcomes(await stage.run())).toEqual(["a.test not-due", "b.test not-due"]);
+  stage.pass(2 * DAY);
+  expect(outcomes(await stage.run())).toEqual(["a.test renewed", "b.test renewed"]);
+  expect(outcomes(await stage.run())).toEqual(["a.test not-due", "b.test not-due"]);
+  expect(ordered().sort()).toEqual(["a.test", "b.test"]);
+  expect(await conf("b.test")).toContain("renew_before_expiry = 50 days\n");
+});

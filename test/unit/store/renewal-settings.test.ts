@@ -51,7 +51,7 @@ describe("the settings in a renewal conf", () => {
     const asking = plain
       .replace("authenticator = webroot", "authenticator = dns-cloudflare")
       .replace("reuse_key = False", "reuse_key = True\nrenew_hook = systemctl reload x");
-    expect(readSettings(new RenewalConf(asking), CONFS).unsupported).toEqual([
+    expect(readSettings(new RenewalConf(asking), CONFS).unsupported?.map(({ option }) => option)).toEqual([
       "authenticator = dns-cloudflare",
       "renew_hook = systemctl reload x",
     ]);
@@ -97,6 +97,7 @@ describe("the settings in a renewal conf", () => {
       profile: undefined,
       preferredChain: undefined,
       reuseKey: false,
+      renewBeforeMs: undefined,
       autorenew: true,
     });
   });
