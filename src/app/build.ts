@@ -1,8 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { createCertificateAuthority } from "../acme/index.ts";
-import { OperatorError, wordsOf } from "../certificate/index.ts";
 import { challengeConfs, CHALLENGES, createSolvers } from "../challenge/index.ts";
 import {
   ConfigError,
@@ -27,7 +25,7 @@ export const KINDS = { challenges: CHALLENGES, channels: CHANNELS };
 
 const SERVED_WITHIN_MS = 10_000;
 
-/** Everything that acts, built from good settings. */
+/** Everything that acts, built from what is right in the settings. */
 export type Program = {
   readonly config: Config;
   readonly tools: Tools;
@@ -39,9 +37,6 @@ export type Program = {
   readonly draw: number;
 };
 
-/** The settings, read; or why they can't be used. */
-export type Reading = { readonly config: Config } | { readonly refusal: ConfigError };
-
 /** What {@link buildProgram} needs besides the settings. */
 export type Surroundings = {
   readonly paths: Paths;
@@ -51,39 +46,23 @@ export type Surroundings = {
   readonly environment: Readonly<Record<string, string | undefined>>;
 };
 
-/** Reads all settings, and the files they name. Never throws for a mistake of the operator's. */
-export function readSettings(sources: ConfigSources): Reading {
-  try {
-    const config = parseConfig(sources, KINDS);
-    if (config.caBundlePath !== undefined) checkReadable("CERTBOT_CA_BUNDLE", config.caBundlePath);
-    return { config };
-  } catch (thrown) {
-    if (thrown instanceof ConfigError) return { refusal: thrown };
-    throw thrown;
-  }
-}
-
-function checkReadable(setting: string, path: string): void {
-  try {
-    readFileSync(path);
-  } catch (thrown) {
-    const problem = `can't be read in this container: ${wordsOf(thrown)}`;
-    throw new ConfigError([{ setting, value: path, problem, allowed: "the path of a PEM file in a mounted folder" }]);
-  }
+/** Reads all settings, and the files they name. */
+export function readSettings(sources: ConfigSources): Config {
+  return parseConfig(sources, KINDS);
 }
 
 // `--no-verify-ssl` is for the CA alone: what holds a token of an operator's goes to whom it belongs, or nowhere.
 function reachOut(config: Config, { paths, log, version, environment }: Surroundings) {
-  const caBundlePem = config.caBundlePath === undefined ? undefined : readFileSync(config.caBundlePath, "utf8");
   const userAgent = `cert-sidecar/${version} (+https://github.com/cert-sidecar/cert-sidecar)`;
-  const options = { caBundlePem, userAgent, proxyEnvironment: environment };
+  const options = { caBundlePem: config.caBundle?.pem, userAgent, proxyEnvironment: environment };
   const [http, caHttp] = [createHttp(options), createHttp({ ...options, verifyTls: config.verifyTls })];
   const notebook = createNotebooks({ root: paths.tree, log });
   const tools: Tools = { clock: systemClock, log, random: Math.random, http, run: runLocal, txt: lookUpTxt, notebook };
   return { tools, caHttp };
 }
 
-function build(config: Config, surroundings: Surroundings): Program {
+/** Builds everything that acts. Nothing is connected or written yet. */
+export function buildProgram(config: Config, surroundings: Surroundings): Program {
   const { paths, log } = surroundings;
   const { tools, caHttp: http } = reachOut(config, surroundings);
   const { clock, random } = tools;
@@ -106,26 +85,24 @@ function build(config: Config, surroundings: Surroundings): Program {
   return { config, tools, parts, deployment, paths, draw };
 }
 
-/** Builds everything that acts; or gives why it can't be built from these settings. Nothing is connected or written yet. */
-export function buildProgram(config: Config, surroundings: Surroundings): Program | OperatorError {
-  try {
-    return build(config, surroundings);
-  } catch (thrown) {
-    if (thrown instanceof OperatorError) return thrown;
-    throw thrown;
-  }
-}
-
 function toPolicy(config: Config): Policy {
   const { keyId, hmacKey } = config.externalAccount ?? {};
   const externalAccount = keyId !== undefined && hmacKey ? { keyId, hmacKey: hmacKey.reveal() } : undefined;
   const isRehearsalOnly = config.options.dryRun;
   const settingsDigest = digestSettings(config);
-  return { ...config, externalAccount, isStaging, isPublicCa, stagingOf, isRehearsalOnly, settingsDigest };
+  const settingsProblem = problemOf(config);
+  const ofCas = { externalAccount, isStaging, isPublicCa, stagingOf };
+  return { ...config, ...ofCas, isRehearsalOnly, settingsDigest, settingsProblem };
 }
 
-/** The refusal for settings that name no certificate where the tree holds none either. Throws OperatorError. */
-export async function missingDomain({ config, parts }: Program): Promise<ConfigError | undefined> {
-  if (config.wanted.length > 0) return undefined;
-  return (await parts.store.list()).length > 0 ? undefined : new ConfigError([MISSING_DOMAIN]);
+/** All that is wrong with the settings, if anything is. */
+export function problemOf({ mistakes }: Config): ConfigError | undefined {
+  return mistakes.length > 0 ? new ConfigError(mistakes) : undefined;
+}
+
+/** Why nothing can be done at all: no certificate is there to go on with, and none can be ordered. Throws OperatorError. */
+export async function findRefusal({ config, parts }: Program): Promise<ConfigError | undefined> {
+  if (config.wanted.length > 0 && !config.areOrdersInDoubt) return undefined;
+  if ((await parts.store.list()).length > 0) return undefined;
+  return problemOf(config) ?? new ConfigError([MISSING_DOMAIN]);
 }

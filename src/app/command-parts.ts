@@ -8,7 +8,7 @@ import type { Program } from "./build.ts";
 /** What commands can have done, each at a time when nothing else is. */
 export type Acts = Pick<CommandParts, "run" | "changeAccountKey">;
 
-/** What commands work with when the settings are good. */
+/** What commands work with. */
 export function commandParts({ config, parts, paths }: Program, acts: Acts): CommandParts {
   return {
     readOptions: (args) => mergeCommandOptions(config, args),

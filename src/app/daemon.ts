@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { OperatorError, toFailure } from "../certificate/index.ts";
+import { toFailure } from "../certificate/index.ts";
 import { DEFAULT_WEBROOT_PATH } from "../challenge/index.ts";
 import { banner, runCommand, type CommandParts } from "../commands/index.ts";
 import { DaemonStoppingError, type ControlHandler } from "../control/index.ts";
@@ -9,7 +9,7 @@ import { teeLog, type Log } from "../ports/index.ts";
 import { assessHealth, changeAccountKey, createLoop, mendTree, reconcile, type Loop } from "../reconcile/index.ts";
 import { describeSettings, redactWords, settingsWith, type Config } from "../settings/index.ts";
 import { createLog, createSchedule, createSlowScheduleWarning, drawSchedule, systemClock } from "../system/index.ts";
-import { buildProgram, KINDS, missingDomain, readSettings, type Program, type Reading } from "./build.ts";
+import { buildProgram, findRefusal, KINDS, problemOf, readSettings, type Program } from "./build.ts";
 import { commandParts, refusedParts } from "./command-parts.ts";
 import { lockOptions, settingSources, type Host } from "./host.ts";
 import { ignoreOtherSignals } from "./signals.ts";
@@ -20,13 +20,13 @@ const LOCK_RETRY_MS = 30_000;
 
 /**
  * The daemon: reads the settings once, takes the lock, and keeps reconciling until SIGTERM or SIGINT. With wrong settings it
- * stays up, places no order, and says what is wrong to whoever asks. Resolves when it has ended; `exit` ends what takes longer.
+ * goes on with what is on disk, and says what is wrong to whoever asks. Resolves when it has ended; `exit` ends what takes longer.
  */
 export async function runDaemon(host: Host, exit: () => void): Promise<void> {
   ignoreOtherSignals();
   const stopping = new AbortController();
-  const reading = readSettings(settingSources(host));
-  const log = await openLog("config" in reading ? reading.config : undefined);
+  const config = readSettings(settingSources(host));
+  const log = await openLog(config);
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.on(name, () => {
       log.info("signal.received", { signal: name });
@@ -34,9 +34,9 @@ export async function runDaemon(host: Host, exit: () => void): Promise<void> {
       setTimeout(exit, STOP_WITHIN_MS).unref();
     });
   }
-  // The loop listens too. Without it, waiting for the lock or with wrong settings, the signal must not end the daemon.
+  // The loop listens too. Without it, waiting for the lock or with nothing to go on with, the signal must not end the daemon.
   process.on("SIGHUP", () => log.info("signal.received", { signal: "SIGHUP" }));
-  const start = { host, log, reading };
+  const start = { host, log, config };
   tellStart(start);
   while (!stopping.signal.aborted) {
     await holdLock(start, stopping.signal).catch(async (thrown: unknown) => {
@@ -48,10 +48,10 @@ export async function runDaemon(host: Host, exit: () => void): Promise<void> {
   log.info("daemon.stopped");
 }
 
-type Start = { readonly host: Host; readonly log: Log; readonly reading: Reading };
+type Start = { readonly host: Host; readonly log: Log; readonly config: Config };
 
 /** One tenure of the lock: from winning it until the daemon stops or the lock is lost. */
-async function holdLock({ host, log, reading }: Start, stopping: AbortSignal): Promise<void> {
+async function holdLock({ host, log, config }: Start, stopping: AbortSignal): Promise<void> {
   // Who asks while we are still looking at the tree waits for what comes of it.
   const ready = Promise.withResolvers<CommandParts>();
   ready.promise.catch(() => undefined);
@@ -65,21 +65,14 @@ async function holdLock({ host, log, reading }: Start, stopping: AbortSignal): P
   const lock = await acquireLock({ ...lockOptions(host.paths, log, handler), wait: true }, stopping);
   try {
     const signal = AbortSignal.any([stopping, lock.lost]);
-    const refuse = (refusal: OperatorError) => {
-      ready.resolve(refusedParts(refusal));
-      return untilAborted(signal);
-    };
-    if ("refusal" in reading) return await refuse(reading.refusal);
-    const program = buildProgram(reading.config, { ...host, log });
-    if (program instanceof OperatorError) {
-      log.error("settings.refused", toFailure(program));
-      return await refuse(program);
-    }
+    const program = buildProgram(config, { ...host, log });
     await mendTree(program.parts, log);
-    const missing = await missingDomain(program);
-    if (missing) {
-      log.error("settings.refused", toFailure(missing));
-      return await refuse(missing);
+    const refusal = await findRefusal(program);
+    if (refusal) {
+      // Mistakes were told at the start.
+      if (config.mistakes.length === 0) log.error("settings.refused", toFailure(refusal));
+      ready.resolve(refusedParts(refusal));
+      return await untilAborted(signal);
     }
     await serve(program, { host, log, signal, mayAct: () => lock.isHeld(), use: ready.resolve });
   } catch (thrown) {
@@ -140,23 +133,21 @@ function daemonFacts(loop: Loop, nextScheduledAt: () => Date | undefined) {
   };
 }
 
-function openLog(config: Config | undefined): Promise<Log> {
-  const asked = config?.logFormat ?? "auto";
-  const format = asked === "auto" ? (process.stdout.isTTY ? "pretty" : "json") : asked;
-  return createLog({ level: config?.logLevel ?? "info", format, destination: 1, color: process.stdout.isTTY });
+function openLog({ logFormat, logLevel: level }: Config): Promise<Log> {
+  const format = logFormat === "auto" ? (process.stdout.isTTY ? "pretty" : "json") : logFormat;
+  return createLog({ level, format, destination: 1, color: process.stdout.isTTY });
 }
 
-function tellStart({ host, log, reading }: Start): void {
-  const isJsonOnly = "config" in reading && reading.config.logFormat === "json";
+function tellStart({ host, log, config }: Start): void {
   const { version, paths } = host;
   const folders = [paths.tree, DEFAULT_WEBROOT_PATH, paths.logs].map(showFolder);
-  if (!isJsonOnly)
+  if (config.logFormat !== "json")
     process.stdout.write(banner(version, describeSettings(settingSources(host), settingsWith(KINDS)), folders));
   log.info("daemon.started", { version });
-  if ("refusal" in reading) log.error("settings.refused", toFailure(reading.refusal));
-  else
-    for (const { setting, message, remedy } of reading.config.warnings)
-      log.warn("option.ignored", { option: setting, because: message, remedy });
+  const problem = problemOf(config);
+  if (problem) log.error("settings.refused", toFailure(problem));
+  for (const { setting, message, remedy } of config.warnings)
+    log.warn("option.ignored", { option: setting, because: message, remedy });
 }
 
 function showFolder(path: string) {

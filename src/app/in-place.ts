@@ -1,12 +1,11 @@
-import { OperatorError } from "../certificate/index.ts";
 import type { InPlaceOutcome } from "../cli.ts";
 import { runCommand, type CommandIo, type CommandParts } from "../commands/index.ts";
 import type { ControlHandler, ControlRequest } from "../control/index.ts";
 import { acquireLock, LockHeldError } from "../lock/index.ts";
 import { changeAccountKey, mendTree, reconcile, type ReconcileParts } from "../reconcile/index.ts";
 import { createLog } from "../system/index.ts";
-import { buildProgram, missingDomain, readSettings } from "./build.ts";
-import { commandParts, refusedParts, type Acts } from "./command-parts.ts";
+import { buildProgram, findRefusal, readSettings } from "./build.ts";
+import { commandParts, type Acts } from "./command-parts.ts";
 import { lockOptions, settingSources, type Host } from "./host.ts";
 
 // As a shell gives it for Ctrl-C.
@@ -14,7 +13,7 @@ const STOPPED_BY_SIGNAL = 130;
 
 /** Does one command in this process, for the case that no daemon runs: takes the lock where it acts. */
 export async function runInPlace(request: ControlRequest, host: Host): Promise<InPlaceOutcome> {
-  const reading = readSettings(settingSources(host));
+  const config = readSettings(settingSources(host));
   const aborted = new AbortController();
   for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => aborted.abort());
   let isHeld = false;
@@ -35,10 +34,8 @@ export async function runInPlace(request: ControlRequest, host: Host): Promise<I
     });
     return isHeld ? { kind: "held", words: heldWords } : { kind: "done", exitCode };
   };
-  if ("refusal" in reading) return done(refusedParts(reading.refusal));
   const log = await createLog({ level: "error", format: "json", destination: { write: () => undefined } });
-  const program = buildProgram(reading.config, { ...host, log });
-  if (program instanceof OperatorError) return done(refusedParts(program));
+  const program = buildProgram(config, { ...host, log });
   const withLock = async <Result>(work: (parts: ReconcileParts, signal: AbortSignal) => Promise<Result>) => {
     const handler: ControlHandler = async (_request, client) => {
       client.err("cert-sidecar: a command is running in place, without the daemon; try again when it has finished\n");
@@ -57,7 +54,7 @@ export async function runInPlace(request: ControlRequest, host: Host): Promise<I
       await lock.release();
     }
   };
-  const refusal = await missingDomain(program);
+  const refusal = await findRefusal(program);
   const acts: Acts = {
     run: (request, runLog) => withLock((parts, signal) => reconcile(parts, { request, log: runLog, signal })),
     changeAccountKey: () => withLock((parts, signal) => changeAccountKey(parts, { log, signal })),

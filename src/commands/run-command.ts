@@ -32,8 +32,9 @@ export async function runCommand(
     return await verb.run(parts, args, io);
   } catch (thrown) {
     io.signal.throwIfAborted();
-    io.err(`${failureLines(asOperatorError(thrown))}\n`);
-    return EXIT.failed;
+    const failure = asOperatorError(thrown);
+    io.err(`${failureLines(failure)}\n`);
+    return failure.code === "SETTINGS_INVALID" ? EXIT.usage : EXIT.failed;
   }
 }
 

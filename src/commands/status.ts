@@ -12,18 +12,16 @@ Shows each certificate, its next step, what failed, and what nginx serves right 
   run: async (parts, isJson, io) => {
     const inspection = await parts.inspect({ withTargets: true, signal: io.signal });
     const health = parts.daemon?.health();
-    const isGood = inspection.picture.isWell && (health?.isHealthy ?? true);
+    const { isWell, settingsFailure } = inspection.picture;
+    const isGood = isWell && !settingsFailure && (health?.isHealthy ?? true);
     if (isJson) io.out(`${JSON.stringify(toDocument(parts, inspection, isGood), null, 2)}\n`);
     else io.out(toText(parts, inspection));
     return isGood ? EXIT.ok : EXIT.failed;
   },
 });
 
-function toDocument(
-  parts: CommandParts,
-  { certificates, unreadable, strays, found, storage }: Inspection,
-  isGood: boolean,
-) {
+function toDocument(parts: CommandParts, inspection: Inspection, isGood: boolean) {
+  const { certificates, unreadable, strays, found, storage, picture } = inspection;
   const { daemon } = parts;
   return {
     isGood,
@@ -40,17 +38,24 @@ function toDocument(
     storage,
     targetsUnavailable: found?.missing[0]?.failure,
     targetsOff: found?.off ?? [],
+    settingsFailure: picture.settingsFailure,
   };
 }
 
-function toText(parts: CommandParts, { certificates, unreadable, strays, found, storage }: Inspection): string {
+function toText(parts: CommandParts, inspection: Inspection): string {
+  const { certificates, unreadable, strays, found, storage, picture } = inspection;
   const blocks = certificates.map((one) => certificateText(one, parts.now()));
   const broken = unreadable.map(({ name, problem }) => `${name}\n  can't be read: ${problem?.message ?? "unknown"}`);
   const none = strays.map(
     ({ path, reason, remedy }) => `${path} is no certificate's: ${reason}\n  what to do: ${remedy}`,
   );
   const off = (found?.off ?? []).map(({ name, reason }) => `${name}: ${reason}`);
-  const targets = (found?.missing ?? []).map(({ failure }) => `${failure.message}\n  what to do: ${failure.remedy}`);
+  const { settingsFailure } = picture;
+  const failures = [
+    ...(found?.missing ?? []).map(({ failure }) => failure),
+    ...(settingsFailure ? [settingsFailure] : []),
+  ];
+  const targets = failures.map(({ message, remedy }) => `${message}\n  what to do: ${remedy}`);
   const memory = storage.kind === "ephemeral" ? [`${storage.message}\n  what to do: ${storage.remedy}`] : [];
   return `${[...blocks, ...broken, ...none, ...off, ...targets, ...memory, daemonText(parts)].join("\n")}\n`;
 }

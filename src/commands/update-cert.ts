@@ -45,7 +45,7 @@ async function runUpdateCert(parts: CommandParts, words: readonly string[], io: 
   const document = { reached, ...told, targetsUnavailable: missing?.[0]?.failure };
   if (json) io.out(`${JSON.stringify(document, null, 2)}\n`);
   else printReport(report, steps, parts.now());
-  if (report.isUsageProblem) return EXIT.usage;
+  if (report.isUsageProblem || report.settingsFailure) return EXIT.usage;
   return reached ? EXIT.ok : EXIT.failed;
 }
 
@@ -64,6 +64,7 @@ function printReport(report: RunReport, io: CommandIo, now: Date): void {
   if (report.clockAheadMs !== undefined) io.err(`${clockLine(report.clockAheadMs)}\n`);
   for (const { name, reason } of report.targetsOff) io.out(`${name}: ${reason}\n`);
   for (const { failure } of report.missing ?? []) tellFailure(failure);
+  if (report.settingsFailure) tellFailure(report.settingsFailure);
 }
 
 function certificateLine(report: CertificateReport, now: Date): string {

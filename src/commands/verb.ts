@@ -6,7 +6,7 @@ import { EXIT, type CommandIo } from "./command-io.ts";
 
 /** What the commands need; `app` wires it, for a daemon's client and for a process of its own alike. */
 export type CommandParts = {
-  /** The settings are wrong: no command can do its work. */
+  /** There is nothing that a command could do its work with, and why. */
   readonly refusal?: OperatorError | undefined;
   readonly readOptions: (args: readonly string[]) => RunOptions;
   readonly run: (request: RunRequest, log: Log, client: AbortSignal) => Promise<RunReport>;

@@ -13,7 +13,7 @@ export interface SettingReader {
   /** Undefined where it isn't set. */
   text(name: string): string | undefined;
   secret(name: string): { reveal(): string } | undefined;
-  /** Says what is wrong with it, in words that follow `NAME="value": `, and what would be right. Nothing starts then. */
+  /** Says what is wrong with it, in words that follow `NAME="value": `, and what would be right. What the setting is for waits then. */
   mistake(name: string, problem: string, allowed?: string): void;
 }
 

@@ -58,7 +58,8 @@ export const LOG_EVENTS = {
   "schedule.slow": "`CERTBOT_SCHEDULE` checks less than six times in a certificate's life. Renewals stay on time.",
   "self-check.failed": "nginx doesn't show a challenge as the CA will want it. Advice: the CA is asked all the same.",
   "self-check.passed": "nginx shows the challenge.",
-  "settings.refused": "The settings have mistakes; no order is placed until they are right.",
+  "settings.refused":
+    "The settings have mistakes. What is on disk goes on by its own conf; nothing that the wrong words would change is done.",
   "signal.received": "SIGHUP (check now), SIGTERM or SIGINT (stop).",
   "state.repaired":
     "A file below `sidecar/` made no sense: that part is left out, or all is kept aside and begun anew.",

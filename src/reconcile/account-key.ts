@@ -6,7 +6,7 @@ import type { ReconcileParts, Run } from "./run.ts";
 export type KeyChangeParts = Pick<ReconcileParts, "mayAct"> & {
   readonly ca: Pick<ReconcileParts["ca"], "changeAccountKey">;
   readonly store: Pick<ReconcileParts["store"], "list">;
-  readonly policy: Pick<ReconcileParts["policy"], "directoryUrl">;
+  readonly policy: Pick<ReconcileParts["policy"], "directoryUrl" | "areOrdersInDoubt" | "settingsProblem">;
 };
 
 /**
@@ -17,7 +17,8 @@ export async function changeAccountKey(
   { ca, store, policy, mayAct }: KeyChangeParts,
   { log, signal }: Pick<Run, "log" | "signal">,
 ): Promise<KeyChange> {
-  const { directoryUrl } = policy;
+  const { directoryUrl, areOrdersInDoubt, settingsProblem } = policy;
+  if (areOrdersInDoubt && settingsProblem) throw settingsProblem;
   const settings = (await store.list()).flatMap((lineage) => lineage.settings ?? []);
   const named = settings.flatMap((one) => (one.directoryUrl === directoryUrl ? (one.accountId ?? []) : []));
   const [accountId, ...others] = new Set(named);

@@ -1,4 +1,4 @@
-import { OperatorError, type Validity } from "../certificate/index.ts";
+import { OperatorError, PlainError, toFailure, type Validity } from "../certificate/index.ts";
 import type { StorageFinding } from "./storage.ts";
 
 /** `nginx -t` fails for a reason that isn't ours; nginx goes on with what it has. */
@@ -154,4 +154,10 @@ export class NamesOfSettingsError extends UsageProblem {
   constructor(lineage: string) {
     super(`the settings say which names ${lineage} has, and they are others: nothing was ordered`);
   }
+}
+
+/** Nothing is ordered for a certificate, since the settings leave in doubt how; all that is wrong is told beside it. */
+export function waitingForSettings(lineage: string, cause: OperatorError | undefined): PlainError {
+  const message = `${lineage} waits until the settings are right: nothing is ordered for it`;
+  return new PlainError({ ...toFailure(cause), message, retry: "never", cause });
 }

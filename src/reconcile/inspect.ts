@@ -11,7 +11,7 @@ import type { LineageState } from "./lineage-state.ts";
 import type { StoredLineage, StrayFile } from "./lineage-store.ts";
 import { versionsToServe } from "./deploy/owners.ts";
 import { pictureOf, type Picture } from "./picture.ts";
-import { automaticRun } from "./policy.ts";
+import { automaticRun, type Policy } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
 import { unreadableReport, type DeployReport } from "./run-report.ts";
 import { lookOnce, type StorageFinding } from "./storage.ts";
@@ -77,10 +77,14 @@ export async function inspect(
   const known = new Set(desired.map(({ lineage }) => lineage));
   const unreadable = stored.filter(({ name, problem }) => problem && !known.has(name));
   const seen = { certificates, unreadable, strays: await parts.store.strays(), found, storage };
-  return { ...seen, picture: judge(seen, parts.clock.now()) };
+  return { ...seen, picture: judge(seen, parts.policy, parts.clock.now()) };
 }
 
-function judge({ certificates, unreadable, found }: Omit<Inspection, "picture">, at: Date): Picture {
+function judge(
+  { certificates, unreadable, found }: Omit<Inspection, "picture">,
+  { settingsProblem }: Policy,
+  at: Date,
+): Picture {
   const reports = certificates.map(({ desired, decision, attempts: { failures, lastFailure } }) => {
     const report = reportOf(desired, decision);
     return { ...report, failure: report.failure ?? (failures > 0 ? lastFailure : undefined) };
@@ -92,7 +96,8 @@ function judge({ certificates, unreadable, found }: Omit<Inspection, "picture">,
     }),
   );
   const all = [...reports, ...unreadable.map(unreadableReport)];
-  return pictureOf({ certificates: all, deploys, missing: found?.missing }, at);
+  const settingsFailure = settingsProblem && toFailure(settingsProblem);
+  return pictureOf({ certificates: all, deploys, missing: found?.missing, settingsFailure }, at);
 }
 
 async function remembered(parts: Parameters<typeof gatherFacts>[0], desired: DesiredCertificate, signal: AbortSignal) {

@@ -12,7 +12,10 @@ export type Problem = Failure & {
 };
 
 /** What a picture is made of. */
-export type Sight = Pick<RunReport, "certificates" | "deploys" | "missing" | "failure" | "clockAheadMs">;
+export type Sight = Pick<
+  RunReport,
+  "certificates" | "deploys" | "missing" | "failure" | "settingsFailure" | "clockAheadMs"
+>;
 
 /** How things are: what was seen, by a run or by who was asked, and the one judgement on it. */
 export type Picture = Sight & {
@@ -24,9 +27,10 @@ export type Picture = Sight & {
 
 /** Judges what was seen as it is at `at`: certificates come to their end though nothing else happens. Pure. */
 export function pictureOf(sight: Sight, at: Date): Picture {
-  const { certificates, deploys, missing = [], failure, clockAheadMs } = sight;
+  const { certificates, deploys, missing = [], failure, settingsFailure, clockAheadMs } = sight;
   const isUnfailing = failure === undefined && missing.length === 0 && deploys.every((one) => !one.failure);
   const problems = [
+    ...(settingsFailure ? [{ ...settingsFailure, ...FAILED }] : []),
     ...(failure ? [{ ...failure, ...FAILED }] : certificates.flatMap((one) => owed(one, at))),
     ...missing.map((one) => ({ ...one.failure, ...FAILED, target: one.name })),
     ...deploys.flatMap(unserved),

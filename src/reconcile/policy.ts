@@ -1,4 +1,4 @@
-import type { OrderSettings, OrderWish, WantedCertificate } from "../certificate/index.ts";
+import type { OperatorError, OrderSettings, OrderWish, WantedCertificate } from "../certificate/index.ts";
 import type { ExternalAccount } from "./issue/certificate-authority.ts";
 
 /** What the operator's settings ask for, in the words of reconcile. */
@@ -16,6 +16,10 @@ export type Policy = OrderWish & {
   readonly stagingOf: (directoryUrl: string) => string | undefined;
   /** `--dry-run` stands in the settings: no order is placed by itself. */
   readonly isRehearsalOnly: boolean;
+  /** What is wrong with the settings; the rest of this is what is right. */
+  readonly settingsProblem?: OperatorError | undefined;
+  /** It leaves in doubt how to order: what is on disk goes on by its conf, and nothing else is ordered. */
+  readonly areOrdersInDoubt?: boolean | undefined;
   /** Changes whenever a setting changes that could make a failed order succeed. */
   readonly settingsDigest: string;
 };

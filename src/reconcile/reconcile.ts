@@ -151,8 +151,9 @@ function reportBroken(
 async function finish(
   parts: ReconcileParts,
   run: Run,
-  found: Omit<RunReport, "finishedAt" | "nextAt" | "clockAheadMs">,
+  found: Omit<RunReport, "finishedAt" | "nextAt" | "clockAheadMs" | "settingsFailure">,
 ): Promise<RunReport> {
+  const { settingsProblem } = parts.policy;
   const clockAheadMs = await checkClock(parts, run, found.certificates);
   const finishedAt = parts.clock.now();
   const isToRetry = found.failure !== undefined || found.missing?.length;
@@ -161,7 +162,7 @@ async function finish(
   const nextAt = [...planned, ...found.certificates.map(({ wakeAt }) => wakeAt)].reduce(earlier, retryAt);
   const durationMs = finishedAt.getTime() - found.startedAt.getTime();
   run.log.debug("check.finished", { trigger: run.request.trigger, durationMs, nextAt });
-  return { ...found, finishedAt, nextAt, clockAheadMs };
+  return { ...found, finishedAt, nextAt, clockAheadMs, settingsFailure: settingsProblem && toFailure(settingsProblem) };
 }
 
 // Certificates have their beginning; and a TLS client whose clock is wrong trusts nobody, nor this server's visitors theirs.

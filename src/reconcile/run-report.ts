@@ -50,6 +50,8 @@ export type RunReport = {
   readonly clockAheadMs?: number | undefined;
   /** What is written to the tree goes with the container. */
   readonly ephemeralStorage?: { readonly message: string; readonly remedy: string } | undefined;
+  /** What is wrong with the settings; the run was made with what is right. */
+  readonly settingsFailure?: Failure | undefined;
   /** A failure that ended the run before it could look at the certificates. */
   readonly failure?: Failure | undefined;
   /** It was the command's: it asked for something that there isn't. */

@@ -15,15 +15,21 @@ const LETS_ENCRYPT_IP_PROFILE = "shortlived";
 
 /**
  * Adds a mistake for each name, and each number of names, that one of these CAs is known to refuse: an order would tell the
- * same, and cost one. What other CAs allow is for them to say.
+ * same, and cost one. What other CAs allow is for them to say. Gives the certificates that are left.
  */
-export function checkNames({ wanted, settingOf }: ChosenCertificates, ca: CaChoice, mistakes: MistakeList): void {
+export function checkNames({ wanted, settingOf }: ChosenCertificates, ca: CaChoice, mistakes: MistakeList) {
   const addresses = wanted.flatMap(({ identifiers }) => identifiers.filter(({ type }) => type === "ip"));
+  const refused = new Set<string>();
   for (const address of new Map(addresses.map((one) => [one.value, one])).values()) {
     const problem = findProblem(address, ca);
-    if (problem !== undefined) mistakes.add({ setting: settingOf(address), value: identifierKey(address), problem });
+    if (problem === undefined) continue;
+    refused.add(address.value);
+    mistakes.aside(() => mistakes.add({ setting: settingOf(address), value: identifierKey(address), problem }));
   }
-  for (const certificate of wanted) checkCount(certificate, ca, mistakes);
+  return wanted.filter((certificate) => {
+    const { isRight } = mistakes.aside(() => checkCount(certificate, ca, mistakes));
+    return isRight && !certificate.identifiers.some(({ value }) => refused.has(value));
+  });
 }
 
 function findProblem({ value }: Identifier, ca: CaChoice): string | undefined {

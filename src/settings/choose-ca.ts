@@ -11,25 +11,34 @@ export type ChosenServers = {
   readonly verifyTls: boolean;
 };
 
-/** The CAs that are named. Undefined where one is wrong: nothing more can be said of it than what went to the mistakes. */
-export function chooseServers(reading: Reading): ChosenServers | undefined {
+/** The CAs that are named. Where the first is wrong, nothing may be ordered by what stands in for it. */
+export function chooseServers(reading: Reading): ChosenServers & { readonly isFirstRight: boolean } {
   const { options } = reading;
-  const isNamed = (name: string) => reading.text(name) !== undefined;
-  const read = (name: string): string | undefined => reading.read(name, parseServer);
-  const first = isNamed("CERTBOT_SERVER") ? read("CERTBOT_SERVER") : SERVERS.letsencrypt;
+  const first =
+    reading.text("CERTBOT_SERVER") === undefined ? SERVERS.letsencrypt : reading.read("CERTBOT_SERVER", parseServer);
   const directoryUrl = first !== undefined && options.has("--staging") ? chooseStaging(first, reading) : first;
-  const fallbackDirectoryUrl = read("CERTBOT_FALLBACK_SERVER");
-  const isFallbackWrong = fallbackDirectoryUrl === undefined && isNamed("CERTBOT_FALLBACK_SERVER");
-  if (directoryUrl === undefined || isFallbackWrong) return undefined;
-  const verifyTls = !options.has("--no-verify-ssl");
-  if (!verifyTls && [directoryUrl, fallbackDirectoryUrl ?? ""].some(isLetsEncrypt)) {
+  const fallbackDirectoryUrl = chooseFallback(directoryUrl, reading);
+  const isLetsEncrypts = [directoryUrl ?? "", fallbackDirectoryUrl ?? ""].some(isLetsEncrypt);
+  const isUnchecked = options.has("--no-verify-ssl");
+  if (isUnchecked && isLetsEncrypts) {
     reading.refuseOption(
       "--no-verify-ssl",
       "is refused for Let's Encrypt, whose HTTPS every system trusts; take it out",
     );
   }
-  if (fallbackDirectoryUrl !== undefined) checkFallback(fallbackDirectoryUrl, directoryUrl, reading);
-  return { directoryUrl, fallbackDirectoryUrl, verifyTls };
+  const isFirstRight = directoryUrl !== undefined;
+  const verifyTls = !isUnchecked || isLetsEncrypts;
+  return { directoryUrl: directoryUrl ?? SERVERS.letsencrypt, fallbackDirectoryUrl, verifyTls, isFirstRight };
+}
+
+// The first CA signs without it.
+function chooseFallback(first: string | undefined, reading: Reading): string | undefined {
+  const { found, isRight } = reading.mistakes.aside(() => {
+    const fallback = reading.read("CERTBOT_FALLBACK_SERVER", parseServer);
+    if (fallback !== undefined && first !== undefined) checkFallback(fallback, first, reading);
+    return fallback;
+  });
+  return isRight && first !== undefined ? found : undefined;
 }
 
 function chooseStaging(server: string, reading: Reading): string {

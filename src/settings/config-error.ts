@@ -14,7 +14,10 @@ abstract class MistakesError extends OperatorError {
   }
 }
 
-/** One or more settings are wrong; each is named, with what is allowed. Nothing is ordered until they are right. */
+/**
+ * One or more settings are wrong; each is named, with what is allowed. Certificates on disk are renewed by their own confs
+ * meanwhile; what the wrong words would change waits.
+ */
 export class ConfigError extends MistakesError {
   readonly code = "SETTINGS_INVALID";
   // A container keeps the environment it was created with, so an edited .env needs a new container, not a restart. Forced,

@@ -1,5 +1,6 @@
 import type { OrderWish, WantedCertificate } from "../certificate/index.ts";
 import type { DockerEngine } from "../ports/index.ts";
+import type { Mistake } from "./mistake.ts";
 import type { Secret } from "./secret.ts";
 
 /** Levels of log lines, most urgent first. */
@@ -14,17 +15,21 @@ export type SettingWarning = { readonly setting: string; readonly message: strin
 /** Credentials that bind a new account to one at the CA's website (RFC 8555 §7.3.4); the key in base64url. */
 export type ChosenExternalAccount = { readonly keyId: string; readonly hmacKey: Secret };
 
-/** All settings, deeply frozen. A running daemon never reads them again. */
+/** All settings, what is wrong left out, deeply frozen. A running daemon never reads them again. */
 export type Config = OrderWish & {
-  /** The certificates that the settings name, in their order; empty where none is named. */
+  /** Everything that is wrong with them. */
+  readonly mistakes: readonly Mistake[];
+  /** A mistake leaves in doubt how to order: what is on disk goes on by its conf, and nothing else is ordered. */
+  readonly areOrdersInDoubt: boolean;
+  /** The certificates that the settings name, in their order, those with a mistake left out; empty where none is named. */
   readonly wanted: readonly WantedCertificate[];
   /** Contact for a new account, without `mailto:`. */
   readonly email?: string | undefined;
   /** ACME directory URL of the CA that is asked when the first one has been failing. */
   readonly fallbackDirectoryUrl?: string | undefined;
   readonly externalAccount?: ChosenExternalAccount | undefined;
-  /** PEM file with the roots of a private CA's HTTPS; not opened yet. */
-  readonly caBundlePath?: string | undefined;
+  /** PEM file with the roots of a private CA's HTTPS. */
+  readonly caBundle?: { readonly path: string; readonly pem: string } | undefined;
   /** False only for `--no-verify-ssl`: the CA's own HTTPS certificate isn't checked. Never false for Let's Encrypt. */
   readonly verifyTls: boolean;
   /** Cron expression, known to be valid; absent: draw one. */

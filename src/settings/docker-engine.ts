@@ -9,8 +9,14 @@ const DEFAULT_ENGINE: DockerEngine = { kind: "socket", socketPath: "/var/run/doc
 const PLAIN_PORT = 2375;
 const TLS_PORT = 2376;
 
-/** Reads `DOCKER_HOST`, `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` as the docker CLI does. */
+/** Reads `DOCKER_HOST`, `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` as the docker CLI does. With a mistake among them: the socket. */
 export function readDockerEngine(reading: Reading): DockerEngine {
+  // Half of it is no address to trust: an engine that wants TLS would be spoken to without.
+  const { found, isRight } = reading.mistakes.aside(() => readEngine(reading));
+  return isRight ? found : DEFAULT_ENGINE;
+}
+
+function readEngine(reading: Reading): DockerEngine {
   const certPath = reading.read("DOCKER_CERT_PATH", parsePath);
   const hasTls = reading.read("DOCKER_TLS_VERIFY", parseTlsVerify) ?? false;
   const engine = reading.read("DOCKER_HOST", (text) => parseEngine(text, hasTls)) ?? DEFAULT_ENGINE;

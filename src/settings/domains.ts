@@ -32,14 +32,16 @@ export function chooseCertificates(reading: Reading, challenges: readonly Challe
     names.map((text) => ({ text, setting: "CERTBOT_DOMAIN" })),
   );
   const added = splitLists(reading.options.get("--domain")).map((text) => ({ text, setting: "CERTBOT_OPTIONS -d" }));
-  const joined = [...first, ...added, ...readAddresses(reading)];
+  const addresses = reading.mistakes.aside(() => readAddresses(reading));
+  const joined = [...first, ...added, ...addresses.found];
   const certificates = joined.length === 0 ? [] : [joined, ...others];
   // Where a name was typed first, it is to be found.
   const typed = certificates.flat().map(({ text, setting }) => [keyOf(text), setting] as const);
   const settings = new Map(typed.toReversed());
-  const firstName = readCertName(certificates.length, reading);
+  const firstName = reading.mistakes.aside(() => readCertName(certificates.length, reading));
+  const isFirstRight = addresses.isRight && firstName.isRight;
   return {
-    wanted: readWanted(certificates, reading.mistakes, { firstName, challenges }),
+    wanted: readWanted(certificates, reading.mistakes, { firstName: firstName.found, isFirstRight, challenges }),
     settingOf: (identifier) => settings.get(identifierKey(identifier)) ?? "CERTBOT_DOMAIN",
   };
 }
@@ -82,29 +84,30 @@ export function splitDomainList(text: string): string[][] {
     .filter((names) => names.length > 0);
 }
 
-type Around = { readonly firstName?: string | undefined; readonly challenges?: readonly ChallengeUse[] };
+type Around = {
+  readonly firstName?: string | undefined;
+  /** Whether what belongs to the first certificate alone is right, too. */
+  readonly isFirstRight?: boolean;
+  readonly challenges?: readonly ChallengeUse[];
+};
 
 /**
  * Makes certificates of typed names, one list a certificate. Names that no order can be placed for, and certificates
- * that collide, go to `mistakes`; the certificates given back are complete only when there are none.
+ * that collide, go to `mistakes`; those certificates are left out, and hold up no other.
  */
 export function readWanted(
   certificates: readonly (readonly TypedText[])[],
   mistakes: MistakeList,
-  { firstName, challenges = [] }: Around = {},
+  { firstName, isFirstRight = true, challenges = [] }: Around = {},
 ): WantedCertificate[] {
-  const wanted: WantedCertificate[] = [];
-  for (const [index, names] of certificates.entries()) {
-    const mistakesBefore = mistakes.all.length;
-    const identifiers = readIdentifiers(names, mistakes, challenges);
-    const first = identifiers[0];
+  const read = certificates.flatMap((names, index): WantedCertificate[] => {
+    const { found, isRight } = mistakes.aside(() => readIdentifiers(names, mistakes, challenges));
+    const [first] = found;
     // What is left of a certificate with a wrong name collides with others that the operator never asked for.
-    if (first === undefined || mistakes.all.length > mistakesBefore) continue;
-    const certificate = { name: (index === 0 ? firstName : undefined) ?? lineageName(first), identifiers };
-    refuseCollision(certificate, wanted, mistakes);
-    wanted.push(certificate);
-  }
-  return wanted;
+    if (first === undefined || !isRight || (index === 0 && !isFirstRight)) return [];
+    return [{ name: (index === 0 ? firstName : undefined) ?? lineageName(first), identifiers: found }];
+  });
+  return mistakes.aside(() => withoutCollisions(read, mistakes)).found;
 }
 
 function readIdentifiers(
@@ -157,12 +160,25 @@ function lineageName({ type, value }: Identifier): string {
   return `${name.slice(0, 180)}-${createHash("sha256").update(name).digest("hex").slice(0, 16)}`;
 }
 
-function refuseCollision(certificate: WantedCertificate, before: readonly WantedCertificate[], mistakes: MistakeList) {
-  const sameSet = before.find((other) => sameIdentifiers(other.identifiers, certificate.identifiers));
-  const sameName = before.find((other) => other.name === certificate.name);
-  if (!sameSet && !sameName) return;
-  const problem = sameSet
-    ? "asks for the same certificate twice; take one out"
-    : `begins with ${certificate.name} as another certificate does, and the first name is the certificate's name; put other names first or join the two`;
-  mistakes.add({ setting: "CERTBOT_DOMAIN", value: certificate.identifiers.map(identifierKey).join(","), problem });
+// Of two with the same names one is enough; of two with one name nobody knows which is meant to have it.
+function withoutCollisions(read: readonly WantedCertificate[], mistakes: MistakeList): WantedCertificate[] {
+  const wanted: WantedCertificate[] = [];
+  const contested = new Set<string>();
+  for (const certificate of read) {
+    const { name, identifiers } = certificate;
+    const refuse = (problem: string) =>
+      mistakes.add({ setting: "CERTBOT_DOMAIN", value: identifiers.map(identifierKey).join(","), problem });
+    if (wanted.some((other) => sameIdentifiers(other.identifiers, identifiers))) {
+      refuse("asks for the same certificate twice; take one out");
+      continue;
+    }
+    if (wanted.some((other) => other.name === name)) {
+      contested.add(name);
+      refuse(
+        `begins with ${name} as another certificate does, and the first name is the certificate's name; put other names first or join the two`,
+      );
+    }
+    wanted.push(certificate);
+  }
+  return wanted.filter(({ name }) => !contested.has(name));
 }

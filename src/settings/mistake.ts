@@ -26,15 +26,25 @@ export class ValueProblem extends Error {
 export class MistakeList {
   /** The mistakes so far, in the order they were found. */
   readonly all: Mistake[] = [];
+  /** Whether one of them leaves in doubt how certificates are to be ordered, whichever. */
+  areOrdersInDoubt = false;
+  #isAside = false;
 
   add(mistake: Mistake): void {
     this.all.push(mistake);
+    this.areOrdersInDoubt ||= !this.#isAside;
   }
 
-  /**
-   * Parses `text`. Gives undefined for an absent text, and for a {@link ValueProblem}, which is kept as a mistake: what stands
-   * in for it only lets the reading go on, since a reading with mistakes is thrown away.
-   */
+  /** Reads something whose mistakes hold up nothing but itself. */
+  aside<T>(read: () => T): { readonly found: T; readonly isRight: boolean } {
+    const [count, wasAside] = [this.all.length, this.#isAside];
+    this.#isAside = true;
+    const found = read();
+    this.#isAside = wasAside;
+    return { found, isRight: this.all.length === count };
+  }
+
+  /** Parses `text`. Gives undefined for an absent text, and for a {@link ValueProblem}, which is kept as a mistake. */
   attempt<T>(setting: string, text: string | undefined, parse: (text: string) => T): T | undefined {
     if (text === undefined) return undefined;
     try {

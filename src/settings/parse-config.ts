@@ -9,17 +9,16 @@ import {
   chooseProfile,
 } from "./choose-order.ts";
 import { CONFIG_LOG_LEVELS, LOG_FORMATS, type Config, type SettingWarning } from "./config.ts";
-import { ConfigError } from "./config-error.ts";
+import { readBundle } from "./bundle.ts";
 import { deepFreeze } from "./deep-freeze.ts";
 import { readDockerEngine } from "./docker-engine.ts";
 import { chooseCertificates } from "./domains.ts";
 import { MistakeList, ValueProblem } from "./mistake.ts";
 import { OPTIONS } from "./options-table.ts";
 import { parseOptions, type ParsedOptions } from "./parse-options.ts";
-import { oneOf, parseEmail, parsePath } from "./parse-values.ts";
+import { oneOf, parseEmail } from "./parse-values.ts";
 import { readSettings, type SettingSources } from "./read-settings.ts";
 import { startReading, type Reading } from "./reading.ts";
-import { SERVERS } from "./servers.ts";
 import { settingsWith, type Kinds } from "./settings-table.ts";
 import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 
@@ -31,32 +30,32 @@ export type ConfigSources = SettingSources & {
 
 /**
  * Reads all settings: options in `CERTBOT_OPTIONS` beat the environment, it beats the `.env` text, that beats defaults.
- * Gives a deeply frozen value, or throws one {@link ConfigError} with every mistake. Reads nothing else, so it may run
- * again at any time.
+ * Gives a deeply frozen value, with every mistake in it and what is wrong left out (docs/decisions/0012). Never throws, and
+ * may run again at any time.
  */
 export function parseConfig(sources: ConfigSources, kinds: Kinds): Config {
   const mistakes = new MistakeList();
   const raw = readSettings(sources, mistakes, settingsWith(kinds));
   const options = readOptionLine(raw.get("CERTBOT_OPTIONS")?.text, mistakes);
   const reading = startReading(raw, options, mistakes);
+  const caBundle = reading.read("CERTBOT_CA_BUNDLE", (text) => readBundle(text, sources));
   const order = readOrder(reading, chooseChallenges(reading, kinds.challenges));
   const warnings = [...findServerWarnings(order, order.email), ...findOptionWarnings(options)];
-  const channels = Object.fromEntries(kinds.channels.map((kind) => [kind.name, kind.read(reading)]));
-  const config = { ...order, ...readOthers(reading, sources), channels, warnings };
-  if (mistakes.all.length > 0) throw new ConfigError(mistakes.all);
-  return deepFreeze(config);
+  const channels = Object.fromEntries(kinds.channels.map((kind) => [kind.name, readChannel(kind, reading)]));
+  const others = mistakes.aside(() => readOthers(reading, sources)).found;
+  const { all, areOrdersInDoubt } = mistakes;
+  return deepFreeze({ ...order, ...others, caBundle, channels, warnings, mistakes: all, areOrdersInDoubt });
 }
 
 function readOrder(reading: Reading, challenges: readonly ChallengeUse[]) {
   const certificates = chooseCertificates(reading, challenges);
   const profile = chooseProfile(reading);
-  const servers = chooseServers(reading);
-  if (servers) checkNames(certificates, { ...servers, profile: profile?.name }, reading.mistakes);
+  const { isFirstRight, ...servers } = chooseServers(reading);
+  const ca = { ...servers, profile: profile?.name };
   return {
-    wanted: certificates.wanted,
+    wanted: isFirstRight ? checkNames(certificates, ca, reading.mistakes) : certificates.wanted,
     email: reading.read("CERTBOT_EMAIL", parseEmail),
-    // What stands in for wrong servers is thrown away with the rest.
-    ...(servers ?? { directoryUrl: SERVERS.letsencrypt, verifyTls: true }),
+    ...servers,
     externalAccount: chooseExternalAccount(reading),
     profile,
     preferredChain: choosePreferredChain(reading),
@@ -69,7 +68,6 @@ function readOrder(reading: Reading, challenges: readonly ChallengeUse[]) {
 function readOthers(reading: Reading, { isCronExpression }: ConfigSources) {
   const { options } = reading;
   return {
-    caBundlePath: reading.read("CERTBOT_CA_BUNDLE", parsePath),
     schedule: reading.read("CERTBOT_SCHEDULE", (text) => parseSchedule(text, isCronExpression)),
     docker: readDockerEngine(reading),
     logLevel: chooseLogLevel(reading.read("CERTBOT_LOG_LEVEL", oneOf(CONFIG_LOG_LEVELS)) ?? "info", options),
@@ -81,6 +79,11 @@ function readOthers(reading: Reading, { isCronExpression }: ConfigSources) {
       quiet: options.has("--quiet"),
     },
   };
+}
+
+function readChannel(kind: Kinds["channels"][number], reading: Reading): unknown {
+  const { found, isRight } = reading.mistakes.aside(() => kind.read(reading));
+  return isRight ? found : undefined;
 }
 
 function findOptionWarnings(options: ParsedOptions): SettingWarning[] {

@@ -9,13 +9,15 @@ import { Secret } from "./secret.ts";
  * doesn't take its predecessor's failures for those of other settings.
  */
 export function digestSettings(config: Config): string {
-  const { schedule, channels, docker, logLevel, logFormat, warnings, options, ...matters } = config;
+  const { schedule, channels, docker, logLevel, logFormat, warnings, options, ...read } = config;
+  const { mistakes, areOrdersInDoubt, ...matters } = read;
   const { wanted, directoryUrl, email, keyType = DEFAULT_KEY_TYPE, challenges: chosen, ...others } = matters;
-  const { verifyTls, caBundlePath, fallbackDirectoryUrl, ...rest } = others;
+  const { verifyTls, caBundle, fallbackDirectoryUrl, ...rest } = others;
   // What the first version had stands in its order, and its one challenge as a folder.
   const [first, ...more] = chosen;
   const isOld = first?.kind === "http-01" && more.length === 0;
   const [webrootPath, challenges] = isOld ? [first.settings] : [undefined, chosen];
+  const caBundlePath = caBundle?.path;
   const known = { wanted, directoryUrl, email, keyType, webrootPath, verifyTls, caBundlePath, fallbackDirectoryUrl };
   const text = JSON.stringify({ ...known, challenges, ...rest }, reveal);
   return createHash("sha256").update(text).digest("base64url");

@@ -1,16 +1,15 @@
-import { X509Certificate } from "node:crypto";
 import { addAbortListener } from "node:events";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { createSecureContext, getCACertificates } from "node:tls";
-import { certificatesIn, errnoOf, OperatorError } from "../certificate/index.ts";
+import { certificatesIn, errnoOf } from "../certificate/index.ts";
 import type { HttpExchange, HttpReply, HttpRequest, TooLong } from "../ports/index.ts";
 
 /** How to reach servers. */
 export type HttpOptions = {
   /** `cert-sidecar/<version> (+url)`: RFC 8555 §6.1 asks for it, and Let's Encrypt's people read it. */
   readonly userAgent: string;
-  /** Certificates trusted beside Node's own, one or more PEM blocks. */
+  /** Certificates trusted beside Node's own, one or more readable PEM blocks. */
   readonly caBundlePem?: string | undefined;
   /** False only for certbot's `--no-verify-ssl`, which means the CA. */
   readonly verifyTls?: boolean | undefined;
@@ -18,24 +17,16 @@ export type HttpOptions = {
   readonly proxyEnvironment?: Readonly<Record<string, string | undefined>> | undefined;
 };
 
-/** `CERTBOT_CA_BUNDLE` holds no certificate that can be read. */
-export class CaBundleUnreadableError extends OperatorError {
-  readonly code = "ACME_CA_BUNDLE_UNREADABLE";
-  readonly remedy = "Put the CA's root into the file named by CERTBOT_CA_BUNDLE, as PEM (-----BEGIN CERTIFICATE-----).";
-
-  constructor(cause: unknown) {
-    super(`The certificates of CERTBOT_CA_BUNDLE can't be read: ${connectionWords(cause)}`, { cause });
-  }
-}
-
 // The longest honest bodies are certificate chains of some 10 KB.
 const LONGEST_BODY_BYTES = 1024 * 1024;
 const TOO_LONG: TooLong = "ERR_HTTP_TOO_LONG";
 
-/** Makes a way to servers. Throws CaBundleUnreadableError. Connections are kept open between requests; none holds the process. */
+/** Makes a way to servers. Connections are kept open between requests; none holds the process. */
 export function createHttp({ userAgent, caBundlePem, verifyTls, proxyEnvironment }: HttpOptions): HttpExchange {
   const common = { keepAlive: true, ...(proxyEnvironment === undefined ? {} : { proxyEnv: proxyEnvironment }) };
-  const trust = caBundlePem === undefined ? {} : { secureContext: trustAlso(caBundlePem) };
+  const roots = () =>
+    createSecureContext({ ca: [...getCACertificates("default"), ...certificatesIn(caBundlePem ?? "")] });
+  const trust = caBundlePem === undefined ? {} : { secureContext: roots() };
   const httpAgent = new HttpAgent(common);
   const httpsAgent = new HttpsAgent({ ...common, ...trust, rejectUnauthorized: verifyTls ?? true });
   return async (request, signal) => {
@@ -53,18 +44,6 @@ export function createHttp({ userAgent, caBundlePem, verifyTls, proxyEnvironment
       throw cause instanceof AggregateError ? withCode(connectionWords(cause), errnoOf(cause)) : cause;
     }
   };
-}
-
-// OpenSSL skips what it can't read in a list of roots, without a word; so each block is read here first.
-function trustAlso(bundlePem: string) {
-  try {
-    const blocks = certificatesIn(bundlePem);
-    if (blocks.length === 0) throw new Error("there is no PEM certificate in it");
-    for (const block of blocks) void new X509Certificate(block).subject;
-    return createSecureContext({ ca: [...getCACertificates("default"), ...blocks] });
-  } catch (cause) {
-    throw new CaBundleUnreadableError(cause);
-  }
 }
 
 type Outgoing = ReturnType<typeof httpRequest>;

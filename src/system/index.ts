@@ -1,6 +1,6 @@
 export { systemClock } from "./clock.ts";
 export { lookUpCaa, lookUpTxt } from "./dns.ts";
-export { CaBundleUnreadableError, createHttp } from "./http.ts";
+export { createHttp } from "./http.ts";
 export type { HttpOptions } from "./http.ts";
 export { createLog, type LogOptions } from "./log.ts";
 export { runLocal } from "./process.ts";

@@ -55,7 +55,7 @@ const MISTAKES = [
 let stack: Stack;
 
 beforeAll(async () => {
-  stack = await createStack();
+  stack = await createStack({ lifetimeS: 120 });
   await stack.up("nginx", "pebble");
 });
 afterAll(() => stack?.remove());
@@ -87,8 +87,8 @@ test("several mistakes are told at once", async () => {
   const settings = Object.assign({}, GOOD, ...MISTAKES.slice(1).map((one) => one.settings)) as typeof GOOD;
   const { update } = await trySettings(stack, settings);
   expect(update.code).toBe(2);
-  expect(update.stderr).toMatch(/^The settings have 4 mistakes: \[SETTINGS_INVALID\]\n/);
-  for (const { line, settings: wrong } of MISTAKES.slice(2, 6)) {
+  expect(update.stderr).toMatch(/^The settings have 5 mistakes: \[SETTINGS_INVALID\]\n/);
+  for (const { line, settings: wrong } of MISTAKES.slice(2)) {
     expect({ wrong, stderr: update.stderr }).toMatchObject({ stderr: expect.stringMatching(line) });
   }
 });
@@ -100,4 +100,20 @@ test("once they are right a certificate is issued at once", async () => {
   expect(await stack.orders()).toBe(1);
   // nginx may serve it before the daemon has seen that.
   await until("it is healthy", async () => (await stack.certbot("healthcheck")).stdout === "healthy\n" || undefined);
+});
+
+test("a mistake keeps nothing from being renewed and served that is there", async () => {
+  const { update, errors, healthcheck } = await trySettings(stack, { ...GOOD, CERTBOT_OPTIONS: "--frobnicate" });
+  const line = /^CERTBOT_OPTIONS --frobnicate: is no option/m;
+  expect(update).toMatchObject({ code: 2, stderr: expect.stringMatching(line) });
+  expect(errors).toEqual([expect.objectContaining({ event: "settings.refused" })]);
+  expect(healthcheck).toMatchObject({ code: 1, stdout: expect.stringMatching(line) });
+  const isRenewed = async () => (await stack.events()).some(({ event }) => event === "lineage.renewed") || undefined;
+  await until("it is renewed", isRenewed);
+  const serving = async () => {
+    const status = await stack.certbot("status");
+    return status.stdout.includes("serves this version") ? status : undefined;
+  };
+  const status = await until("it is served", serving);
+  expect(status).toMatchObject({ code: 1, stdout: expect.stringMatching(line) });
 });

@@ -66,6 +66,7 @@ function reasonToRefuse({ desired, request }: IssueFacts): OperatorError | undef
 // A certificate that has come to its end where it lies shows that the folder lasts, whatever the mounts look like.
 function obstacleToOrders(facts: IssueFacts): OperatorError | undefined {
   const { desired, storage, policy } = facts;
+  if (desired.waitsFor) return desired.waitsFor;
   const isUnprovable = (one: Identifier) => challengeFor(desired.settings.challenges, one)?.type !== "dns-01";
   if (desired.identifiers.filter(isWildcard).some(isUnprovable)) return new WildcardUnprovableError(desired.lineage);
   const validity = desired.current?.leaf.validity;

@@ -6,7 +6,7 @@ import {
   type WantedCertificate,
 } from "../../certificate/index.ts";
 import type { LineageSettings, LineageVersion, StoredLineage } from "../lineage-store.ts";
-import { NamesOfSettingsError } from "../errors.ts";
+import { NamesOfSettingsError, waitingForSettings } from "../errors.ts";
 import type { Policy } from "../policy.ts";
 import { isProductionKept, mergeOrder } from "./merge-order.ts";
 
@@ -26,19 +26,22 @@ export type DesiredCertificate = {
   readonly isUnnamed?: boolean | undefined;
   /** What is wrong on disk, when something is. */
   readonly problem?: OperatorError | undefined;
+  /** Why nothing may be ordered for it: the settings leave in doubt how, and it has no conf that says it. */
+  readonly waitsFor?: OperatorError | undefined;
 };
 
 /**
  * Joins what the settings name with what is on disk. A wanted set of names that a lineage covers exactly is that lineage,
  * `-0001` names too; else the lineage of its name, whose names then change; else a new one. Lineages that the settings
- * don't name are kept as they are. Order: as in the settings, then by name.
+ * don't name are kept as they are, and those that they do where a mistake leaves in doubt how to order. Order: as in the settings, then by name.
  */
 export function resolveDesired(policy: Policy, stored: readonly StoredLineage[]): DesiredCertificate[] {
   const taken = new Set<string>();
-  const named = policy.wanted.map((wanted) => {
+  const named = policy.wanted.flatMap((wanted) => {
     const lineage = findLineage(wanted, stored, taken);
     taken.add(lineage?.name ?? wanted.name);
-    return fromWanted(wanted, lineage, policy);
+    const byConf = lineage && policy.areOrdersInDoubt ? fromStored(lineage, policy) : [];
+    return byConf.length > 0 ? byConf : [fromWanted(wanted, lineage, policy)];
   });
   const others = stored.filter((lineage) => !taken.has(lineage.name)).flatMap((lineage) => fromStored(lineage, policy));
   return [...named, ...others];
@@ -67,7 +70,8 @@ function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[]
 function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
   const { identifiers } = wanted;
   const name = lineage?.name ?? wanted.name;
-  return { ...onDisk(lineage), lineage: name, identifiers, ...mergeOrder(policy, lineage?.settings) };
+  const waitsFor = policy.areOrdersInDoubt ? waitingForSettings(name, policy.settingsProblem) : undefined;
+  return { ...onDisk(lineage), lineage: name, identifiers, ...mergeOrder(policy, lineage?.settings), waitsFor };
 }
 
 function fromStored(lineage: StoredLineage, policy: Policy): DesiredCertificate[] {

@@ -29,6 +29,6 @@ export function reportOf(desired: DesiredCertificate, decision: IssueDecision): 
     case "left-alone":
       return { ...common, outcome: "left-alone" };
     case "refused":
-      return { ...common, outcome: "failed", failure: toFailure(decision.problem) };
+      return { ...common, outcome: desired.waitsFor ? "held" : "failed", failure: toFailure(decision.problem) };
   }
 }

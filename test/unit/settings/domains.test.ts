@@ -87,7 +87,7 @@ describe("a list of names", () => {
           const mistakes = new MistakeList();
           const typed = certificates.map((names) => names.map((text) => ({ text, setting: "CERTBOT_DOMAIN" })));
           const wanted = readWanted(typed, mistakes);
-          expect(wanted.length + mistakes.all.length).toBeGreaterThanOrEqual(certificates.length);
+          expect(wanted.length === certificates.length || mistakes.all.length > 0).toBe(true);
         },
       ),
     );

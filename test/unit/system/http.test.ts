@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { HttpRequest } from "../../../src/ports/index.ts";
-import { CaBundleUnreadableError, createHttp } from "../../../src/system/index.ts";
+import { createHttp } from "../../../src/system/index.ts";
 import { serve } from "../../support/http-server.ts";
 
 const http = createHttp({ userAgent: "tests/1" });
@@ -69,10 +69,3 @@ describe("a request", () => {
     await expect(http(get(url), live())).rejects.toMatchObject({ code: expect.any(String), message: /./ });
   });
 });
-
-test.each(["", "no PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])(
-  "a bundle without a readable certificate is told at once: %j",
-  (caBundlePem) => {
-    expect(() => createHttp({ userAgent: "tests/1", caBundlePem })).toThrow(CaBundleUnreadableError);
-  },
-);
