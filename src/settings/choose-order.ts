@@ -75,6 +75,15 @@ export function choosePreferredChain(reading: Reading): string | undefined {
 /** How names are proven: by the kind that is named, else by the first. */
 export function chooseChallenges(reading: Reading, kinds: ChallengeKinds): readonly ChallengeUse[] {
   const kind = reading.read("CERTBOT_CHALLENGE", (text) => parseChallenge(text, kinds)) ?? kinds[0];
+  reading.readOption("--authenticator", (text) => {
+    if (text === kind.authenticator) return;
+    throw new ValueProblem("proves names in another way than CERTBOT_CHALLENGE", kind.authenticator);
+  });
+  reading.readOption("--preferred-challenges", (text) => {
+    const versioned = text.split(",").map((one) => one.trim().replace(/^(http|dns)$/, "$1-01"));
+    if (versioned.includes(kind.type)) return;
+    throw new ValueProblem("is another challenge than CERTBOT_CHALLENGE has", kind.type);
+  });
   return [{ names: "all", kind: kind.name, type: kind.type, settings: kind.read(reading) }];
 }
 

@@ -7,6 +7,8 @@ export type OptionRow = {
   readonly also?: readonly string[];
   /** What its value is called; absent for an option without one. */
   readonly value?: string;
+  /** The only values that it takes, where `value` says them all: those that ask for what is done anyway. */
+  readonly takes?: RegExp;
   /** May be given more than once, each adding to the others. */
   readonly isList?: boolean;
   /** Its value is never shown. */
@@ -23,6 +25,11 @@ export type OptionRow = {
 };
 
 const EVERYWHERE = ["settings", "update-cert"];
+
+const NEVER_EDITED = {
+  message: "A server's configuration is never edited, and names are proven as CERTBOT_CHALLENGE says.",
+  remedy: "Take it out of CERTBOT_OPTIONS.",
+};
 
 // Without `verbs`: in CERTBOT_OPTIONS alone.
 const TABLE = [
@@ -105,7 +112,12 @@ const TABLE = [
   },
   { name: "--verbose", also: ["-v", "--debug"], verbs: EVERYWHERE, doc: "Show each step." },
   { name: "--quiet", also: ["-q"], verbs: EVERYWHERE, doc: "Show only what needs attention." },
-  { name: "--agree-tos", verbs: EVERYWHERE, doc: "Accepted; running cert-sidecar agrees to the CA's terms." },
+  {
+    name: "--agree-tos",
+    also: ["--tos"],
+    verbs: EVERYWHERE,
+    doc: "Accepted; running cert-sidecar agrees to the CA's terms.",
+  },
   { name: "--no-eff-email", verbs: EVERYWHERE, doc: "Accepted; the address goes to the CA alone in any case." },
   {
     name: "--eff-email",
@@ -124,6 +136,19 @@ const TABLE = [
   },
   { name: "--webroot", verbs: EVERYWHERE, doc: "Accepted; HTTP-01 by webroot is what is done." },
   {
+    name: "--authenticator",
+    also: ["-a"],
+    value: "PLUGIN",
+    doc: "Accepted where it is certbot's word for `CERTBOT_CHALLENGE`: `webroot`.",
+  },
+  {
+    name: "--preferred-challenges",
+    value: "CHALLENGES",
+    doc: "Accepted where `CERTBOT_CHALLENGE` is among them: `http` or `http-01`.",
+  },
+  { name: "--nginx", warning: NEVER_EDITED, doc: "Accepted with a warning: nothing is edited." },
+  { name: "--apache", warning: NEVER_EDITED, doc: "As `--nginx`." },
+  {
     name: "--webroot-path",
     also: ["-w"],
     value: "PATH",
@@ -140,9 +165,57 @@ const TABLE = [
   },
   {
     name: "--keep-until-expiring",
-    also: ["--keep"],
+    also: ["--keep", "--reinstall"],
     verbs: EVERYWHERE,
     doc: "Accepted; a certificate that isn't due is always kept.",
+  },
+  {
+    name: "--expand",
+    also: ["--renew-with-new-domains"],
+    verbs: EVERYWHERE,
+    doc: "Accepted; other names in the settings are ordered at once.",
+  },
+  {
+    name: "--register-unsafely-without-email",
+    verbs: EVERYWHERE,
+    doc: "Accepted; an account needs no address, and has `CERTBOT_EMAIL` where that is set.",
+  },
+  {
+    name: "--no-random-sleep-on-renew",
+    verbs: EVERYWHERE,
+    doc: "Accepted; `update-cert` begins at once, and checks are spread anyway.",
+  },
+  {
+    name: "--max-log-backups",
+    value: "NUMBER",
+    takes: /^\d+$/,
+    doc: "Accepted; the log is the container's, no files are written.",
+  },
+  {
+    name: "--disable-hook-validation",
+    also: ["--no-directory-hooks", "--disable-renew-updates", "--no-uir", "--no-staple-ocsp"],
+    verbs: EVERYWHERE,
+    doc: "Accepted; no hooks are run, and nothing is edited.",
+  },
+  {
+    name: "--text",
+    also: ["-t", "--no-self-upgrade", "--no-bootstrap"],
+    verbs: EVERYWHERE,
+    doc: "Accepted; it had a meaning in old versions of certbot.",
+  },
+  { name: "--http-01-port", value: "80", takes: /^80$/, doc: "Accepted with the port that CAs ask." },
+  { name: "--config-dir", value: "/etc/letsencrypt", takes: /^\/etc\/letsencrypt\/?$/, doc: "Accepted as it is." },
+  {
+    name: "--logs-dir",
+    value: "/var/log/letsencrypt",
+    takes: /^\/var\/log\/letsencrypt\/?$/,
+    doc: "Accepted as it is.",
+  },
+  {
+    name: "--work-dir",
+    value: "/var/lib/letsencrypt",
+    takes: /^\/var\/lib\/letsencrypt\/?$/,
+    doc: "Accepted as it is.",
   },
   { name: "--json", verbs: ["update-cert"], doc: "Print one JSON document." },
 ] as const satisfies readonly (Omit<OptionRow, "verbs"> & Partial<OptionRow>)[];

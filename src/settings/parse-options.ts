@@ -1,4 +1,5 @@
 import type { MistakeList } from "./mistake.ts";
+import { answerForeign } from "./foreign-options.ts";
 import { didYouMean, findNearest } from "./nearest.ts";
 import { findOption, spellings, type NamedOption, type OptionName } from "./options-table.ts";
 import { hasSecretOption, redactUrl } from "./redact.ts";
@@ -67,6 +68,7 @@ function findProblem(option: NamedOption, { value, attached, reading }: Given): 
   }
   if (option.value === undefined) return attached === undefined ? undefined : "takes no value";
   if (value === undefined || value === "") return `needs a value: ${option.value}`;
+  if (option.takes?.test(value) === false) return `takes only ${option.value}`;
   const before = reading.found.get(option.name)?.[0];
   const isContradiction = !option.isList && before !== undefined && before !== value;
   if (!isContradiction) return undefined;
@@ -85,7 +87,7 @@ function refuseUnknown(spelling: string, attached: string | undefined, reading: 
   takeValue(reading.rest, { isSecret: attached === undefined && hasSecretOption([spelling]) });
   while (takeValue(reading.rest) !== undefined);
   const nearest = spelling.length > 3 ? findNearest(spelling, spellings(reading.verb)) : undefined;
-  refuse(reading, spelling, `is no option of this version${didYouMean(nearest)}`);
+  refuse(reading, spelling, answerForeign(spelling) ?? `is no option of this version${didYouMean(nearest)}`);
 }
 
 // A second word of a secret is one, too.

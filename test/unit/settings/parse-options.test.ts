@@ -37,7 +37,7 @@ test.each([
 
 test.each([
   [["--dry-rum"], "CERTBOT_OPTIONS --dry-rum: is no option of this version; did you mean --dry-run?"],
-  [["--standalone"], "CERTBOT_OPTIONS --standalone: is no option of this version"],
+  [["--standalon"], "CERTBOT_OPTIONS --standalon: is no option of this version"],
   [["-x"], "CERTBOT_OPTIONS -x: is no option of this version"],
   [["-nx"], "CERTBOT_OPTIONS -x: is no option of this version"],
   [["--"], "CERTBOT_OPTIONS --: is no option of this version"],
@@ -59,7 +59,7 @@ test.each([
 });
 
 test("says of every word what is wrong with it, in one go", () => {
-  expect(parse(["--nginx", "--email", "--hsts", "-n"]).mistakes).toHaveLength(3);
+  expect(parse(["--standalone", "--email", "--hsts", "-n"]).mistakes).toHaveLength(3);
 });
 
 test.each([
