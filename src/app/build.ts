@@ -42,8 +42,6 @@ export type Surroundings = {
   readonly paths: Paths;
   readonly log: Log;
   readonly version: string;
-  /** For `HTTPS_PROXY` and `NO_PROXY`. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
 };
 
 /** Reads all settings, and the files they name. */
@@ -52,9 +50,9 @@ export function readSettings(sources: ConfigSources): Config {
 }
 
 // `--no-verify-ssl` is for the CA alone: what holds a token of an operator's goes to whom it belongs, or nowhere.
-function reachOut(config: Config, { paths, log, version, environment }: Surroundings) {
+function reachOut(config: Config, { paths, log, version }: Surroundings) {
   const userAgent = `cert-sidecar/${version} (+https://github.com/cert-sidecar/cert-sidecar)`;
-  const options = { caBundlePem: config.caBundle?.pem, userAgent, proxyEnvironment: environment };
+  const options = { caBundlePem: config.caBundle?.pem, userAgent, proxyEnvironment: config.proxies };
   const [http, caHttp] = [createHttp(options), createHttp({ ...options, verifyTls: config.verifyTls })];
   const notebook = createNotebooks({ root: paths.tree, log });
   const tools: Tools = { clock: systemClock, log, random: Math.random, http, run: runLocal, txt: lookUpTxt, notebook };

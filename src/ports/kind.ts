@@ -1,6 +1,8 @@
 /** One setting as an operator sees it; docs/settings.md and .env.example are written from these. */
 export type SettingRow = {
   readonly name: string;
+  /** Another way to write its name, which beats it where both are set. */
+  readonly also?: string;
   /** The text that stands for an unset variable; absent where unset has its own meaning, which `doc` gives. */
   readonly defaultText?: string;
   /** Its value is never shown, and may come from the file that `<name>_FILE` names. */

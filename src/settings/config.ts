@@ -12,6 +12,11 @@ export const LOG_FORMATS = ["json", "pretty", "auto"] as const;
 /** Something that works but that the operator should know; told once, when the settings are read. */
 export type SettingWarning = { readonly setting: string; readonly message: string; readonly remedy: string };
 
+/** The variables that name proxies. */
+export const PROXY_NAMES = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] as const;
+
+type ProxyName = (typeof PROXY_NAMES)[number];
+
 /** Credentials that bind a new account to one at the CA's website (RFC 8555 §7.3.4); the key in base64url. */
 export type ChosenExternalAccount = { readonly keyId: string; readonly hmacKey: Secret };
 
@@ -30,6 +35,8 @@ export type Config = OrderWish & {
   readonly externalAccount?: ChosenExternalAccount | undefined;
   /** PEM file with the roots of a private CA's HTTPS. */
   readonly caBundle?: { readonly path: string; readonly pem: string } | undefined;
+  /** Proxies by the names of their variables; undefined where none is set. */
+  readonly proxies?: Readonly<Partial<Record<ProxyName, string>>> | undefined;
   /** False only for `--no-verify-ssl`: the CA's own HTTPS certificate isn't checked. Never false for Let's Encrypt. */
   readonly verifyTls: boolean;
   /** Cron expression, known to be valid; absent: draw one. */

@@ -11,7 +11,8 @@ const ALWAYS_SHOWN = ["CERTBOT_EMAIL", "CERTBOT_DOMAIN", "CERTBOT_OPTIONS"];
  */
 export function describeSettings(sources: SettingSources, table: readonly SettingRow[]): string[] {
   const typed = typedVariables(sources);
-  const names = new Set([...ALWAYS_SHOWN, ...table.map(({ name }) => name).filter((name) => typed.has(name))]);
+  const known = table.flatMap(({ name, also = name }) => [name, also]);
+  const names = new Set([...ALWAYS_SHOWN, ...known.filter((name) => typed.has(name))]);
   return Array.from(names, (name) => `${name}: ${showValue(name, typed.get(name), table)}`);
 }
 

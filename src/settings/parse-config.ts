@@ -17,6 +17,7 @@ import { MistakeList, ValueProblem } from "./mistake.ts";
 import { OPTIONS } from "./options-table.ts";
 import { parseOptions, type ParsedOptions } from "./parse-options.ts";
 import { oneOf, parseEmail } from "./parse-values.ts";
+import { readProxies } from "./proxies.ts";
 import { readSettings, type SettingSources } from "./read-settings.ts";
 import { startReading, type Reading } from "./reading.ts";
 import { settingsWith, type Kinds } from "./settings-table.ts";
@@ -38,13 +39,14 @@ export function parseConfig(sources: ConfigSources, kinds: Kinds): Config {
   const raw = readSettings(sources, mistakes, settingsWith(kinds));
   const options = readOptionLine(raw.get("CERTBOT_OPTIONS")?.text, mistakes);
   const reading = startReading(raw, options, mistakes);
+  const proxies = readProxies(reading);
   const caBundle = reading.read("CERTBOT_CA_BUNDLE", (text) => readBundle(text, sources));
   const order = readOrder(reading, chooseChallenges(reading, kinds.challenges));
   const warnings = [...findServerWarnings(order, order.email), ...findOptionWarnings(options)];
   const channels = Object.fromEntries(kinds.channels.map((kind) => [kind.name, readChannel(kind, reading)]));
   const others = mistakes.aside(() => readOthers(reading, sources)).found;
   const { all, areOrdersInDoubt } = mistakes;
-  return deepFreeze({ ...order, ...others, caBundle, channels, warnings, mistakes: all, areOrdersInDoubt });
+  return deepFreeze({ ...order, ...others, proxies, caBundle, channels, warnings, mistakes: all, areOrdersInDoubt });
 }
 
 function readOrder(reading: Reading, challenges: readonly ChallengeUse[]) {

@@ -15,7 +15,10 @@ export type SettingSources = {
 };
 
 /** Settings as text: those that were typed, secrets from files too. */
-export type RawSettings = ReadonlyMap<string, { readonly text: string; readonly isSecret: boolean }>;
+export type RawSettings = ReadonlyMap<string, RawSetting>;
+
+/** One of them, and by which of its names it was typed. */
+type RawSetting = { readonly text: string; readonly setting: string; readonly isSecret: boolean };
 
 /** What was typed for each variable that isn't empty: environment over `.env`, trimmed, without quotes around it. */
 export function typedVariables({ environment, dotenvText }: SettingSources): ReadonlyMap<string, string> {
@@ -38,10 +41,11 @@ export function readSettings(
   table: readonly SettingRow[],
 ): RawSettings {
   const typed = typedVariables(sources);
-  const raw = new Map<string, { text: string; isSecret: boolean }>();
-  for (const { name, isSecret = false } of table) {
-    const text = isSecret ? readSecretText(name, { typed, readFile: sources.readFile, mistakes }) : typed.get(name);
-    if (text !== undefined) raw.set(name, { text, isSecret });
+  const raw = new Map<string, RawSetting>();
+  for (const { name, also = name, isSecret = false } of table) {
+    const setting = typed.has(also) ? also : name;
+    const text = isSecret ? readSecretText(name, { typed, readFile: sources.readFile, mistakes }) : typed.get(setting);
+    if (text !== undefined) raw.set(name, { text, setting, isSecret });
   }
   refuseUnknown([...typed.keys()], table, mistakes);
   return raw;

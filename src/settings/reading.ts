@@ -21,7 +21,7 @@ export function startReading(raw: RawSettings, options: ParsedOptions, mistakes:
       const value = setting === name ? options.get(option)?.[0] : undefined;
       return value === undefined ? [] : [{ text: value, setting: `CERTBOT_OPTIONS ${option}`, isSecret }];
     });
-    return asSetting === undefined ? asOptions : [{ ...asSetting, setting: name }, ...asOptions];
+    return asSetting === undefined ? asOptions : [asSetting, ...asOptions];
   };
   const last = (name: string): TypedText | undefined => typed(name).at(-1);
   return {

@@ -3,9 +3,9 @@ import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 const REDACTED = "[redacted]";
 const SECRET_OPTION = /^--?[^=]*(secret|token|password|hmac|credential|api-?key)/i;
 
-/** A URL's text without the user name and password in it. */
+/** A URL's text without the user name and password in it, also where its beginning was forgotten. */
 export function redactUrl(text: string): string {
-  return text.replace(/\/\/[^/@\s]*@/g, `//${REDACTED}@`);
+  return text.replace(/(?<=\/\/)[^/@\s]*@|^(?!mailto:)[^/@\s:]+:[^/@\s]*@/g, `${REDACTED}@`);
 }
 
 /** Whether one of these words is an option that carries a secret. */

@@ -24,6 +24,17 @@ const GENERAL: readonly SettingRow[] = [
     doc: "Path, in the container, of a PEM file with the roots that sign a private CA's own HTTPS.",
   },
   {
+    name: "HTTPS_PROXY",
+    also: "https_proxy",
+    doc: "Proxy on the way to CAs, and to whatever else is asked by HTTPS: an http:// or https:// URL, like `http://proxy.your-site.org:3128`. Also as `https_proxy`. Never used for Docker; `ALL_PROXY` isn't read.",
+  },
+  { name: "HTTP_PROXY", also: "http_proxy", doc: "The same for what is asked by HTTP. Also as `http_proxy`." },
+  {
+    name: "NO_PROXY",
+    also: "no_proxy",
+    doc: "Hosts that are asked without a proxy, separated by commas: `ca.your-site.org`, `.your-site.org`, addresses; `*` for all. Also as `no_proxy`.",
+  },
+  {
     name: "CERTBOT_EAB_KID",
     doc: "Key identifier of an account at the CA's website, for CAs that require an external account binding (ZeroSSL, Google, SSL.com).",
   },

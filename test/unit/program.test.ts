@@ -11,7 +11,7 @@ const KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
 
 function programOf(environment: Readonly<Record<string, string>>): Program {
   const config = configOf({ CERTBOT_DOMAIN: "a.test", ...environment });
-  return buildProgram(config, { paths: takePaths([]).paths, log: collectLog(), version: "0", environment: {} });
+  return buildProgram(config, { paths: takePaths([]).paths, log: collectLog(), version: "0" });
 }
 
 const policyOf = (environment: Readonly<Record<string, string>>): Policy => programOf(environment).parts.policy;

@@ -19,7 +19,6 @@ function restart(stage: ReconcileStage, environment: Readonly<Record<string, str
     paths: takePaths([]).paths,
     log: collectLog(),
     version: "0",
-    environment: {},
   });
   stage.policy = program.parts.policy;
 }
