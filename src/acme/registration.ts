@@ -88,8 +88,8 @@ function bindingRefused(refusal: unknown): PlainError {
     origin: "ca-refused",
     message: `${wordsOf(refusal)} (with the external account binding that is set)`,
     remedy:
-      "Get a fresh key id and HMAC key from the CA's website, and set CERTBOT_EAB_KID and CERTBOT_EAB_HMAC_KEY; then run " +
-      "update-cert.",
+      "Get a fresh key id and HMAC key from the CA's website, and set CERTBOT_EAB_KID and CERTBOT_EAB_HMAC_KEY (of a fallback " +
+      "CA CERTBOT_FALLBACK_EAB_KID and CERTBOT_FALLBACK_EAB_HMAC_KEY); then run update-cert.",
     cause: refusal,
   });
 }

@@ -84,12 +84,14 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
 }
 
 function toPolicy(config: Config): Policy {
-  const { keyId, hmacKey } = config.externalAccount ?? {};
-  const externalAccount = keyId !== undefined && hmacKey ? { keyId, hmacKey: hmacKey.reveal() } : undefined;
+  const reveal = (account: Config["externalAccount"]) =>
+    account && { keyId: account.keyId, hmacKey: account.hmacKey.reveal() };
+  const externalAccount = reveal(config.externalAccount);
+  const fallbackExternalAccount = reveal(config.fallbackExternalAccount);
   const isRehearsalOnly = config.options.dryRun;
   const settingsDigest = digestSettings(config);
   const settingsProblem = problemOf(config);
-  const ofCas = { externalAccount, isStaging, isPublicCa, stagingOf };
+  const ofCas = { externalAccount, fallbackExternalAccount, isStaging, isPublicCa, stagingOf };
   return { ...config, ...ofCas, isRehearsalOnly, settingsDigest, settingsProblem };
 }
 

@@ -7,6 +7,8 @@ export type SettingRow = {
   readonly defaultText?: string;
   /** Its value is never shown, and may come from the file that `<name>_FILE` names. */
   readonly isSecret?: boolean;
+  /** No order needs it: a file of its that can't be read holds up nothing else. */
+  readonly isAside?: boolean;
   readonly doc: string;
 };
 

@@ -8,6 +8,7 @@ export type Policy = OrderWish & {
   readonly fallbackDirectoryUrl?: string | undefined;
   readonly email?: string | undefined;
   readonly externalAccount?: ExternalAccount | undefined;
+  readonly fallbackExternalAccount?: ExternalAccount | undefined;
   /** Whether a directory's certificates are for tests only: they are replaced at once by real ones, and never replace them. */
   readonly isStaging: (directoryUrl: string) => boolean;
   /** Whether a directory is a public CA's, staging left out: one whose limits a sidecar without a memory would burn. */

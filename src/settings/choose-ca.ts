@@ -1,7 +1,5 @@
-import type { ChosenExternalAccount, SettingWarning } from "./config.ts";
-import { ValueProblem } from "./mistake.ts";
+import type { SettingWarning } from "./config.ts";
 import type { Reading } from "./reading.ts";
-import { Secret } from "./secret.ts";
 import { isLetsEncrypt, isStaging, parseServer, SERVERS, stagingOf } from "./servers.ts";
 
 /** The CA to use, the one after it, and whether their own HTTPS certificates are checked. */
@@ -60,41 +58,6 @@ function checkFallback(fallback: string, first: string, { mistakes }: Reading): 
       ? `gives certificates for tests, and the first CA, ${first}, doesn't; name another one or take it out`
       : `gives real certificates, and the first CA, ${first}, those for tests; take it out while you test`,
   );
-}
-
-const KEY_SETTING = "CERTBOT_EAB_HMAC_KEY";
-
-/** The account at the CA's website. Mistakes never show the key. */
-export function chooseExternalAccount(reading: Reading): ChosenExternalAccount | undefined {
-  const { mistakes } = reading;
-  reading.readOption("--eab-hmac-alg", parseAlgorithm);
-  const keyId = reading.text("CERTBOT_EAB_KID");
-  const key = reading.last(KEY_SETTING);
-  if (keyId !== undefined && /[^\x21-\x7e]/.test(keyId)) {
-    const problem = "has a blank or a letter that no key identifier has";
-    mistakes.add({ setting: "CERTBOT_EAB_KID", value: keyId, problem });
-  }
-  // A file that can't be read is a mistake of its own.
-  const isKeyMissed = mistakes.all.some(({ setting }) => setting.startsWith(KEY_SETTING));
-  if ((keyId === undefined) !== (key === undefined) && !isKeyMissed) {
-    const [there, missing] = keyId === undefined ? [KEY_SETTING, "CERTBOT_EAB_KID"] : ["CERTBOT_EAB_KID", KEY_SETTING];
-    mistakes.add({ setting: there, problem: `needs ${missing} beside it; the CA's website gives both` });
-  }
-  if (keyId === undefined || key === undefined) return undefined;
-  // Some CAs' websites show plain base64, which differs in two letters and its end.
-  const hmacKey = key.text
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replace(/={0,2}$/, "");
-  if (!/^[A-Za-z0-9_-]+$/.test(hmacKey) || hmacKey.length % 4 === 1) {
-    const problem = "is no base64url text; copy the HMAC key whole from the CA's website";
-    mistakes.add({ setting: key.setting, problem });
-  }
-  return { keyId, hmacKey: new Secret(hmacKey) };
-}
-
-function parseAlgorithm(text: string): void {
-  if (text.toUpperCase() !== "HS256") throw new ValueProblem("is not in this version", "HS256");
 }
 
 /** What the operator should know of the CA, though it is no mistake. */

@@ -33,6 +33,8 @@ export type Config = OrderWish & {
   /** ACME directory URL of the CA that is asked when the first one has been failing. */
   readonly fallbackDirectoryUrl?: string | undefined;
   readonly externalAccount?: ChosenExternalAccount | undefined;
+  /** The same for the fallback CA. */
+  readonly fallbackExternalAccount?: ChosenExternalAccount | undefined;
   /** PEM file with the roots of a private CA's HTTPS. */
   readonly caBundle?: { readonly path: string; readonly pem: string } | undefined;
   /** Proxies by the names of their variables; undefined where none is set. */

@@ -1,6 +1,7 @@
 import type { ChallengeUse } from "../certificate/index.ts";
 import { checkNames } from "./check-names.ts";
-import { chooseExternalAccount, chooseServers, findServerWarnings } from "./choose-ca.ts";
+import { chooseServers, findServerWarnings } from "./choose-ca.ts";
+import { chooseExternalAccounts } from "./external-accounts.ts";
 import {
   chooseChallenges,
   chooseKeyReuse,
@@ -58,7 +59,7 @@ function readOrder(reading: Reading, challenges: readonly ChallengeUse[]) {
     wanted: isFirstRight ? checkNames(certificates, ca, reading.mistakes) : certificates.wanted,
     email: reading.read("CERTBOT_EMAIL", parseEmail),
     ...servers,
-    externalAccount: chooseExternalAccount(reading),
+    ...chooseExternalAccounts(reading, servers),
     profile,
     preferredChain: choosePreferredChain(reading),
     reuseKey: chooseKeyReuse(reading),

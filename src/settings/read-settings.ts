@@ -42,9 +42,10 @@ export function readSettings(
 ): RawSettings {
   const typed = typedVariables(sources);
   const raw = new Map<string, RawSetting>();
-  for (const { name, also = name, isSecret = false } of table) {
+  for (const { name, also = name, isSecret = false, isAside = false } of table) {
     const setting = typed.has(also) ? also : name;
-    const text = isSecret ? readSecretText(name, { typed, readFile: sources.readFile, mistakes }) : typed.get(setting);
+    const read = () => readSecretText(name, { typed, readFile: sources.readFile, mistakes });
+    const text = !isSecret ? typed.get(setting) : isAside ? mistakes.aside(read).found : read();
     if (text !== undefined) raw.set(name, { text, setting, isSecret });
   }
   refuseUnknown([...typed.keys()], table, mistakes);

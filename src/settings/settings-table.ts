@@ -43,6 +43,13 @@ const GENERAL: readonly SettingRow[] = [
     isSecret: true,
     doc: "The HMAC key that belongs to `CERTBOT_EAB_KID`, as the CA's website shows it. `CERTBOT_EAB_HMAC_KEY_FILE` names a file to read it from.",
   },
+  { name: "CERTBOT_FALLBACK_EAB_KID", doc: "As `CERTBOT_EAB_KID`, for `CERTBOT_FALLBACK_SERVER`." },
+  {
+    name: "CERTBOT_FALLBACK_EAB_HMAC_KEY",
+    isSecret: true,
+    isAside: true,
+    doc: "The HMAC key that belongs to `CERTBOT_FALLBACK_EAB_KID`; `CERTBOT_FALLBACK_EAB_HMAC_KEY_FILE` names a file to read it from.",
+  },
   {
     name: "CERTBOT_PROFILE",
     doc: "Certificate profile of the CA, like `tlsserver` or `shortlived` (which Let's Encrypt wants for an IP address); nothing is ordered from a CA that doesn't offer it. Unset: one that is there keeps its own, a new one gets the CA's default.",
@@ -89,7 +96,7 @@ export function settingsWith({ challenges, channels }: Kinds): readonly SettingR
   const words = challenges.map(({ name }) => `\`${name}\``).join(", ");
   const chosen = (row: SettingRow) => [{ ...row, doc: `${row.doc} ${words}.` }, ...ofChallenges];
   const first = GENERAL.flatMap((row) => (row.name === "CERTBOT_CHALLENGE" ? chosen(row) : [row]));
-  return [...first, ...channels.flatMap(({ rows }) => rows)];
+  return [...first, ...channels.flatMap(({ rows }) => rows.map((row) => ({ ...row, isAside: true })))];
 }
 
 /** Settings of the design that a later version reads: refused with those words, so that nobody believes they act. */

@@ -37,12 +37,15 @@ describe("what the settings ask for", () => {
       CERTBOT_FALLBACK_SERVER: "zerossl",
       CERTBOT_EAB_KID: "kid",
       CERTBOT_EAB_HMAC_KEY: KEY,
+      CERTBOT_FALLBACK_EAB_KID: "kid-2",
+      CERTBOT_FALLBACK_EAB_HMAC_KEY: KEY,
       CERTBOT_PROFILE: "tlsserver",
       CERTBOT_OPTIONS: "--preferred-chain 'ISRG Root X1' --reuse-key",
     });
     expect(policy).toMatchObject({
       fallbackDirectoryUrl: "https://acme.zerossl.com/v2/DV90",
       externalAccount: { keyId: "kid", hmacKey: KEY },
+      fallbackExternalAccount: { keyId: "kid-2", hmacKey: KEY },
       profile: { name: "tlsserver", isRequired: true },
       preferredChain: "ISRG Root X1",
       reuseKey: true,

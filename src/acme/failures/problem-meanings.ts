@@ -54,7 +54,7 @@ export const EXTERNAL_ACCOUNT_REQUIRED: Meaning = {
   // This CA wants an external account binding (RFC 8555 §7.3.4), and none is set. Get one from its website.
   code: "ACME_EXTERNAL_ACCOUNT_REQUIRED",
   remedy:
-    "Get a key id and an HMAC key at the CA's website, set CERTBOT_EAB_KID and CERTBOT_EAB_HMAC_KEY; then run update-cert.",
+    "Get a key id and an HMAC key at the CA's website, set CERTBOT_EAB_KID and CERTBOT_EAB_HMAC_KEY (of a fallback CA CERTBOT_FALLBACK_EAB_KID and CERTBOT_FALLBACK_EAB_HMAC_KEY); then run update-cert.",
 };
 
 const BAD_CONTACT: Meaning = {

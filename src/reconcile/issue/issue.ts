@@ -138,6 +138,7 @@ function requestFor({ policy }: StepParts, desired: DesiredCertificate, director
   const { lineage, identifiers } = desired;
   const { accountId, autorenew, renewBeforeMs, unsupported, reuseKey, ...order } = desired.settings;
   const { profile } = order;
+  const isFallback = directoryUrl === policy.fallbackDirectoryUrl;
   return {
     ...order,
     lineage,
@@ -146,9 +147,9 @@ function requestFor({ policy }: StepParts, desired: DesiredCertificate, director
     // An account of one CA is unknown at another.
     accountId: directoryUrl === order.directoryUrl ? accountId : undefined,
     email: policy.email,
-    externalAccount: policy.externalAccount,
+    externalAccount: isFallback ? policy.fallbackExternalAccount : policy.externalAccount,
     // A fallback CA is there to keep the site up: what only the first one offers must not stop it.
-    profile: profile && { ...profile, isRequired: profile.isRequired && directoryUrl !== policy.fallbackDirectoryUrl },
+    profile: profile && { ...profile, isRequired: profile.isRequired && !isFallback },
     account: "stored",
   };
 }

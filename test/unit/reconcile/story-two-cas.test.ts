@@ -57,6 +57,15 @@ test("a fallback that refuses doesn't keep us from seeing that the first CA answ
   expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
 });
 
+test("each CA is shown the account at its own website, and not the other's", async () => {
+  const { stage } = await dueStage(() => undefined);
+  const [externalAccount, fallbackExternalAccount] = ["kid-1", "kid-2"].map((keyId) => ({ keyId, hmacKey: "aaaa" }));
+  stage.set("a.test", { fallbackDirectoryUrl: FALLBACK, externalAccount, fallbackExternalAccount });
+  await stage.live(8 * DAY, { everyMs: HOUR });
+  const shown = stage.ca.orders.slice(1).map((order) => `${order.directoryUrl} ${order.externalAccount?.keyId}`);
+  expect([...new Set(shown)]).toEqual([`${PRODUCTION} kid-1`, `${FALLBACK} kid-2`]);
+});
+
 test("patience that staging asks for is nothing to production", async () => {
   const stage = await reconcileStage();
   stage.ca.answer = ({ directoryUrl }) => {

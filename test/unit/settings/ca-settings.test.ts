@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatMistake } from "../../../src/settings/index.ts";
-import { configOf, mistakesOf } from "../../support/read-config.ts";
+import { configOf, mistakesOf, readConfig } from "../../support/read-config.ts";
 
 const PRIVATE = "https://ca.internal.test/dir";
 const KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
@@ -89,6 +89,50 @@ describe("an account at the CA's website", () => {
     const lines = linesOf(environment);
     expect(lines).toEqual([expect.stringContaining(start)]);
     expect(lines.join("\n")).not.toContain("hunter2");
+  });
+});
+
+describe("the fallback CA's account at its website", () => {
+  const FALLBACK = { CERTBOT_SERVER: "google", CERTBOT_EMAIL: "a@b.test", CERTBOT_FALLBACK_SERVER: "zerossl" };
+  const OWN = { CERTBOT_FALLBACK_EAB_KID: "kid-2", CERTBOT_FALLBACK_EAB_HMAC_KEY: "ab+/cd==" };
+
+  test("is its own, and not the first's", () => {
+    const config = configWith({ ...FALLBACK, CERTBOT_EAB_KID: "kid-1", CERTBOT_EAB_HMAC_KEY: KEY, ...OWN });
+    expect([config.externalAccount?.keyId, config.fallbackExternalAccount?.keyId]).toEqual(["kid-1", "kid-2"]);
+    expect(config.fallbackExternalAccount?.hmacKey.reveal()).toBe("ab-_cd");
+    const first = configWith({ ...FALLBACK, CERTBOT_EAB_KID: "kid-1", CERTBOT_EAB_HMAC_KEY: KEY });
+    expect(first.fallbackExternalAccount).toBeUndefined();
+    expect(configWith({ ...FALLBACK, ...OWN }).externalAccount).toBeUndefined();
+  });
+
+  test("is the only one there is where the first CA, Let's Encrypt, has none", () => {
+    const environment = { CERTBOT_FALLBACK_SERVER: "zerossl", CERTBOT_EAB_KID: "kid", CERTBOT_EAB_HMAC_KEY: KEY };
+    expect(configWith(environment).fallbackExternalAccount?.keyId).toBe("kid");
+    expect(configWith({ ...environment, ...OWN }).fallbackExternalAccount?.keyId).toBe("kid-2");
+  });
+
+  test("may have its key in a file", () => {
+    const { CERTBOT_FALLBACK_EAB_KID } = OWN;
+    const environment = { ...FALLBACK, CERTBOT_FALLBACK_EAB_KID, CERTBOT_FALLBACK_EAB_HMAC_KEY_FILE: "/run/key" };
+    const { fallbackExternalAccount } = configOf(environment, { readFile: () => `${KEY}\n` });
+    expect(fallbackExternalAccount?.hmacKey.reveal()).toBe(KEY);
+  });
+
+  test.each<[Environment, string]>([
+    [{ CERTBOT_FALLBACK_EAB_KID: "kid" }, "CERTBOT_FALLBACK_EAB_KID: needs CERTBOT_FALLBACK_EAB_HMAC_KEY beside it"],
+    [{ CERTBOT_FALLBACK_EAB_HMAC_KEY: "hunter2-" }, "CERTBOT_FALLBACK_EAB_HMAC_KEY: needs CERTBOT_FALLBACK_EAB_KID"],
+    [{ ...OWN, CERTBOT_FALLBACK_EAB_HMAC_KEY: "hunter2 x" }, "CERTBOT_FALLBACK_EAB_HMAC_KEY: is no base64url text"],
+    [{ ...OWN, CERTBOT_FALLBACK_SERVER: "" }, "CERTBOT_FALLBACK_EAB_KID: needs CERTBOT_FALLBACK_SERVER beside it"],
+    [
+      { CERTBOT_FALLBACK_EAB_KID: "kid", CERTBOT_FALLBACK_EAB_HMAC_KEY_FILE: "/nowhere" },
+      'CERTBOT_FALLBACK_EAB_HMAC_KEY_FILE="/nowhere": names an empty file',
+    ],
+  ])("is refused in %j, which holds up no order", (environment, start) => {
+    const all = { CERTBOT_DOMAIN: "a.test", ...FALLBACK, ...environment };
+    const config = readConfig(all, { readFile: () => "" });
+    expect(config.mistakes.map(formatMistake)).toEqual([expect.stringContaining(start)]);
+    expect(config.mistakes.map(formatMistake).join()).not.toContain("hunter2");
+    expect(config).toMatchObject({ areOrdersInDoubt: false, fallbackExternalAccount: undefined });
   });
 });
 
