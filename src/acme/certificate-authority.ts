@@ -71,17 +71,27 @@ export function createCertificateAuthority(parts: CertificateAuthorityParts): Ce
       askRenewalInfo(sessionAt(directoryUrl).ca, certificateId, signal),
     isAnswering: (directoryUrl, signal) => isAnswering(sessionAt(directoryUrl).ca, signal),
     clockAheadMs: () => watch.aheadMs(),
-    changeAccountKey: async (choice, log, signal) => {
-      const { ca, accounts } = sessionAt(choice.directoryUrl);
-      try {
-        return await accounts.changeKey(choice, { log, signal });
-      } catch (error) {
-        ca.forgetDirectory();
-        signal.throwIfAborted();
-        throw asOperatorError(error);
-      }
-    },
+    openAccount: (request, log, signal) =>
+      withAccounts(sessionAt(request.directoryUrl), signal, async (accounts) => {
+        await accounts.open({ ...request, account: "stored" }, { log, signal });
+      }),
+    changeAccountKey: (choice, log, signal) =>
+      withAccounts(sessionAt(choice.directoryUrl), signal, (accounts) => accounts.changeKey(choice, { log, signal })),
   };
+}
+
+async function withAccounts<Result>(
+  { ca, accounts }: CaSession,
+  signal: AbortSignal,
+  work: (accounts: AccountClient) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work(accounts);
+  } catch (error) {
+    ca.forgetDirectory();
+    signal.throwIfAborted();
+    throw asOperatorError(error);
+  }
 }
 
 /** One CA, our accounts there, and what its orders are made with. */

@@ -12,8 +12,8 @@ Shows each certificate, its next step, what failed, and what nginx serves right 
   run: async (parts, isJson, io) => {
     const inspection = await parts.inspect({ withTargets: true, signal: io.signal });
     const health = parts.daemon?.health();
-    const { isWell, settingsFailure } = inspection.picture;
-    const isGood = isWell && !settingsFailure && (health?.isHealthy ?? true);
+    const { isWell, settingsFailure, fallbackFailure } = inspection.picture;
+    const isGood = isWell && !settingsFailure && !fallbackFailure && (health?.isHealthy ?? true);
     if (isJson) io.out(`${JSON.stringify(toDocument(parts, inspection, isGood), null, 2)}\n`);
     else io.out(toText(parts, inspection));
     return isGood ? EXIT.ok : EXIT.failed;
@@ -39,6 +39,7 @@ function toDocument(parts: CommandParts, inspection: Inspection, isGood: boolean
     targetsUnavailable: found?.missing[0]?.failure,
     targetsOff: found?.off ?? [],
     settingsFailure: picture.settingsFailure,
+    fallbackFailure: picture.fallbackFailure,
   };
 }
 
@@ -50,10 +51,10 @@ function toText(parts: CommandParts, inspection: Inspection): string {
     ({ path, reason, remedy }) => `${path} is no certificate's: ${reason}\n  what to do: ${remedy}`,
   );
   const off = (found?.off ?? []).map(({ name, reason }) => `${name}: ${reason}`);
-  const { settingsFailure } = picture;
+  const { settingsFailure, fallbackFailure } = picture;
   const failures = [
     ...(found?.missing ?? []).map(({ failure }) => failure),
-    ...(settingsFailure ? [settingsFailure] : []),
+    ...[settingsFailure, fallbackFailure].filter((failure) => failure !== undefined),
   ];
   const targets = failures.map(({ message, remedy }) => `${message}\n  what to do: ${remedy}`);
   const memory = storage.kind === "ephemeral" ? [`${storage.message}\n  what to do: ${storage.remedy}`] : [];

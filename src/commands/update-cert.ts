@@ -64,7 +64,7 @@ function printReport(report: RunReport, io: CommandIo, now: Date): void {
   if (report.clockAheadMs !== undefined) io.err(`${clockLine(report.clockAheadMs)}\n`);
   for (const { name, reason } of report.targetsOff) io.out(`${name}: ${reason}\n`);
   for (const { failure } of report.missing ?? []) tellFailure(failure);
-  if (report.settingsFailure) tellFailure(report.settingsFailure);
+  for (const failure of [report.fallbackFailure, report.settingsFailure]) if (failure) tellFailure(failure);
 }
 
 function certificateLine(report: CertificateReport, now: Date): string {

@@ -3,6 +3,8 @@ export const LOG_EVENTS = {
   "account.key-changed": "An account has a new key (`rotate-account-key`); `accounts/set-aside/` keeps the old one.",
   "account.registered": "A new account at the CA; it is kept in `accounts/`.",
   "account.replaced": "The CA no longer takes our account: it is set aside, another or a new one takes its place.",
+  "account.unavailable":
+    "No account could be had at the fallback CA, which is asked for one before it is needed; tried again the next day.",
   "attempt.deferred": "A certificate is wanted, but the last try failed and the next one must wait (`until`).",
   "attempt.interrupted": "The sidecar was stopped in the middle of an order; it counts as a failed try.",
   "authorization.reused": "The CA still has a valid proof for a name.",

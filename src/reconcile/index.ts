@@ -1,7 +1,8 @@
 export type { Account, AccountChoice, AccountKey, AccountStore, KeyChange, Registration } from "./account-store.ts";
 export { changeAccountKey } from "./account-key.ts";
-export { freshLedger, type CaLedger, type CaWait } from "./issue/ca/ledger.ts";
+export { freshLedger, type CaLedger, type CaWait, type Readied } from "./issue/ca/ledger.ts";
 export type {
+  AccountRequest,
   CertificateAuthority,
   ExternalAccount,
   CollectRequest,

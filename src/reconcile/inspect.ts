@@ -3,6 +3,7 @@ import { explainServed } from "./deploy/memory.ts";
 import type { Found, ServedFinding } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
+import { fallbackFailure } from "./issue/ca/ready-fallback.ts";
 import { gatherFacts } from "./issue/gather-facts.ts";
 import { decideIssue, type IssueDecision } from "./issue/decision.ts";
 import { NotServedError } from "./errors.ts";
@@ -11,7 +12,7 @@ import type { LineageState } from "./lineage-state.ts";
 import type { StoredLineage, StrayFile } from "./lineage-store.ts";
 import { versionsToServe } from "./deploy/owners.ts";
 import { pictureOf, type Picture } from "./picture.ts";
-import { automaticRun, type Policy } from "./policy.ts";
+import { automaticRun } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
 import { unreadableReport, type DeployReport } from "./run-report.ts";
 import { lookOnce, type StorageFinding } from "./storage.ts";
@@ -77,12 +78,16 @@ export async function inspect(
   const known = new Set(desired.map(({ lineage }) => lineage));
   const unreadable = stored.filter(({ name, problem }) => problem && !known.has(name));
   const seen = { certificates, unreadable, strays: await parts.store.strays(), found, storage };
-  return { ...seen, picture: judge(seen, parts.policy, parts.clock.now()) };
+  const beside = {
+    settingsFailure: parts.policy.settingsProblem && toFailure(parts.policy.settingsProblem),
+    fallbackFailure: await fallbackFailure(parts.ledgers, parts.policy),
+  };
+  return { ...seen, picture: judge(seen, beside, parts.clock.now()) };
 }
 
 function judge(
   { certificates, unreadable, found }: Omit<Inspection, "picture">,
-  { settingsProblem }: Policy,
+  beside: Pick<Picture, "settingsFailure" | "fallbackFailure">,
   at: Date,
 ): Picture {
   const reports = certificates.map(({ desired, decision, attempts: { failures, lastFailure } }) => {
@@ -96,8 +101,7 @@ function judge(
     }),
   );
   const all = [...reports, ...unreadable.map(unreadableReport)];
-  const settingsFailure = settingsProblem && toFailure(settingsProblem);
-  return pictureOf({ certificates: all, deploys, missing: found?.missing, settingsFailure }, at);
+  return pictureOf({ certificates: all, deploys, missing: found?.missing, ...beside }, at);
 }
 
 async function remembered(parts: Parameters<typeof gatherFacts>[0], desired: DesiredCertificate, signal: AbortSignal) {

@@ -14,7 +14,7 @@ export type Problem = Failure & {
 /** What a picture is made of. */
 export type Sight = Pick<
   RunReport,
-  "certificates" | "deploys" | "missing" | "failure" | "settingsFailure" | "clockAheadMs"
+  "certificates" | "deploys" | "missing" | "failure" | "settingsFailure" | "fallbackFailure" | "clockAheadMs"
 >;
 
 /** How things are: what was seen, by a run or by who was asked, and the one judgement on it. */
@@ -27,13 +27,14 @@ export type Picture = Sight & {
 
 /** Judges what was seen as it is at `at`: certificates come to their end though nothing else happens. Pure. */
 export function pictureOf(sight: Sight, at: Date): Picture {
-  const { certificates, deploys, missing = [], failure, settingsFailure, clockAheadMs } = sight;
+  const { certificates, deploys, missing = [], failure, settingsFailure, fallbackFailure, clockAheadMs } = sight;
   const isUnfailing = failure === undefined && missing.length === 0 && deploys.every((one) => !one.failure);
   const problems = [
     ...(settingsFailure ? [{ ...settingsFailure, ...FAILED }] : []),
     ...(failure ? [{ ...failure, ...FAILED }] : certificates.flatMap((one) => owed(one, at))),
     ...missing.map((one) => ({ ...one.failure, ...FAILED, target: one.name })),
     ...deploys.flatMap(unserved),
+    ...(fallbackFailure ? [{ ...fallbackFailure, isUnreached: false, isAlarm: true }] : []),
     ...(clockAheadMs === undefined ? [] : [wrongClock(clockAheadMs)]),
   ];
   return { ...sight, at, problems, isWell: isUnfailing && certificates.every(({ validity }) => isGood(validity, at)) };

@@ -2,6 +2,7 @@ import { mapLimited, toFailure } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
 import { CaProbes } from "./issue/ca/probe.ts";
+import { readyFallback } from "./issue/ca/ready-fallback.ts";
 import { bringOnDisk } from "./issue/bring-on-disk.ts";
 import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy/deploy-all.ts";
 import { createOwing } from "./deploy/memory.ts";
@@ -48,7 +49,13 @@ export async function reconcile(given: ReconcileParts, run: Run): Promise<RunRep
     const settled = resolveDesired(policy, storedNow);
     await parts.store.saveCertificateList(listForServers(settled, storedNow, policy));
     const deployed = await deployAll(parts, run, { settled, certificates });
-    return finish(parts, run, { startedAt, certificates: [...broken, ...certificates], ...deployed });
+    const fallbackFailure = await readyFallback(stepParts, run);
+    return finish(parts, run, {
+      startedAt,
+      certificates: [...broken, ...certificates],
+      ...deployed,
+      fallbackFailure,
+    });
   } catch (thrown) {
     run.signal.throwIfAborted();
     const failure = toFailure(thrown);

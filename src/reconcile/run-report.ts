@@ -52,6 +52,8 @@ export type RunReport = {
   readonly ephemeralStorage?: { readonly message: string; readonly remedy: string } | undefined;
   /** What is wrong with the settings; the run was made with what is right. */
   readonly settingsFailure?: Failure | undefined;
+  /** Why there is no account at the fallback CA, where an operator has to mend that. */
+  readonly fallbackFailure?: Failure | undefined;
   /** A failure that ended the run before it could look at the certificates. */
   readonly failure?: Failure | undefined;
   /** It was the command's: it asked for something that there isn't. */

@@ -1,5 +1,5 @@
 import type { FailedValidation, SpentOrder } from "../certificate/index.ts";
-import type { CaWait, CaLedger } from "../reconcile/index.ts";
+import type { CaLedger, CaWait, Readied } from "../reconcile/index.ts";
 import { parseFailure } from "./failure-text.ts";
 import { type LeftOut, type JsonReader, readJson, whole } from "./json-reader.ts";
 
@@ -17,7 +17,14 @@ export function parseLedger(text: string, directoryUrl: string, leftOut: LeftOut
       failedValidations: spending?.list("failedValidations", parseValidation) ?? [],
     },
     holds: json.list("holds", parseWait),
+    readied: json.parsed("readied", parseReadied),
   };
+}
+
+function parseReadied(json: JsonReader): Readied | undefined {
+  const [isReady, failure] = [json.flag("isReady"), json.parsed("failure", parseFailure)];
+  const known = whole({ triedAt: json.instant("triedAt"), settingsDigest: json.text("settingsDigest") });
+  return known && { ...known, isReady, failure };
 }
 
 function parseOrder(json: JsonReader): Required<SpentOrder> | undefined {

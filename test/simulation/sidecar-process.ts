@@ -123,6 +123,7 @@ export class SidecarProcess implements Mortal {
       collect: (...call) => time.flow(this, () => ca.collect(...call), { isAtDesk: true }),
       renewalInfo: (...call) => time.flow(this, () => ca.renewalInfo(...call)),
       isAnswering: (...call) => time.flow(this, () => ca.isAnswering(...call)),
+      openAccount: (...call) => time.flow(this, () => ca.openAccount(...call)),
       changeAccountKey: (...call) => time.flow(this, () => ca.changeAccountKey(...call)),
       clockAheadMs: () => ca.clockAheadMs(),
     };

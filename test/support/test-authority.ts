@@ -6,6 +6,7 @@ import {
   type WaitScope,
 } from "../../src/certificate/index.ts";
 import type {
+  AccountRequest,
   CertificateAuthority,
   IssuedCertificate,
   IssueRequest,
@@ -65,6 +66,9 @@ export class TestAuthority implements CertificateAuthority {
   answerToCollect: (url: string) => void = () => undefined;
   /** Whether it takes an order for the renewal that it says it is. */
   takesReplacements = true;
+  /** The accounts that were asked for without an order; what is thrown is the CA's answer. */
+  readonly accounts: (AccountRequest & { readonly at: Date })[] = [];
+  answerToAccount: (request: AccountRequest) => void = () => undefined;
   aheadMs: number | undefined;
   readonly #now: () => Date;
 
@@ -118,6 +122,12 @@ export class TestAuthority implements CertificateAuthority {
     signal.throwIfAborted();
     this.probes += 1;
     return this.isUp(directoryUrl);
+  }
+
+  async openAccount(request: AccountRequest, _log: Log, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.accounts.push({ ...request, at: this.#now() });
+    this.answerToAccount(request);
   }
 
   clockAheadMs(): number | undefined {

@@ -41,6 +41,9 @@ export type OpenOrder = {
   readonly isReplacement: boolean;
 };
 
+/** What an account is registered with where there is none yet. */
+export type AccountRequest = Pick<IssueRequest, "directoryUrl" | "email" | "externalAccount">;
+
 /** Credentials for an external account binding; the key is base64url, as CAs hand it out. */
 export type ExternalAccount = { readonly keyId: string; readonly hmacKey: string };
 
@@ -98,6 +101,8 @@ export interface CertificateAuthority {
    * Date header, so exact to some seconds. Undefined before the first answer.
    */
   clockAheadMs(): number | undefined;
+  /** Registers an account where none is kept; with one the CA isn't asked. Throws as `issue`. */
+  openAccount(request: AccountRequest, log: Log, signal: AbortSignal): Promise<void>;
   /**
    * Gives an account a new key (RFC 8555 §7.3.5), on disk and in the lineages that are renewed with it too. The new key is on
    * disk before the CA hears of it, and a death in between is mended by the next use of an account at this CA. Not while an

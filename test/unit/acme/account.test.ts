@@ -86,7 +86,10 @@ function sidecar(fs?: Parameters<typeof createAccountStore>[0]["fs"]) {
     const request = { ...names, ...kind, directoryUrl: server.directoryUrl, ...more };
     return failureOf(authority.issue(request, log, new AbortController().signal));
   };
-  return { order, events: () => log.lines.map(({ event }) => event) };
+  const { directoryUrl } = server;
+  const open = () =>
+    authority.openAccount({ directoryUrl, externalAccount: EXTERNAL }, log, new AbortController().signal);
+  return { order, open, events: () => log.lines.map(({ event }) => event) };
 }
 
 /** Keeps an account at `path`; the later ones are newer. */
@@ -122,6 +125,22 @@ describe("a registration", () => {
       expect(await createAccountStore({ root }).pendingRegistration(server.directoryUrl)).toBeUndefined();
       if (isOver) break;
     }
+  });
+
+  test("goes before any order where an account is only to be there, and is asked for once", async () => {
+    server.offer({ meta: { externalAccountRequired: true } });
+    answer();
+    await sidecar().open();
+    expect([registrations().length, (await accountFolders()).length]).toEqual([1, 1]);
+    server.forget();
+    await sidecar().open();
+    expect(registrations()).toEqual([]);
+  });
+
+  test("that is refused, with no order asked for, says so as with one", async () => {
+    server.offer({ meta: { externalAccountRequired: true } });
+    answer({ newAccount: () => problemAnswer(403, "unauthorized", "the binding has expired") });
+    await expect(sidecar().open()).rejects.toMatchObject({ code: "ACME_EXTERNAL_ACCOUNT_REFUSED" });
   });
 
   test("for a rehearsal keeps nothing on the disk", async () => {

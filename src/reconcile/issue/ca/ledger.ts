@@ -8,6 +8,17 @@ export type CaLedger = {
   readonly spending: Spending;
   /** The CA has asked for patience (RFC 8555 §6.6): no order within the scope before `until`, whoever asks. */
   readonly holds: readonly CaWait[];
+  /** As the fallback CA: the last try to have an account there, before it is needed. */
+  readonly readied?: Readied | undefined;
+};
+
+/** One try to have an account; without an outcome it was broken off, or the CA did not answer. */
+export type Readied = {
+  readonly triedAt: string;
+  readonly settingsDigest: string;
+  readonly isReady?: boolean | undefined;
+  /** What an operator has to mend. */
+  readonly failure?: Failure | undefined;
 };
 
 /** One request of the CA's for patience. */
