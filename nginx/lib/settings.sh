@@ -6,6 +6,7 @@ PORT='([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9
 DURATION='[0-9]{1,6}(ms|s|m|h|d)?'
 LABELS='[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?'
 SERVER_NAME="((\*\.|\.)?$LABELS|$LABELS\.\*)"
+ADDRESSES='[0-9A-Fa-f.:]+(/[0-9]{1,3})?'
 PROTOCOL='TLSv1(\.[1-3])?'
 FILE_NAME='[A-Za-z0-9_-][A-Za-z0-9._-]*'
 DURATION_WORDS="a time, like 65 or 3600s"
@@ -18,6 +19,8 @@ read_settings() {
     setting NGINX_SSL_PORT 443 "$PORT" "$PORT_WORDS"
     setting EXPOSE_NGINX_PORT 80 "([][0-9A-Fa-f.:]+:)?$PORT" "$PORT_WORDS, or address:port"
     setting EXPOSE_NGINX_SSL_PORT 443 "([][0-9A-Fa-f.:]+:)?$PORT" "$PORT_WORDS, or address:port"
+    setting NGINX_PUBLIC_HTTPS_PORT "" "$PORT" "$PORT_WORDS"
+    setting NGINX_TRUSTED_PROXIES "" "$ADDRESSES( +$ADDRESSES)*" "addresses separated by blanks, like 10.0.0.0/8"
     setting NGINX_SERVER_NAME _ "$SERVER_NAME( +$SERVER_NAME)*" "names separated by blanks, or _"
     setting NGINX_WORKER_PROCESSES auto 'auto|[1-9][0-9]{0,2}' "auto or a number"
     setting NGINX_CLIENT_MAX_BODY_SIZE 100M '[0-9]{1,9}[kKmMgG]?' "a size without blanks, like 100M"
@@ -62,10 +65,7 @@ refuse() {
 
 # What follows from the settings and from the machine.
 derive_settings() {
-    PUBLIC_HTTP_PORT=${EXPOSE_NGINX_PORT##*:}
-    PUBLIC_HTTPS_PORT=${EXPOSE_NGINX_SSL_PORT##*:}
-    HTTPS_PORT_SUFFIX=""
-    if [ "$PUBLIC_HTTPS_PORT" != 443 ]; then HTTPS_PORT_SUFFIX=":$PUBLIC_HTTPS_PORT"; fi
+    derive_visitors
     # The file's size is 0 even when it has lines, so it has to be read. A [::] listener without IPv6 stops nginx.
     HAS_IPV6=""
     if [ -n "$(cat /proc/net/if_inet6 2>/dev/null)" ]; then HAS_IPV6=yes; fi
@@ -80,8 +80,35 @@ derive_settings() {
     # Without it a reload closes a keep-alive connection just as its client sends the next request on it.
     KEEPALIVE_MIN_TIMEOUT_DIRECTIVE=""
     if [ "$NGINX_VERSION" -ge 1027004 ]; then KEEPALIVE_MIN_TIMEOUT_DIRECTIVE="keepalive_min_timeout 5s;"; fi
-    export PUBLIC_HTTP_PORT PUBLIC_HTTPS_PORT HTTPS_PORT_SUFFIX HTTP2_LISTEN_OPTION HTTP2_DIRECTIVE
+    export HTTP2_LISTEN_OPTION HTTP2_DIRECTIVE
     export KEEPALIVE_MIN_TIMEOUT_DIRECTIVE
+}
+
+# How visitors come: the machine's ports need not be theirs, and a proxy may stand in front.
+derive_visitors() {
+    http_port=${EXPOSE_NGINX_PORT##*:}
+    https_port=${EXPOSE_NGINX_SSL_PORT##*:}
+    if [ -n "$NGINX_PUBLIC_HTTPS_PORT" ] || [ "$https_port" = 443 ]; then
+        HTTPS_HOSTS="\"~^http:\" \"$(https_host "${NGINX_PUBLIC_HTTPS_PORT:-443}")\";"
+    else
+        # Who has come by the machine's own port finds the other one too; for all others a router may map them.
+        HTTPS_HOSTS="\"~^http:.*:$http_port$\" \"$(https_host "$https_port")\";"
+    fi
+    REAL_IP_DIRECTIVES=""
+    PROXY_ADDRESS=""
+    TRUSTED_PROXIES=""
+    for proxy in $NGINX_TRUSTED_PROXIES; do
+        REAL_IP_DIRECTIVES="${REAL_IP_DIRECTIVES:-real_ip_header X-Forwarded-For; real_ip_recursive on;} set_real_ip_from $proxy;"
+        # shellcheck disable=SC2016 # nginx's variable: who connects, before that is replaced
+        PROXY_ADDRESS='$realip_remote_addr '
+        TRUSTED_PROXIES="$TRUSTED_PROXIES$proxy 1; "
+    done
+    export HTTPS_HOSTS REAL_IP_DIRECTIVES PROXY_ADDRESS TRUSTED_PROXIES
+}
+
+# https_host PORT: where HTTPS is found there.
+https_host() {
+    if [ "$1" = 443 ]; then printf %s "\$host"; else printf %s "\$host:$1"; fi
 }
 
 # nginx's version as one number, 1.27.4 as 1027004; 0 when it is not told in the usual way.

@@ -10,6 +10,7 @@ start_nginx() {
     # What was decided before a restart says nothing of this start.
     rm -f "$NGINX_FOLDER/sidecar/https"
     read_settings
+    tell_of_redirects
     derive_upstream
     derive_user
     set_aside_welcome_page
@@ -22,13 +23,24 @@ start_nginx() {
 
 write_main_files() {
     include_user_files "$USER_FILES_INCLUDE" || true
-    for main_file in challenge redirect; do publish_rendered "sidecar/$main_file.conf" "$main_file.conf"; done
+    publish_rendered sidecar/challenge.conf challenge.conf
+    REDIRECT_DIRECTIVE=""
+    export REDIRECT_DIRECTIVE
     publish_rendered sidecar/app.conf "$APP_TEMPLATE"
+    # shellcheck disable=SC2016 # nginx's variables
+    REDIRECT_DIRECTIVE='if ($https_host) { return 301 https://$https_host$request_uri; }'
+    publish_rendered sidecar/redirect.conf "$APP_TEMPLATE"
     if is_mounted "$NGINX_FOLDER/nginx.conf"; then
         say "$NGINX_FOLDER/nginx.conf is your own and used as it is; HTTPS needs 'include $NGINX_FOLDER/certificates.d/*.conf;' in it"
     else
         publish_rendered nginx.conf nginx.conf
     fi
+}
+
+tell_of_redirects() {
+    if [ -n "$NGINX_PUBLIC_HTTPS_PORT" ] || [ "${EXPOSE_NGINX_SSL_PORT##*:}" = 443 ] || [ "$NGINX_HTTP_REDIRECT" = false ]; then return; fi
+    say "EXPOSE_NGINX_SSL_PORT is $EXPOSE_NGINX_SSL_PORT: only who has come by port ${EXPOSE_NGINX_PORT##*:} is sent there from http;" \
+        "set NGINX_PUBLIC_HTTPS_PORT to the port at which visitors find HTTPS, 443 where a router maps it."
 }
 
 publish_rendered() {

@@ -41,7 +41,9 @@ test("it is renewed like any other, and port 80 of the address leads to HTTPS", 
   expect(update.stderr).toBe("");
   expect(update).toMatchObject({ code: 0, stdout: expect.stringContaining(`${ADDRESS}: nginx-1 serves it`) });
   expect((await servedForAddress()).serialNumber).not.toBe(before.serialNumber);
-  const redirected = await probe(`http://127.0.0.1:${stack.httpPort}/some/page`, { host: ADDRESS });
+  const redirected = await probe(`http://127.0.0.1:${stack.httpPort}/some/page`, {
+    host: `${ADDRESS}:${stack.httpPort}`,
+  });
   expect(redirected.status).toBe(301);
   expect(redirected.headers.location).toContain(`https://${ADDRESS}`);
   const { stdout, code } = await stack.certbot("status");

@@ -57,7 +57,7 @@ test("the files are where certbot has them, with its modes, and certbot itself l
 
 test("port 80 redirects to HTTPS and goes on answering challenges in plain", async () => {
   const at = `http://127.0.0.1:${stack.httpPort}`;
-  const redirected = await probe(`${at}/some/page?with=words`, { host: "www.demo.test" });
+  const redirected = await probe(`${at}/some/page?with=words`, { host: `www.demo.test:${stack.httpPort}` });
   expect(redirected.status).toBe(301);
   expect(redirected.headers.location).toBe(`https://www.demo.test:${stack.httpsPort}/some/page?with=words`);
   const folder = join(stack.folder, "volumes/certbot/www/.well-known/acme-challenge");

@@ -106,7 +106,7 @@ async function fingerprintOf(file: string): Promise<string> {
 }
 
 function overHttp() {
-  return probe(`http://127.0.0.1:${stack.httpPort}/`, { host: "demo.test" });
+  return probe(`http://127.0.0.1:${stack.httpPort}/`, { host: `demo.test:${stack.httpPort}` });
 }
 
 function overHttps() {

@@ -29,7 +29,7 @@ describe("a certificate's life beside a running nginx", () => {
       env: {
         CERTBOT_DOMAIN: "shop.test, www.shop.test; api.test",
         NGINX_HSTS_MAX_AGE: "300",
-        EXPOSE_NGINX_SSL_PORT: "8443",
+        NGINX_PUBLIC_HTTPS_PORT: "8443",
         // Dify's users have set these for the certbot flow.
         NGINX_SSL_CERT_FILENAME: "fullchain.pem",
         NGINX_SSL_CERT_KEY_FILENAME: "privkey.pem",
@@ -184,7 +184,7 @@ describe("a certificate for IP addresses", () => {
     const env = {
       CERTBOT_DOMAIN: `shop.test; ${V6}, ${V4}`,
       NGINX_HSTS_MAX_AGE: "300",
-      EXPOSE_NGINX_SSL_PORT: "8443",
+      NGINX_PUBLIC_HTTPS_PORT: "8443",
     };
     // IPv6 inside of the container alone, which not every machine's Docker gives a network to.
     nginx = await NginxContainer.start(folders, { env, docker: ["--sysctl", "net.ipv6.conf.all.disable_ipv6=0"] });

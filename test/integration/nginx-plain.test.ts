@@ -138,7 +138,6 @@ describe("in front of an app", () => {
     const nginx = await NginxContainer.start(folders, {
       env: {
         NGINX_UPSTREAM: `http://host.docker.internal:${port}/`,
-        EXPOSE_NGINX_SSL_PORT: "8443",
         NGINX_HTTPS_ENABLED: "true",
       },
       docker: ["--network", network, "--add-host", "host.docker.internal:host-gateway"],
@@ -149,7 +148,7 @@ describe("in front of an app", () => {
         headers: { "x-forwarded-for": "192.0.2.1" },
       });
       expect(answer.body).toBe("app /a%20b/?q=%2F");
-      expect(seen).toMatchObject({ host: "shop.test", "x-forwarded-proto": "https", "x-forwarded-port": "8443" });
+      expect(seen).toMatchObject({ host: "shop.test", "x-forwarded-proto": "https", "x-forwarded-port": "443" });
       expect(seen["x-forwarded-for"]).toMatch(/^192\.0\.2\.1, [\d.]+$/);
       expect(seen["x-real-ip"]).toMatch(/^[\d.]+$/);
       expect(await nginx.upgradeProtocol("/socket", "websocket")).toBe("websocket");

@@ -85,14 +85,16 @@ test.each([
   ["NGINX_SSL_PROTOCOLS", "TLSv1.1 TLSv1.2 TLSv1.3"],
   ["NGINX_SSL_CERT_FILENAME", "shop/fullchain.pem"],
   ["NGINX_PORT", "65535"],
+  ["NGINX_PUBLIC_HTTPS_PORT", "8443"],
+  ["NGINX_TRUSTED_PROXIES", "10.0.0.0/8 2001:db8::/32 192.0.2.1"],
 ])("%s=%s is taken as it is", async (name, value) => {
   expect(await settings(`$${name}`, { [name]: value })).toEqual({ value, complaints: "" });
 });
 
 test("a port with an address in front is known by its port", async () => {
   const env = { EXPOSE_NGINX_SSL_PORT: "127.0.0.1:8443", EXPOSE_NGINX_PORT: "[::1]:8080" };
-  const { value, complaints } = await settings("$HTTPS_PORT_SUFFIX $PUBLIC_HTTPS_PORT $PUBLIC_HTTP_PORT", env);
-  expect(value).toBe(":8443 8443 8080");
+  const { value, complaints } = await settings("$HTTPS_HOSTS", env);
+  expect(value).toBe('"~^http:.*:8080$" "$host:8443";');
   expect(complaints).toBe("");
 });
 
