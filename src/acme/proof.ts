@@ -1,5 +1,5 @@
 import { asOperatorError, mapLimited, type Identifier, wordsOf } from "../certificate/index.ts";
-import type { ChallengeProof, ChallengeSolver } from "../ports/index.ts";
+import type { ChallengeProof, ChallengeSolver, SelfCheckFinding } from "../ports/index.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { REQUESTS_AT_ONCE } from "./connection.ts";
 import { deactivateAuthorizations } from "./deactivate.ts";
@@ -39,10 +39,13 @@ export async function proveControl(context: OrderContext, order: Order): Promise
     }
     const pending = authorizations.filter(({ status }) => status === "pending");
     chosen.push(...pending.map((authorization) => choose(context, authorization)));
+    const seen: Seen = new Map();
     for (const step of [present, selfCheck]) {
-      await offTheClock(context.deadline, () => mapLimited(chosen, REQUESTS_AT_ONCE, (one) => step(context, one)));
+      await offTheClock(context.deadline, () =>
+        mapLimited(chosen, REQUESTS_AT_ONCE, (one) => step(context, one, seen)),
+      );
     }
-    await validate(context, chosen, decided);
+    await validate(context, chosen, { decided, seen });
   } catch (error) {
     const left = order.authorizations.filter((url) => !decided.has(url));
     await deactivateAuthorizations(context, left);
@@ -86,13 +89,20 @@ async function present({ log, request, deadline }: OrderContext, { solver, proof
   log.debug("challenge.presented", { lineage: request.lineage, name, challenge: solver.type });
 }
 
+/** Why a name's proof will probably not be seen by the CA. */
+type Seen = Map<string, SelfCheckFinding>;
+
 // Advice, never a gate: a server that can't reach itself by its public way is often seen well from outside.
-async function selfCheck({ log, request, deadline }: OrderContext, { solver, proof }: ChosenChallenge): Promise<void> {
+async function selfCheck(context: OrderContext, { solver, proof }: ChosenChallenge, seen: Seen): Promise<void> {
+  const { log, request, deadline } = context;
   const fields = { lineage: request.lineage, name: proof.identifier.value };
   try {
     const finding = await solver.selfCheck(proof, deadline.signal);
     if (finding === undefined) log.debug("self-check.passed", fields);
-    else log.warn("self-check.failed", { ...fields, message: finding.message, remedy: finding.remedy });
+    else {
+      log.warn("self-check.failed", { ...fields, message: finding.message, remedy: finding.remedy });
+      if (!finding.isUnasked) seen.set(proof.identifier.value, finding);
+    }
   } catch (error) {
     deadline.signal.throwIfAborted();
     const { message, remedy } = asOperatorError(error);
@@ -101,7 +111,11 @@ async function selfCheck({ log, request, deadline }: OrderContext, { solver, pro
 }
 
 /** Has the CA check all proofs, and waits until it has decided on each; adds to `decided` what needs no tidying up. */
-async function validate(context: OrderContext, chosen: readonly ChosenChallenge[], decided: Set<string>) {
+async function validate(
+  context: OrderContext,
+  chosen: readonly ChosenChallenge[],
+  { decided, seen }: { readonly decided: Set<string>; readonly seen: Seen },
+): Promise<void> {
   const { log, request } = context;
   const authorizations = await mapLimited(chosen, REQUESTS_AT_ONCE, async (one) => {
     const name = one.authorization.identifier.value;
@@ -111,7 +125,7 @@ async function validate(context: OrderContext, chosen: readonly ChosenChallenge[
     if (outcome.status === "valid") log.info("challenge.validated", { lineage: request.lineage, name });
     return outcome;
   });
-  throwFailures(authorizations);
+  throwFailures(authorizations, seen);
 }
 
 /** Tells the CA to check. A refusal may mean that it has checked already and only its answer was lost: then nothing is wrong. */
@@ -149,7 +163,7 @@ function isGivenUp({ challenges }: Authorization, { url }: Challenge): boolean {
   return current?.status === "invalid" || (current?.status === "pending" && current.error !== undefined);
 }
 
-function throwFailures(authorizations: readonly Authorization[]): void {
+function throwFailures(authorizations: readonly Authorization[], seen: Seen = new Map()): void {
   const failures = authorizations
     .filter(({ status }) => status !== "valid")
     .map(({ identifier, status, challenges }): FailedProof => {
@@ -159,6 +173,7 @@ function throwFailures(authorizations: readonly Authorization[]): void {
         identifier,
         problem: tried?.error ?? unexplained,
         records: tried?.validationRecords ?? [],
+        seen: seen.get(identifier.value),
         isTried: status === "invalid" || status === "pending",
       };
     });

@@ -1,5 +1,7 @@
+import { stat } from "node:fs/promises";
 import { type IncomingMessage, request } from "node:http";
 import { isIP } from "node:net";
+import { join } from "node:path/posix";
 import { wordsOf } from "../certificate/index.ts";
 import type { Clock, FrontDoor, SelfCheckFinding } from "../ports/index.ts";
 import type { WebrootProof } from "./token-files.ts";
@@ -39,6 +41,9 @@ export function createSelfCheck(front: FrontDoor, clock: Clock, timeoutMs: numbe
   };
 }
 
+const SERVE_IT =
+  'serve "location ^~ /.well-known/acme-challenge/" from it (in our nginx: include /etc/nginx/sidecar/challenge.conf;)';
+
 type Wait = {
   readonly front: FrontDoor;
   readonly clock: Clock;
@@ -61,7 +66,7 @@ async function knock(firstUrl: string, proof: WebrootProof, wait: Wait): Promise
   let url = firstUrl;
   for (;;) {
     const seen = await ask(url, proof, { timeoutMs: Math.max(leftMs(), KNOCK_AGAIN_MS), signal });
-    if (seen.kind === "answer") return judge(url, proof, seen);
+    if (seen.kind === "answer") return judge(url, { ...proof, closed: await findClosed(proof) }, seen);
     if (leftMs() <= KNOCK_AGAIN_MS) return noAnswer(url, proof, seen.words);
     await clock.sleep(KNOCK_AGAIN_MS, signal);
     // A container that was made anew has another address.
@@ -73,6 +78,7 @@ const NO_FRONT: SelfCheckFinding = {
   message: "The challenge files are not looked at before the CA does: no nginx container was found to ask",
   remedy:
     "Let the sidecar use the Docker socket, or ignore this if another server answers port 80 from the same webroot.",
+  isUnasked: true,
 };
 
 async function ask(
@@ -111,20 +117,50 @@ async function readStart(incoming: IncomingMessage): Promise<string> {
   return text;
 }
 
-function judge(base: string, proof: WebrootProof, seen: Seen & { kind: "answer" }): SelfCheckFinding | undefined {
-  const { identifier, webrootPath, keyAuthorization } = proof;
+// nginx's workers are another user.
+const FOR_OTHERS = 0o005;
+
+/** The first folder on the way to the challenge file that is closed to other users, with its mode; undefined: none is. */
+async function findClosed({ webrootPath }: WebrootProof): Promise<string | undefined> {
+  const wellKnown = join(webrootPath, ".well-known");
+  for (const folder of [webrootPath, wellKnown, join(wellKnown, "acme-challenge")]) {
+    const mode = await stat(folder).then(
+      (found) => found.mode & 0o777,
+      () => FOR_OTHERS,
+    );
+    if ((mode & FOR_OTHERS) !== FOR_OTHERS) return `${folder} has the mode 0${mode.toString(8)}`;
+  }
+  return undefined;
+}
+
+type Judged = WebrootProof & { readonly closed: string | undefined };
+
+function judge(base: string, proof: Judged, seen: Seen & { kind: "answer" }): SelfCheckFinding | undefined {
+  const { identifier, webrootPath, keyAuthorization, closed } = proof;
   const { status, body } = seen;
   if (status >= 300 && status < 400) return undefined;
   // RFC 8555 §8.3: white space at the end is ignored.
   if (status === 200 && body.trimEnd() === keyAuthorization) return undefined;
   const answered = `nginx at ${base} answered ${status} for the challenge of ${identifier.value}`;
-  const share = `Mount the same folder at ${webrootPath} in nginx and in the sidecar, and let nginx serve /.well-known/acme-challenge/ from it.`;
-  if (status === 404) return { message: `${answered}: it doesn't see ${webrootPath}`, remedy: share };
-  if (status === 401 || status === 403) {
+  const share = `Mount the same folder at ${webrootPath} in nginx and in the sidecar, and let the server of this name ${SERVE_IT}.`;
+  if (status === 401) {
+    return { message: `${answered}: it asks for a password`, remedy: `Let the server of this name ${SERVE_IT}.` };
+  }
+  if (status === 403 && closed !== undefined) {
     return {
-      message: `${answered}: it is not allowed to read ${webrootPath}, or asks for a password`,
-      remedy: `Let nginx's user read ${webrootPath}, and leave /.well-known/acme-challenge/ open to everybody.`,
+      message: `${answered}: it is not allowed to read ${webrootPath}, as ${closed}`,
+      remedy: `Run chmod o+rx on that folder where it is stored: nginx's workers are another user.`,
     };
+  }
+  if (status === 403) {
+    return {
+      message: `${answered}: a rule of its own forbids it, most often one for names with a dot in front (location ~ /\\.)`,
+      remedy: `Let the server of this name ${SERVE_IT}: its ^~ comes before such rules.`,
+    };
+  }
+  if (status === 404) {
+    const message = `${answered}: it doesn't see ${webrootPath}, or a server of your own has this name and doesn't serve it`;
+    return { message, remedy: share };
   }
   if (status >= 500) {
     return {

@@ -88,7 +88,12 @@ export type ChallengeProof = {
 };
 
 /** Why the CA will probably not see a proof, for people. */
-export type SelfCheckFinding = { readonly message: string; readonly remedy: string };
+export type SelfCheckFinding = {
+  readonly message: string;
+  readonly remedy: string;
+  /** Nobody could be asked: it says nothing of the proof. */
+  readonly isUnasked?: true;
+};
 
 /** The outside of the stack, for the challenge's self-check. */
 export interface FrontDoor {

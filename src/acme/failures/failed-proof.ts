@@ -1,4 +1,5 @@
 import type { Identifier } from "../../certificate/index.ts";
+import type { SelfCheckFinding } from "../../ports/index.ts";
 import { type Problem, problemName, problemWords } from "./problem.ts";
 import { describeValidation, isPrivateOnly, suspectIpv6Address, type ValidationRecord } from "./validation-record.ts";
 
@@ -8,6 +9,8 @@ export type FailedProof = {
   readonly problem: Problem;
   /** What the CA asked, where it tells. */
   readonly records: readonly ValidationRecord[];
+  /** What was seen from here before the CA looked, where that was not the proof. */
+  readonly seen?: SelfCheckFinding | undefined;
   /** What we found out ourselves. */
   readonly notes?: readonly string[] | undefined;
   /** False for an authorization that ended otherwise: deactivated, expired, revoked. */
@@ -18,8 +21,9 @@ export type FailedProof = {
 export type Meaning = { readonly code: string; readonly remedy: string };
 
 /** The failure in words: the name, the CA's own words, then what its records and we ourselves know. */
-export function describeFailedProof({ identifier, problem, records, notes = [] }: FailedProof): string {
-  const more = [...describeValidation(records), ...notes].join("; ");
+export function describeFailedProof({ identifier, problem, records, seen, notes = [] }: FailedProof): string {
+  const own = seen ? [`seen from here before: ${seen.message}`] : [];
+  const more = [...describeValidation(records), ...own, ...notes].join("; ");
   return `${identifier.value}: ${problemWords(problem)}${more === "" ? "" : ` (${more})`}`;
 }
 
@@ -33,8 +37,8 @@ export function isUnverified({ problem, isTried }: FailedProof): boolean {
 
 const NO_VALIDATION = new Set(["rateLimited", "rejectedIdentifier", "unsupportedIdentifier"]);
 
-/** What stands behind a failed proof: by the problem's type, then by what the CA asked, then by its words. */
-export function meaningOfProof({ identifier, problem, records }: FailedProof): Meaning {
+/** What stands behind a failed proof: by the problem's type, then by what the CA asked, by what was seen from here, by its words. */
+export function meaningOfProof({ identifier, problem, records, seen }: FailedProof): Meaning {
   const name = problemName(problem);
   const general = GENERAL.get(name);
   if (general === undefined) return UNKNOWN;
@@ -43,6 +47,7 @@ export function meaningOfProof({ identifier, problem, records }: FailedProof): M
   const stale = suspectIpv6Address(records);
   if (stale !== undefined && MEETS_A_SERVER.has(name)) return { code: general.code, remedy: staleRemedy(stale) };
   if (name === "connection" && isPrivateOnly(records)) return { code: general.code, remedy: PRIVATE_REMEDY };
+  if (seen && general === WRONG_ANSWER) return { code: general.code, remedy: seen.remedy };
   const [, special] = SPECIAL.find(([says]) => says.test(`${name}: ${problem.detail}`)) ?? [];
   return { code: general.code, remedy: special ?? general.remedy };
 }

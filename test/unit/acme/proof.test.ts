@@ -125,6 +125,28 @@ test("a failed validation tells whom the CA asked, and which AAAA record is susp
   expect(error.unverified).toEqual([{ type: "dns", value: "a.test" }]);
 });
 
+const seen = { message: "nginx answered 403: /var/www/html has mode 0700", remedy: "Run chmod o+rx on it." };
+
+test("what was seen from here before the CA looked is told with its refusal, and what to do is about that", async () => {
+  const error = await prove(
+    { error: { type: `${URN}unauthorized`, detail } },
+    { solver: { selfCheck: async () => seen } },
+  );
+  expect(error.message).toBe(`The CA could not verify a.test: ${detail} (seen from here before: ${seen.message})`);
+  expect(error).toMatchObject({ code: "ACME_CHALLENGE_WRONG_ANSWER", remedy: seen.remedy });
+});
+
+test("where the CA could not connect, or nobody could be asked from here, what to do is about what the CA says", async () => {
+  const selfCheck = async () => seen;
+  const closed = await prove(
+    { error: { type: `${URN}connection`, detail: "Timeout during connect" } },
+    { solver: { selfCheck } },
+  );
+  expect(closed.remedy).toMatch(/^Open port 80/);
+  const unseen = await prove({ error: { type: `${URN}unauthorized`, detail } });
+  expect(unseen.message).toBe(`The CA could not verify a.test: ${detail}`);
+});
+
 test("a record that makes no sense takes nothing away from the failure", async () => {
   const error = await prove({ error: { type: `${URN}unauthorized`, detail }, validationRecord: { hostname: 7 } });
   expect(error.message).toBe(`The CA could not verify a.test: ${detail}`);

@@ -1,11 +1,14 @@
+import { chmod, mkdir } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createWebrootSolvers } from "../../../src/challenge/index.ts";
 import type { ChallengeProof } from "../../../src/ports/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { instantClock } from "../../support/instant-clock.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const PROOF: ChallengeProof = {
   identifier: { type: "dns", value: "a.test" },
@@ -76,13 +79,13 @@ describe("the look at a challenge file before the CA looks", () => {
   test("says that nginx doesn't see the webroot", async () => {
     const { url, finding } = await check((_request, response) => void response.writeHead(404).end());
     expect(finding?.message).toBe(
-      `nginx at ${url} answered 404 for the challenge of a.test: it doesn't see /var/www/html`,
+      `nginx at ${url} answered 404 for the challenge of a.test: it doesn't see /var/www/html, or a server of your own has this name and doesn't serve it`,
     );
     expect(finding?.remedy).toMatch(/^Mount the same folder at \/var\/www\/html/);
   });
 
   test.each([
-    [403, "", /not allowed to read/],
+    [403, "", /a rule of its own forbids it, most often .*\(location ~ \/\\\.\)$/],
     [401, "", /asks for a password/],
     [502, "", /upstream that fails/],
     [200, "<html>\n  <h1>My shop</h1>", /something else .*"<html> <h1>My shop<\/h1>"/],
@@ -92,6 +95,21 @@ describe("the look at a challenge file before the CA looks", () => {
     expect(finding?.message).toMatch(words);
     expect(finding?.remedy).toMatch(/^[A-Z].*\.$/);
   });
+
+  test.each([".", ".well-known", ".well-known/acme-challenge"])(
+    "says that the folder %s is closed to nginx",
+    async (name) => {
+      const webroot = await temporaryFolder();
+      await mkdir(join(webroot, ".well-known/acme-challenge"), { recursive: true });
+      await chmod(webroot, 0o755);
+      await chmod(join(webroot, name), 0o700);
+      const { url } = await listen((_request, response) => void response.writeHead(403).end());
+      const front = { httpUrl: async () => url };
+      const finding = await createWebrootSolvers({ front, clock: systemClock }).with(webroot).selfCheck(PROOF, signal);
+      expect(finding?.message).toMatch(new RegExp(`, as ${join(webroot, name)} has the mode 0700$`));
+      expect(finding?.remedy).toContain("chmod o+rx");
+    },
+  );
 
   test("reads no more of a wrong answer than it shows", async () => {
     const { finding } = await check((_request, response) => {
