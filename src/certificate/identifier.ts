@@ -30,6 +30,8 @@ function toALabels(typed: string): string {
   // It also makes an address of 1.2.3, 0x7f.1 and full-width digits.
   if (isIP(ascii) !== 0) throw new Error("is neither a domain name nor a whole IP address");
   const labels = ascii.split(".");
+  if (ascii.includes("_"))
+    throw new Error("has an underscore, which no CA takes: host names have letters, digits and -");
   if (!labels.every((label) => LABEL.test(label))) throw new Error("is not a domain name");
   if (labels.length < 2) throw new Error("has no dot; a CA certifies only public names, like www.your-site.org");
   return ascii;

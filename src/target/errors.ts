@@ -15,7 +15,9 @@ export function targetNotFound(project: string, service: string, services: reado
   const others = services.filter((one) => one !== service);
   const list = others.length > 0 ? `its services are ${others.join(", ")}` : "it has no containers";
   const message = `looked for the service "${service}" in the compose project "${project}": there is no container of it; ${list}`;
-  const remedy = `Run docker compose up -d ${service}; the certificate is deployed by itself when it is up.`;
+  const likely = others.find((one) => /nginx|openresty|proxy|gateway|web/i.test(one));
+  const label = `give the service of your web server${likely ? `, ${likely},` : ""} the label cert-sidecar.deploy=nginx`;
+  const remedy = `Run docker compose up -d ${service}, or ${label} if it isn't called so; the certificate is deployed by itself when it is up.`;
   return new PlainError({ code: "TARGET_NOT_FOUND", message, remedy });
 }
 

@@ -84,7 +84,9 @@ describe("when nginx can't be had", () => {
       expect(targets).toEqual([]);
       expect(missing?.failure).toMatchObject({
         code: "TARGET_NOT_FOUND",
-        remedy: expect.stringContaining("docker compose up -d nginx"),
+        remedy: expect.stringMatching(
+          /docker compose up -d nginx, or give .*, web, the label cert-sidecar\.deploy=nginx/,
+        ),
       });
       expect(missing?.failure.message).toContain(`in the compose project "${project.name}"`);
       expect(missing?.failure.message).toContain("its services are web");

@@ -28,6 +28,7 @@ describe("a name as an operator types it", () => {
     ["a.*.example.org", "is not its first label"],
     ["*", "is not its first label"],
     ["localhost", "has no dot"],
+    ["my_site.example.org", "has an underscore"],
     ["-a.example.org", "is not a domain name"],
     ["a b.example.org", "is not a domain name"],
     ["..", "is not a domain name"],
