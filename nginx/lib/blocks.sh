@@ -35,7 +35,7 @@ whether_https_is_on() {
 
 prepare_folders() {
     mkdir -p "$NGINX_FOLDER/certificates.d" "$NGINX_FOLDER/placeholder" "$NGINX_FOLDER/sidecar" ||
-        die "cannot make folders in $NGINX_FOLDER; leave it inside the container and writable."
+        die "cannot make folders in $NGINX_FOLDER; leave it inside the container and writable, by read_only: true as a tmpfs."
     chmod 700 "$NGINX_FOLDER/placeholder"
 }
 

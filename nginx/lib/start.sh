@@ -6,6 +6,8 @@ start_nginx() {
     trap 'exit 143' TERM INT QUIT
     command -v envsubst >/dev/null || die "this image has no envsubst; use nginx's official image, or add gettext's."
     prepare_folders
+    # A tmpfs is everybody's to write, and nginx's workers are somebody else.
+    chmod go-w "$NGINX_FOLDER" 2>/dev/null
     rm -f "$NGINX_FOLDER"/certificates.d/*.new.* "$NGINX_FOLDER"/sidecar/*.new.* "$NGINX_FOLDER"/sidecar/pair-trial.*
     # What was decided before a restart says nothing of this start.
     rm -f "$NGINX_FOLDER/sidecar/https"
@@ -23,6 +25,7 @@ start_nginx() {
 
 write_main_files() {
     include_user_files "$USER_FILES_INCLUDE" || true
+    if ! [ -f "$NGINX_FOLDER/mime.types" ]; then publish_rendered mime.types mime.types; fi
     publish_rendered sidecar/challenge.conf challenge.conf
     REDIRECT_DIRECTIVE=""
     export REDIRECT_DIRECTIVE
