@@ -1,8 +1,9 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { OperatorError } from "../../../src/certificate/index.ts";
 import { DockerRequestError } from "../../../src/target/docker/engine-errors.ts";
 import { createComposeSource } from "../../../src/target/compose.ts";
-import type { TargetKind } from "../../../src/target/kind.ts";
+import type { TargetKind, TargetTools } from "../../../src/target/kind.ts";
 import { nginx } from "../../../src/target/nginx.ts";
 import { createTargetTools } from "../../../src/target/tools.ts";
 import { aVersion } from "../../support/a-version.ts";
@@ -69,6 +70,29 @@ test("a reload that nginx doesn't take is a failure", async () => {
   expect(await codeOf(targetWith({}).target.apply([version], NEVER))).toBe("fine");
   const { target } = targetWith({ ends: { reload: { exitCode: 1 } } });
   expect(await codeOf(target.apply([version], NEVER))).toBe("TARGET_RELOAD_FAILED");
+});
+
+test("the README names all that is run in nginx's container", async () => {
+  const { engine, container } = engineWith({});
+  const run: string[] = [];
+  const exec: TargetTools["exec"] = async (_, argv) => {
+    run.push(argv.join(" "));
+    return { exitCode: 0, stdout: "", stderr: "" };
+  };
+  const notServed = { kind: "not-served", message: "", remedy: "" } as const;
+  const tools = { ...createTargetTools({ engine, ...COMMON }), exec, tlsCheck: async () => notServed };
+  const place = { name: "nginx-1", service: "nginx", container, address: "127.0.0.1", port: 443, wants: () => true };
+  const version = aVersion(await makeTestCertificate(["DNS:a.test"]));
+  const target = nginx.make(place, "", tools);
+  await target.check(NEVER);
+  await target.apply([version], NEVER);
+  await target.explain(version, NEVER);
+  await nginx.whyOff(place, tools, NEVER);
+  const named = new Set(run.join("\n").match(/certificate-step\.sh|nginx -[a-zA-Z]( reload)?/g));
+  expect([...named].sort()).toEqual(["certificate-step.sh", "nginx -T", "nginx -s reload", "nginx -t"]);
+  const readme = await readFile(new URL("../../../README.md", import.meta.url), "utf8");
+  const [, section = ""] = /\n## The Docker socket\n([^]*?)\n## /.exec(readme) ?? [];
+  for (const command of named) expect(section).toContain(`\`${command}\``);
 });
 
 describe("of several nginx containers", () => {
