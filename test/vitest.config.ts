@@ -7,7 +7,7 @@ const SLOW = [
   "cli",
   "daemon-on-a-folder",
   "lock/lock",
-  "reconcile/story-{many,rejected,two-cas}",
+  "reconcile/story-{many,rejected,targets,two-cas}",
   "simulation",
   "store/{account-store,interruption}",
   "system/process",
@@ -28,7 +28,7 @@ export default defineConfig({
     passWithNoTests: false,
     projects: [
       { extends: true, test: { ...UNIT, name: "unit", include: ["test/unit/**/*.test.ts"], exclude: SLOW } },
-      { extends: true, test: { ...UNIT, name: "unit-slow", include: SLOW } },
+      { extends: true, test: { ...UNIT, name: "unit-slow", include: SLOW, testTimeout: 180_000 } },
       {
         // Real servers in one process at a time each: Pebble, nginx, a real directory.
         extends: true,

@@ -189,7 +189,7 @@ test("a version that can't be put back stays whole, and is put back when the dis
   stage.nginx.refuses = (lineage, version) => lineage === "a.test" && version === 2;
   let hasInstalled = false;
   stage.onDisk = (call) => {
-    if (!/^rename \S+\/\.b\.test\.next /.test(call)) return;
+    if (!/^rename \S+\/live\/\.b\.test\.next /.test(call)) return;
     if (hasInstalled) throw Object.assign(new Error("EIO: simulated"), { code: "EIO" });
     hasInstalled = true;
   };
