@@ -27,14 +27,9 @@ export type {
   WantedCertificate,
 } from "./order-settings.ts";
 export { printable } from "./printable.ts";
-export {
-  isRenewalInfoDue,
-  nextRenewalInfoAt,
-  renewalInfoMoment,
-  takeRenewalInfo,
-  wakeForRenewalInfo,
-} from "./renewal-info.ts";
+export { isRenewalInfoDue, nextRenewalInfoAt, renewalInfoMoment, takeRenewalInfo } from "./renewal-info.ts";
 export type { RenewalInfoAnswer, RenewalInfoState } from "./renewal-info.ts";
 export { alarmAt, lastResortAt, planRenewal, type RenewalPlan } from "./renewal-plan.ts";
 export { planRetry } from "./retry-plan.ts";
 export { lifetimeMs, markAt, type Validity } from "./validity.ts";
+export { earliest, lookAgainAt, soonest, whenNext, type Due, type NextFacts } from "./when-next.ts";

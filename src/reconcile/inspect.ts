@@ -90,8 +90,8 @@ function judge(
   beside: Pick<Picture, "settingsFailure" | "fallbackFailure">,
   at: Date,
 ): Picture {
-  const reports = certificates.map(({ desired, decision, attempts: { failures, lastFailure } }) => {
-    const report = reportOf(desired, decision);
+  const reports = certificates.map(({ desired, decision, renewalInfo, attempts: { failures, lastFailure } }) => {
+    const report = reportOf({ desired, renewalInfo, now: at }, decision);
     return { ...report, failure: report.failure ?? (failures > 0 ? lastFailure : undefined) };
   });
   const deploys = certificates.flatMap(({ desired: { lineage }, targets }) =>

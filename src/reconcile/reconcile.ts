@@ -1,12 +1,11 @@
-import { mapLimited, toFailure } from "../certificate/index.ts";
+import { earliest, lookAgainAt, mapLimited, toFailure } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
 import { CaProbes } from "./issue/ca/probe.ts";
 import { readyFallback } from "./issue/ca/ready-fallback.ts";
 import { bringOnDisk } from "./issue/bring-on-disk.ts";
-import { deployAll, isNewVersion, NOTHING_TO_DEPLOY, TARGET_RETRY_MS } from "./deploy/deploy-all.ts";
+import { deployAll, isNewVersion, NOTHING_TO_DEPLOY } from "./deploy/deploy-all.ts";
 import { createOwing } from "./deploy/memory.ts";
-import { earlier } from "./issue/order-plan.ts";
 import { chooseWanted, resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { policyFor } from "./issue/merge-order.ts";
 import { UnknownLineageError, UsageProblem } from "./errors.ts";
@@ -164,9 +163,12 @@ async function finish(
   const clockAheadMs = await checkClock(parts, run, found.certificates);
   const finishedAt = parts.clock.now();
   const isToRetry = found.failure !== undefined || found.missing?.length;
-  const retryAt = isToRetry ? new Date(finishedAt.getTime() + TARGET_RETRY_MS) : undefined;
-  const planned = [...found.certificates, ...found.deploys].map((one) => one.nextAt);
-  const nextAt = [...planned, ...found.certificates.map(({ wakeAt }) => wakeAt)].reduce(earlier, retryAt);
+  const planned = [
+    ...found.certificates.flatMap((one) => [one.nextAt, one.wakeAt]),
+    ...found.deploys.map((one) => one.nextAt),
+  ];
+  // Nothing else may tell us that what could not be reached has come back.
+  const nextAt = earliest(...planned, isToRetry ? lookAgainAt(finishedAt) : undefined);
   const durationMs = finishedAt.getTime() - found.startedAt.getTime();
   run.log.debug("check.finished", { trigger: run.request.trigger, durationMs, nextAt });
   return { ...found, finishedAt, nextAt, clockAheadMs, settingsFailure: settingsProblem && toFailure(settingsProblem) };

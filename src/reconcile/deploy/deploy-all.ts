@@ -1,4 +1,4 @@
-import { mapLimited, toFailure } from "../../certificate/index.ts";
+import { lookAgainAt, mapLimited, toFailure } from "../../certificate/index.ts";
 import type { Log } from "../../ports/index.ts";
 import { deployToTarget } from "./deploy.ts";
 import { DeployRound } from "./round.ts";
@@ -8,9 +8,6 @@ import type { DesiredCertificate } from "../issue/desired.ts";
 import { versionsToServe } from "./owners.ts";
 import type { ReconcileParts, Run } from "../run.ts";
 import type { CertificateReport, DeployReport, RunReport } from "../run-report.ts";
-
-/** When to search again for targets that can't be reached: nothing else may tell us that they have come back. */
-export const TARGET_RETRY_MS = 10 * 60_000;
 
 // From Docker's start event to nginx listening; acting sooner would only meet a server without a pid file.
 const STARTING_TARGET_MS = 3000;
@@ -66,7 +63,7 @@ async function deployTo(parts: ReconcileParts, run: Run, one: OneTarget): Promis
     signal.throwIfAborted();
     const failure = toFailure(thrown);
     log.error("deploy.failed", { target: target.name, ...failure });
-    const nextAt = new Date(parts.clock.now().getTime() + TARGET_RETRY_MS);
+    const nextAt = lookAgainAt(parts.clock.now());
     return versions.map(({ lineage }) => ({ target: target.name, lineage, outcome: "failed", failure, nextAt }));
   }
 }

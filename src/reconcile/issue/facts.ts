@@ -28,6 +28,6 @@ export type IssueFacts = {
   >;
   readonly request: RunRequest;
   readonly now: Date;
-  /** The directories of CAs that a probe has just found answering. */
-  readonly answering?: readonly string[] | undefined;
+  /** What probes have just found: the directories of CAs that answer; and when the next ones are to be. */
+  readonly probe?: { readonly answering: readonly string[]; readonly nextAt: Date } | undefined;
 };

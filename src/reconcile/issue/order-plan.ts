@@ -1,9 +1,11 @@
 import {
+  earliest,
   fallbackAt,
   lastResortAt,
   limitsOf,
   planBudget,
   planProbe,
+  soonest,
   toFailure,
   type Failure,
 } from "../../certificate/index.ts";
@@ -40,15 +42,13 @@ export function planOrder(facts: IssueFacts, because: IssueReason): OrderPlan {
   const plans = candidates(facts).map((directoryUrl) => planAt(facts, because, directoryUrl));
   const issue = plans.find(({ kind }) => kind === "issue");
   if (issue) return issue;
-  const waiting = plans.filter((plan) => plan.kind === "hold");
-  const soonest = waiting.reduce((a, b) => (b.until < a.until ? b : a));
+  const [first, ...others] = plans.filter((plan) => plan.kind === "hold");
+  if (!first) throw new Error("there is no CA to order at");
   const turnAt = turnOfFallback(facts);
-  const rechecks = [...waiting.map(({ recheckAt }) => recheckAt), turnAt && turnAt > facts.now ? turnAt : undefined];
-  const recheckAt = rechecks.reduce(earlier, undefined);
+  const waiting = [first, ...others] as const;
   return {
-    ...soonest,
+    ...soonest(waiting, turnAt && turnAt > facts.now ? turnAt : undefined),
     looks: waiting.flatMap(({ looks = [] }) => looks),
-    recheckAt: recheckAt && recheckAt < soonest.until ? recheckAt : undefined,
   };
 }
 
@@ -149,10 +149,11 @@ export function ownPause(facts: IssueFacts, because: IssueReason, directoryUrl: 
   const waiting: Waiting = { kind: "hold", because, until, problem: lastFailure };
   const plan = probePlan(facts, directoryUrl);
   if (!plan) return waiting;
-  const isAnswering = facts.answering?.includes(directoryUrl) ?? false;
+  const { probe } = facts;
+  const isAnswering = probe?.answering.includes(directoryUrl) ?? false;
   if (isAnswering && now >= plan.liftsAt) return undefined;
-  if (now >= plan.probeAt && !isAnswering) return { ...waiting, looks: [directoryUrl] };
-  return { ...waiting, recheckAt: plan.probeAt > now ? plan.probeAt : plan.liftsAt };
+  if (now >= plan.probeAt && !isAnswering) return { ...waiting, looks: [directoryUrl], recheckAt: probe?.nextAt };
+  return { ...waiting, recheckAt: earliest(plan.probeAt > now ? plan.probeAt : plan.liftsAt, probe?.nextAt) };
 }
 
 function probePlan({ attempts, desired, now }: IssueFacts, directoryUrl: string) {
@@ -161,10 +162,4 @@ function probePlan({ attempts, desired, now }: IssueFacts, directoryUrl: string)
   const { origin, isSeenDown = false } = failure;
   const failedAt = new Date(failure.failedAt);
   return planProbe({ origin, failedAt, isSeenDown, validity: desired.current?.leaf.validity }, now);
-}
-
-/** The earlier of two moments; the one that there is. */
-export function earlier(a: Date | undefined, b: Date | undefined): Date | undefined {
-  if (!a || !b) return a ?? b;
-  return a < b ? a : b;
 }

@@ -127,3 +127,19 @@ test("a shorter Retry-After of another CA doesn't make the first one's week shor
   await stage.command();
   expect(atProduction()).toBe(1);
 });
+
+test("patience that a CA asks for beyond the alarm isn't slept through: what is ending is told in time", async () => {
+  const stage = await reconcileStage();
+  await stage.run();
+  stage.pass(61 * DAY);
+  const until = new Date(stage.now().getTime() + 28 * DAY);
+  stage.ca.answer = () => {
+    throw new CaFailure(until);
+  };
+  const startedAt = stage.now().getTime();
+  const reports = await stage.live(29 * DAY, { everyMs: 60 * DAY });
+  const days = reports.map(({ finishedAt }) => (finishedAt.getTime() - startedAt) / DAY);
+  // A sixth and a twentieth of its life are left.
+  for (const mark of [14, 24.5]) expect(days.filter((day) => Math.abs(day - mark) < 0.001)).toHaveLength(1);
+  expect(stage.ca.orders.slice(1).map(({ at }) => at)).toEqual(expect.arrayContaining([until]));
+});

@@ -116,3 +116,15 @@ test("without an answer the share of the life counts, and an error keeps the mom
   expect(stage.ca.orders).toHaveLength(3);
   expect(stage.told("lineage.renewed").map((fields) => fields["because"])).toEqual(["renewal-info", "lifetime-left"]);
 });
+
+test("a CA is asked each six hours, however rare the checks, while the orders there fail", async () => {
+  const { stage } = await suggestingStage({ from: 20 * DAY, to: 22 * DAY });
+  await stage.live(23 * DAY - HOUR, { everyMs: 12 * HOUR });
+  stage.ca.answer = () => {
+    throw new CaFailure(undefined, { origin: "proof" });
+  };
+  for (let round = 0; round < 4; round += 1) await stage.command({ isForced: true });
+  stage.ca.questions.length = 0;
+  await stage.live(4 * DAY, { everyMs: 60 * DAY });
+  expect(stage.ca.questions.length).toBeGreaterThanOrEqual(15);
+});
