@@ -156,7 +156,10 @@ test("a conf's renew_before_expiry counts, whether or not the settings name the 
   stage.pass(39 * DAY);
   expect(outcomes(await stage.run())).toEqual(["a.test not-due", "b.test not-due"]);
   stage.pass(2 * DAY);
-  expect(outcomes(await stage.run())).toEqual(["a.test renewed", "b.test renewed"]);
+  const renewed = await stage.run();
+  expect(outcomes(renewed)).toEqual(["a.test renewed", "b.test renewed"]);
+  const nextAt = renewed.certificates.map((one) => (Number(one.nextAt) - stage.now().getTime()) / DAY);
+  expect(nextAt).toEqual([expect.closeTo(40, 3), expect.closeTo(40, 3)]);
   expect(outcomes(await stage.run())).toEqual(["a.test not-due", "b.test not-due"]);
   expect(ordered().sort()).toEqual(["a.test", "b.test"]);
   expect(await conf("b.test")).toContain("renew_before_expiry = 50 days\n");
