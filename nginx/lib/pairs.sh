@@ -6,146 +6,85 @@ if command -v openssl >/dev/null 2>&1; then HAS_OPENSSL=yes; fi
 # The operator's /etc/ssl lies over the image's, so its openssl.cnf is not there; a user's own is not wanted.
 export OPENSSL_CONF=/dev/null
 
-# choose_pair LINEAGE: sets CERTIFICATE_FILE and KEY_FILE (empty: no HTTPS), IS_REAL, and PAIR_WORDS for people.
-# Only a real certificate may turn on what a browser remembers: the redirect and HSTS.
+# choose_pair LINEAGE real|test|unknown: sets CERTIFICATE_FILE and KEY_FILE (empty: no HTTPS), IS_REAL, and PAIR_WORDS for
+# people. Only a real certificate may turn on what a browser remembers: the redirect and HSTS.
 choose_pair() {
     use_pair "$LETSENCRYPT_FOLDER/live/$1/fullchain.pem" "$LETSENCRYPT_FOLDER/live/$1/privkey.pem"
-    examine_pair "$1"
+    find_problem "$LETSENCRYPT_FOLDER/live" "$LETSENCRYPT_FOLDER/archive" "${KEY_FILE%/*}" "$LETSENCRYPT_FOLDER/archive/$1"
+    case $NEWLINE$REFUSED in *"$NEWLINE$1 "*)
+        said=$NEWLINE$REFUSED
+        said=${said#*"$NEWLINE$1 "}
+        PAIR_PROBLEM="nginx refuses $CERTIFICATE_FILE with its key: ${said%%"$NEWLINE"*}"
+        ;;
+    esac
+    PAIR_WORDS="served from $CERTIFICATE_FILE"
     if [ -z "$PAIR_PROBLEM" ]; then
-        IS_REAL=$IS_CA_ISSUED
-        PAIR_WORDS="served from $CERTIFICATE_FILE"
+        if [ "$2" = real ] || { [ "$2" = unknown ] && is_ca_issued; }; then IS_REAL=yes; fi
         return
     fi
     own_problem=$PAIR_PROBLEM
     PROBLEMS="$PROBLEMS$1 $own_problem$NEWLINE"
-    choose_legacy_pair
-    if [ -n "$CERTIFICATE_FILE" ]; then
+    if choose_legacy_pair; then
         IS_REAL=no
         PAIR_WORDS="stands in: $CERTIFICATE_FILE, because $own_problem"
     else
-        choose_placeholder "$1" "$own_problem"
+        PAIR_PROBLEM=$own_problem
+        choose_placeholder "$1"
     fi
 }
 
-# The pair an operator put into nginx/ssl. Without a usable one CERTIFICATE_FILE is empty and PAIR_PROBLEM says why.
+use_pair() {
+    CERTIFICATE_FILE=$1
+    KEY_FILE=$2
+}
+
+# The pair an operator put into nginx/ssl; false without a usable one, and PAIR_PROBLEM says why.
 choose_legacy_pair() {
     use_pair "$LEGACY_FOLDER/$NGINX_SSL_CERT_FILENAME" "$LEGACY_FOLDER/$NGINX_SSL_CERT_KEY_FILENAME"
-    examine_pair @legacy
-    IS_REAL=$IS_CA_ISSUED
+    find_problem
+    if [ -z "$PAIR_PROBLEM" ] && [ -n "$LEGACY_REFUSAL" ]; then PAIR_PROBLEM="nginx refuses it: $LEGACY_REFUSAL"; fi
     PAIR_WORDS="served from $CERTIFICATE_FILE"
-    if [ -n "$PAIR_PROBLEM" ]; then use_pair "" ""; fi
+    [ -z "$PAIR_PROBLEM" ] || return 1
+    if is_ca_issued; then IS_REAL=yes; fi
 }
 
 has_legacy_pair() {
     [ -f "$LEGACY_FOLDER/$NGINX_SSL_CERT_FILENAME" ] && [ -f "$LEGACY_FOLDER/$NGINX_SSL_CERT_KEY_FILENAME" ]
 }
 
-use_pair() {
-    CERTIFICATE_FILE=$1
-    KEY_FILE=$2
-    export CERTIFICATE_FILE KEY_FILE
-}
-
-# examine_pair NAME: sets PAIR_PROBLEM (empty: usable) and IS_CA_ISSUED for CERTIFICATE_FILE and KEY_FILE. Without
-# openssl presence has to do, and nginx's own test at start finds the rest.
-examine_pair() {
+# find_problem [FOLDER…]: sets PAIR_PROBLEM (empty: usable) for CERTIFICATE_FILE and KEY_FILE, which one of the folders may hide.
+# By variables: a fork for each would double the time that hundreds of certificates take.
+find_problem() {
     PAIR_PROBLEM=""
-    IS_CA_ISSUED=yes
     for pair_file in "$CERTIFICATE_FILE" "$KEY_FILE"; do
         if [ -f "$pair_file" ] && [ -r "$pair_file" ]; then continue; fi
-        PAIR_PROBLEM=$(why_absent "$pair_file")
+        PAIR_PROBLEM="$pair_file is missing"
+        for hiding in "$@" "$pair_file"; do
+            if ! [ -e "$hiding" ] || [ -r "$hiding" ]; then continue; fi
+            PAIR_PROBLEM="$pair_file can't be read: root in nginx's container may not read $hiding (give it the capability DAC_OVERRIDE)"
+            return
+        done
         return
     done
-    if [ "$HAS_OPENSSL" = yes ]; then examine_contents; fi
-    if [ -z "$PAIR_PROBLEM" ]; then examine_refusal "$1"; fi
 }
 
-# why_absent FILE: what hides it, where something does.
-why_absent() {
-    absent_from=${1%/*}
-    for hiding in "$LETSENCRYPT_FOLDER/live" "$LETSENCRYPT_FOLDER/archive" "$absent_from" \
-        "$LETSENCRYPT_FOLDER/archive/${absent_from##*/}" "$1"; do
-        if ! [ -e "$hiding" ] || [ -r "$hiding" ]; then continue; fi
-        printf %s "$1 can't be read: root in nginx's container may not read $hiding (give it the capability DAC_OVERRIDE)"
-        return
-    done
-    printf %s "$1 is missing"
-}
-
-# Values are handed over in variables: a fork for each would double the time that hundreds of certificates take.
-examine_contents() {
-    facts=$(openssl x509 -in "$CERTIFICATE_FILE" -noout -subject -issuer -pubkey 2>/dev/null) || facts=""
-    read_public_key "$facts"
-    certificate_key=$PUBLIC_KEY
-    if [ -z "$certificate_key" ]; then
-        PAIR_PROBLEM="$CERTIFICATE_FILE is not a certificate"
-        return
-    fi
-    # An empty password, so that an encrypted key is an error and not a question.
-    read_public_key "$(openssl pkey -in "$KEY_FILE" -pubout -passin pass: 2>/dev/null </dev/null)"
+# Whether a CA has issued CERTIFICATE_FILE, and not as a test, where nobody has said so. Without openssl that is believed.
+is_ca_issued() {
+    if [ "$HAS_OPENSSL" = no ]; then return; fi
+    facts=$(openssl x509 -in "$CERTIFICATE_FILE" -noout -subject -issuer 2>/dev/null) || return 1
     subject=${facts#*subject=}
-    issuer=${facts#*issuer=}
-    if [ "$certificate_key" != "$PUBLIC_KEY" ]; then
-        PAIR_PROBLEM="$KEY_FILE does not belong to $CERTIFICATE_FILE"
-        return
-    fi
-    issuer=${issuer%%"$NEWLINE"*}
-    # Let's Encrypt's staging says so in its issuers' names; no browser trusts them, expired or not.
-    case $issuer in *"(STAGING)"*) IS_CA_ISSUED=no ;; esac
-    if [ "${subject%%"$NEWLINE"*}" = "$issuer" ]; then
-        IS_CA_ISSUED=no
-        # For a server that would not start without files the sidecar leaves an expired pair there: version 0.
-        openssl x509 -in "$CERTIFICATE_FILE" -noout -checkend 0 >/dev/null 2>&1 ||
-            PAIR_PROBLEM="$CERTIFICATE_FILE is an expired placeholder"
-    fi
+    case ${facts##*issuer=} in *"(STAGING)"* | "${subject%%"$NEWLINE"*}") return 1 ;; esac
 }
 
-# Sets PUBLIC_KEY to the key block in $1, whatever stands around it; empty when there is none.
-read_public_key() {
-    PUBLIC_KEY=""
-    case $1 in *"-----BEGIN PUBLIC KEY-----"*"-----END PUBLIC KEY-----"*)
-        PUBLIC_KEY=${1#*-----BEGIN PUBLIC KEY-----}
-        PUBLIC_KEY=${PUBLIC_KEY%%-----END PUBLIC KEY-----*}
-        ;;
-    esac
-}
-
-# A pair that openssl reads but nginx refuses (a key that is too short for it) must not keep nginx from starting. With
-# ASK_NGINX=yes nginx is asked about each pair alone; a refusal is remembered until the files change.
-ASK_NGINX=no
-
-examine_refusal() {
-    refusal_file="$NGINX_FOLDER/placeholder/$1/refused"
-    if [ "$ASK_NGINX" = no ] && ! [ -f "$refusal_file" ]; then return; fi
-    pair_sum=$(cat "$CERTIFICATE_FILE" "$KEY_FILE" | cksum)
-    if [ -f "$refusal_file" ] && [ "$(cat "$refusal_file")" = "$pair_sum" ]; then
-        PAIR_PROBLEM="nginx refused $CERTIFICATE_FILE with its key"
-    elif [ "$ASK_NGINX" = yes ] && ! nginx_accepts_pair; then
-        PAIR_PROBLEM="nginx refuses $CERTIFICATE_FILE with its key: $NGINX_SAID"
-        mkdir -p "${refusal_file%/*}"
-        printf '%s\n' "$pair_sum" >"$refusal_file"
-    fi
-}
-
-nginx_accepts_pair() {
-    trial_file="$NGINX_FOLDER/sidecar/pair-trial.$$"
-    render pair-trial.conf >"$trial_file" || die "cannot write $trial_file."
-    pair_status=0
-    NGINX_SAID=$(nginx -t -q -c "$trial_file" 2>&1) || pair_status=1
-    rm -f "$trial_file"
-    return "$pair_status"
-}
-
-# choose_placeholder NAME PROBLEM: a self-signed pair, made once and kept inside the container.
+# choose_placeholder NAME: a self-signed pair, made once and kept inside the container.
 choose_placeholder() {
-    IS_REAL=no
     pair_file="$NGINX_FOLDER/placeholder/$1/pair.pem"
     if [ -f "$pair_file" ] || make_placeholder "$1" "$pair_file"; then
         use_pair "$pair_file" "$pair_file"
-        PAIR_WORDS="placeholder, not trusted by browsers, because $2"
+        PAIR_WORDS="placeholder, not trusted by browsers, because $PAIR_PROBLEM"
     else
         use_pair "" ""
-        PAIR_WORDS="left without HTTPS, because $2 and this image has no openssl to make a placeholder"
+        PAIR_WORDS="left without HTTPS, because $PAIR_PROBLEM and this image has no openssl to make a placeholder"
     fi
 }
 

@@ -3,37 +3,51 @@
 
 USER_FILES_INCLUDE="include $NGINX_FOLDER/conf.d/*.conf;"
 
-nginx_accepts() {
-    NGINX_SAID=$(nginx -t -q 2>&1)
-}
-
-# Gives up as little as possible of a configuration that nginx refuses: one pair, one file of the operator's, HTTPS.
+# Gives up as little as possible of a configuration that nginx refuses: a file of the operator's, a setting, HTTPS.
 rescue_configuration() {
-    if nginx_accepts; then return; fi
+    if ask_nginx; then return; fi
     warn "nginx refuses this configuration: $NGINX_SAID"
-    wanted=$(wanted_certificates 2>/dev/null) || wanted=""
-    ASK_NGINX=yes
-    write_server_blocks
-    ASK_NGINX=no
-    if nginx_accepts; then return; fi
     include_user_files ""
-    if ! nginx_accepts; then
+    if ! ask_nginx; then find_refused_settings; fi
+    if ! ask_nginx; then
         warn "HTTPS is off until nginx is restarted with this repaired: $NGINX_SAID"
-        HTTPS_IS_GIVEN_UP=yes
-        NGINX_HTTPS_ENABLED=false
-        write_server_blocks
+        read_wanted 2>/dev/null
+        give_up_https
+        write_blocks
     fi
-    note https "$(whether_https_is_on)"
-    note problems "$PROBLEMS"
-    if nginx_accepts; then
-        try_user_files_one_by_one
+    if ask_nginx; then
+        if [ -z "$(noted user-files.conf)" ]; then try_user_files_one_by_one; fi
         return
     fi
     warn "only the challenges are answered until this is repaired: $NGINX_SAID"
     note https off-by-rescue
-    RESCUE_LISTEN_IPV6=${HAS_IPV6:+"listen [::]:$NGINX_PORT default_server;"}
-    export RESCUE_LISTEN_IPV6
     publish_rendered nginx.conf rescue.conf
+}
+
+# A setting that nginx refuses is named, and its default used.
+find_refused_settings() {
+    candidates=$CHANGED_SETTINGS
+    FOUND=""
+    WITH_USER_FILES=no
+    if takes_settings none; then find_refused takes_settings "$(printf %s "$candidates" | grep -c .)"; fi
+    REFUSED_SETTINGS=$(printf %s "$FOUND" | while read -r number said; do
+        name=$(printf %s "$candidates" | sed -n "${number}p")
+        warn "$name=\"$(eval "printf %s \"\$GIVEN_$name\"")\" is not usable: $said. Using the default instead."
+        echo "$name"
+    done)
+    note refused-settings "$REFUSED_SETTINGS"
+    apply_settings
+    (run_certificate_step)
+}
+
+# takes_settings FIRST LAST: these with their values, the others with their defaults.
+takes_settings() {
+    REFUSED_SETTINGS=$candidates
+    if [ "$1" != none ]; then REFUSED_SETTINGS=$(printf %s "$candidates" | sed "$1,$2d"); fi
+    apply_settings
+    read_wanted 2>/dev/null
+    choose_blocks
+    takes_foundation
 }
 
 include_user_files() {
@@ -42,16 +56,18 @@ include_user_files() {
 
 try_user_files_one_by_one() {
     good_files=""
+    all_files=$USER_FILES_INCLUDE
     for user_file in "$NGINX_FOLDER"/conf.d/*.conf; do
         if ! [ -f "$user_file" ]; then continue; fi
         include_user_files "${good_files}include $user_file;" || true
-        if nginx_accepts; then
+        if ask_nginx; then
             good_files="${good_files}include $user_file;$NEWLINE"
         else
+            all_files=""
             warn "$user_file is left out until nginx accepts it: $NGINX_SAID"
         fi
     done
-    include_user_files "$good_files" || true
+    include_user_files "${all_files:-$good_files}" || true
 }
 
 # A file of the operator's that was left out, because its certificate was not there yet, comes back as soon as it can.
@@ -59,7 +75,7 @@ restore_user_files() {
     user_files_now=$(cat "$NGINX_FOLDER/sidecar/user-files.conf" 2>/dev/null) || return 0
     if [ "$user_files_now" = "$USER_FILES_INCLUDE" ]; then return 0; fi
     include_user_files "$USER_FILES_INCLUDE" || true
-    if nginx_accepts; then
+    if ask_nginx; then
         say "all files of $NGINX_FOLDER/conf.d are included again"
     else
         include_user_files "$user_files_now" || true

@@ -12,9 +12,14 @@ FILE_NAME='[A-Za-z0-9_-][A-Za-z0-9._-]*'
 DURATION_WORDS="a time, like 65 or 3600s"
 PORT_WORDS="a port, 1 to 65535"
 
-# read_settings [quietly]: with an argument wrong values are not mentioned again.
+# What nginx has refused though its characters are allowed.
+REFUSED_SETTINGS=""
+
+# read_settings [quietly]: with an argument wrong values are not mentioned again. Sets CHANGED_SETTINGS to the names of those that
+# have not their default.
 read_settings() {
     mistakes_are=${1:-named}
+    CHANGED_SETTINGS=""
     setting NGINX_PORT 80 "$PORT" "$PORT_WORDS"
     setting NGINX_SSL_PORT 443 "$PORT" "$PORT_WORDS"
     setting EXPOSE_NGINX_PORT 80 "([][0-9A-Fa-f.:]+:)?$PORT" "$PORT_WORDS, or address:port"
@@ -45,13 +50,15 @@ read_settings() {
 # setting NAME DEFAULT PATTERN ALLOWED: NAME keeps its value when that matches the whole PATTERN, else gets the default.
 # An empty value is an unset one.
 setting() {
-    eval "setting_value=\${$1-}"
+    eval "GIVEN_$1=\${GIVEN_$1-\${$1-}}; setting_value=\$GIVEN_$1"
     setting_value=${setting_value%"$CR"}
+    case "$NEWLINE$REFUSED_SETTINGS$NEWLINE" in *"$NEWLINE$1$NEWLINE"*) setting_value="" ;; esac
     case $setting_value in
     "") setting_value=$2 ;;
     *"$NEWLINE"*) setting_value=$(refuse "$1" "$setting_value" "$4" "$2") ;;
     *) printf '%s\n' "$setting_value" | grep -Eqx -e "$3" || setting_value=$(refuse "$1" "$setting_value" "$4" "$2") ;;
     esac
+    if [ "$setting_value" != "$2" ]; then CHANGED_SETTINGS="$CHANGED_SETTINGS$1$NEWLINE"; fi
     export "$1=$setting_value"
 }
 
@@ -68,7 +75,8 @@ derive_settings() {
     derive_visitors
     # The file's size is 0 even when it has lines, so it has to be read. A [::] listener without IPv6 stops nginx.
     HAS_IPV6=""
-    if [ -n "$(cat /proc/net/if_inet6 2>/dev/null)" ]; then HAS_IPV6=yes; fi
+    IPV6="# no IPv6 here: "
+    if [ -n "$(cat /proc/net/if_inet6 2>/dev/null)" ]; then HAS_IPV6=yes IPV6=""; fi
     NGINX_VERSION=$(nginx_version)
     # "http2 on" came with 1.25.1, and "listen … http2" warns since then.
     HTTP2_LISTEN_OPTION=" http2"
@@ -80,8 +88,7 @@ derive_settings() {
     # Without it a reload closes a keep-alive connection just as its client sends the next request on it.
     KEEPALIVE_MIN_TIMEOUT_DIRECTIVE=""
     if [ "$NGINX_VERSION" -ge 1027004 ]; then KEEPALIVE_MIN_TIMEOUT_DIRECTIVE="keepalive_min_timeout 5s;"; fi
-    export HTTP2_LISTEN_OPTION HTTP2_DIRECTIVE
-    export KEEPALIVE_MIN_TIMEOUT_DIRECTIVE
+    export HTTP2_LISTEN_OPTION HTTP2_DIRECTIVE KEEPALIVE_MIN_TIMEOUT_DIRECTIVE IPV6
 }
 
 # How visitors come: the machine's ports need not be theirs, and a proxy may stand in front.

@@ -8,14 +8,15 @@ start_nginx() {
     prepare_folders
     # A tmpfs is everybody's to write, and nginx's workers are somebody else.
     chmod go-w "$NGINX_FOLDER" 2>/dev/null
-    rm -f "$NGINX_FOLDER"/certificates.d/*.new.* "$NGINX_FOLDER"/sidecar/*.new.* "$NGINX_FOLDER"/sidecar/pair-trial.*
+    rm -f "$NGINX_FOLDER"/certificates.d/*.new.* "$NGINX_FOLDER"/sidecar/*.new.* "$NGINX_FOLDER"/trial.*
     # What was decided before a restart says nothing of this start.
-    rm -f "$NGINX_FOLDER/sidecar/https"
+    rm -f "$NGINX_FOLDER/sidecar/https" "$NGINX_FOLDER/sidecar/refused-settings"
     read_settings
     tell_of_redirects
     derive_upstream
     derive_user
     set_aside_welcome_page
+    include_user_files "$USER_FILES_INCLUDE"
     write_main_files
     # In a subshell: what ends the step must not end nginx's start.
     (run_certificate_step) || warn "the certificates could not be prepared; nginx starts with what is there."
@@ -23,8 +24,13 @@ start_nginx() {
     exec nginx -g 'daemon off;'
 }
 
+apply_settings() {
+    read_settings quietly
+    derive_upstream
+    write_main_files
+}
+
 write_main_files() {
-    include_user_files "$USER_FILES_INCLUDE" || true
     if ! [ -f "$NGINX_FOLDER/mime.types" ]; then publish_rendered mime.types mime.types; fi
     publish_rendered sidecar/challenge.conf challenge.conf
     REDIRECT_DIRECTIVE=""

@@ -18,7 +18,7 @@ export const nginx = {
 // Our own nginx folder has this script; a foreign nginx has none and reads the files at the paths it was given. A failure of
 // the script is always 1, so that 126 and 127 say that there is no shell and therefore no script.
 const STEP = `${OUR_FOLDER}/certificate-step.sh`;
-const STEP_COMMAND = ["/bin/sh", "-c", `[ ! -f ${STEP} ] || /bin/sh ${STEP} || exit 1`];
+const STEP_COMMAND = ["/bin/sh", "-c", `[ ! -f ${STEP} ] || /bin/sh ${STEP} "$@" || exit 1`, "step"];
 const TEST_COMMAND = ["nginx", "-t"];
 const RELOAD_COMMAND = ["nginx", "-s", "reload"];
 
@@ -48,8 +48,8 @@ function makeNginx(place: Place, _argument: string, { exec, tlsCheck }: TargetTo
       const finding = await check(certificate, signal);
       return finding.kind === "served" ? finding : check(certificate, signal, await (says ??= ask(signal)));
     },
-    check: async (signal) => {
-      const step = await exec(place, STEP_COMMAND, signal);
+    check: async (signal, onTrial = []) => {
+      const step = await exec(place, [...STEP_COMMAND, ...onTrial], signal);
       if (step.exitCode !== 0 && !couldNotStart(step)) throw certificateStepFailed(place, outputOf(step));
       const test = await exec(place, TEST_COMMAND, signal);
       if (couldNotStart(test)) throw commandMissing(place, TEST_COMMAND, outputOf(test));

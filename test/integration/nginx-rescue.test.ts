@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { appendFile, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { appendFile, cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -45,16 +44,18 @@ async function putWeakPair(lineage: string): Promise<void> {
   await run("openssl", ["req", "-x509", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=weak", "-days", "30", ...files]);
 }
 
+/** A copy of our folder, for an operator's slips. */
+async function copyOfOurs(): Promise<string> {
+  const copy = join(folders.confD, "nginx");
+  await cp(NGINX_FOLDER, copy, { recursive: true });
+  return copy;
+}
+
 /** Starts nginx from a copy of our folder with `line` added to one template, as an operator's slip would. */
 async function startWithTemplateLine(template: string, line: string, docker: readonly string[] = []) {
-  const copy = await mkdtemp(join(tmpdir(), "nginx-slip-"));
-  try {
-    await cp(NGINX_FOLDER, copy, { recursive: true });
-    await appendFile(join(copy, "templates", template), line);
-    return await start({ CERTBOT_DOMAIN: "shop.test" }, { nginxFolder: copy, docker });
-  } finally {
-    await rm(copy, { recursive: true });
-  }
+  const nginxFolder = await copyOfOurs();
+  await appendFile(join(nginxFolder, "templates", template), line);
+  return await start({ CERTBOT_DOMAIN: "shop.test" }, { nginxFolder, docker });
 }
 
 function fingerprint({ certificatePem }: TestCertificate): string {
@@ -72,6 +73,88 @@ describe("what nginx itself refuses", () => {
     expect(await server.deploy()).toBe("");
     await folders.putPair("weak.test", handMade.certificatePem, handMade.keyPem);
     expect(await server.deploy()).toContain("certificate weak.test: served from");
+  });
+
+  test("of hundreds the two bad pairs alone are stood in for, found by few tests, and not searched for again", async () => {
+    const names = Array.from({ length: 500 }, (_, index) => `n${index}.test`);
+    for (const name of names)
+      await folders.putPair(
+        name,
+        pair.certificatePem,
+        ["n137.test", "n422.test"].includes(name) ? handMade.keyPem : pair.keyPem,
+      );
+    await folders.putList(names.map((name) => `${name} - real ${name}\n`).join(""));
+    const count = `printf '#!/bin/sh\\necho "$*" >>/tmp/asked\\nexec /usr/sbin/nginx "$@"\\n' >/usr/local/bin/nginx; chmod +x /usr/local/bin/nginx`;
+    const entrypoint = "exec sh /opt/cert-sidecar/nginx/entrypoint.sh";
+    const server = await start({}, { command: ["-c", `${count}; ${entrypoint}`] });
+    const tests = async () => Number(await server.exec("sh", "-c", "grep -c -e -t /tmp/asked"));
+    const atStart = await tests();
+    expect(atStart).toBeLessThanOrEqual(25);
+    expect((await server.noted("problems")).split("\n").map((line) => line.split(" ")[0])).toEqual([
+      "n137.test",
+      "n422.test",
+    ]);
+    for (const name of ["n0.test", "n136.test", "n138.test", "n499.test"])
+      expect((await server.https("/", { host: name })).certificate?.fingerprint256).toBe(fingerprint(pair));
+    expect((await server.https("/", { host: "n137.test" })).certificate?.subject).toContain("PLACEHOLDER");
+    await folders.putPair("n7.test", handMade.certificatePem, handMade.keyPem);
+    await server.step();
+    expect((await tests()) - atStart).toBe(1);
+  });
+
+  test("nothing stands in for a certificate on trial, so that nginx's own test refuses it; what else is bad doesn't matter", async () => {
+    for (const name of ["shop.test", "own.test", "bad.test"])
+      await folders.putPair(name, pair.certificatePem, pair.keyPem);
+    await folders.putList("shop.test default real shop.test\nown.test - real own.test\nbad.test - real bad.test\n");
+    const server = await start({});
+    await putWeakPair("shop.test");
+    await folders.putPair("own.test", handMade.certificatePem, handMade.keyPem);
+    await folders.putPair("bad.test", handMade.certificatePem, pair.keyPem);
+    const refused = () => server.exec("nginx", "-t", "-q").then(String, String);
+    await server.step("shop.test", "own.test");
+    expect(await refused()).toContain("key too small");
+    expect(await refused()).not.toContain("bad.test");
+    await server.step();
+    expect(await refused()).toBe("");
+    await server.step("shop.test");
+    expect(await refused()).toContain("key too small");
+    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await server.step("shop.test");
+    expect(await refused()).toBe("");
+  });
+
+  test("a hand-made pair is left out, named, and costs no certificate", async () => {
+    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await writeFile(join(folders.ssl, "dify.crt"), handMade.certificatePem);
+    await writeFile(join(folders.ssl, "dify.key"), pair.keyPem);
+    const server = await start({ CERTBOT_DOMAIN: "shop.test; new.test", NGINX_SERVER_NAME: "old.test" });
+    expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
+    expect((await server.https("/", { host: "new.test" })).certificate?.subject).toContain("PLACEHOLDER");
+    expect(await server.log()).toMatch(/other names: placeholder, .* nginx refuses it: .*key values mismatch/);
+    expect(await server.noted("https")).toBe("on");
+  });
+
+  test("a setting gets its default, is named, and costs neither HTTPS nor another setting", async () => {
+    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    const server = await start({
+      CERTBOT_DOMAIN: "shop.test",
+      NGINX_SERVER_NAME: "shop..example.org",
+      NGINX_CLIENT_MAX_BODY_SIZE: "9M",
+      NGINX_KEEPALIVE_TIMEOUT: "7s",
+    });
+    expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
+    const configuration = await server.exec("nginx", "-T");
+    expect(configuration).toContain("client_max_body_size 9M;");
+    expect(configuration).toContain("keepalive_timeout 7s;");
+    const log = await server.log();
+    expect(log).toMatch(
+      /NGINX_SERVER_NAME="shop\.\.example\.org" is not usable: .*invalid server name.* Using the default/,
+    );
+    expect(log).not.toMatch(/NGINX_KEEPALIVE_TIMEOUT|NGINX_CLIENT_MAX_BODY_SIZE|HTTPS is off/);
+    expect(await server.noted("https")).toBe("on");
+    await folders.putPair("shop.test", handMade.certificatePem, handMade.keyPem);
+    await server.deploy();
+    expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(handMade));
   });
 
   test("an operator's file that waits for its certificate is left out, named, and included when the certificate is there", async () => {
@@ -117,12 +200,35 @@ describe("what nginx itself refuses", () => {
     expect(await server.noted("https")).toBe("off-by-rescue");
   });
 
+  test("HTTPS that was given up comes back with the step that finds the slip mended", async () => {
+    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    const server = await startWithTemplateLine("https-server.conf.template", "slip;\n");
+    expect(await server.deploy()).toBe("");
+    expect(await server.noted("https")).toBe("off-by-rescue");
+    const template = "templates/https-server.conf.template";
+    await cp(join(NGINX_FOLDER, template), join(folders.confD, "nginx", template));
+    await server.deploy();
+    expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
+    expect(await server.noted("https")).toBe("on");
+  });
+
+  test("a slip made while nginx runs is nginx's to refuse: HTTPS is not given up, and goes on", async () => {
+    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    const nginxFolder = await copyOfOurs();
+    const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { nginxFolder });
+    await appendFile(join(nginxFolder, "templates/https-server.conf.template"), "slip;\n");
+    await expect(server.deploy()).rejects.toThrow('unknown directive "slip"');
+    expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
+    expect(await server.noted("https")).toBe("on");
+  });
+
   test("at the very least the challenges are answered, over IPv6 too", async () => {
     await folders.putChallenge("token", "token.thumbprint");
     const ipv6 = ["--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "--sysctl", "net.ipv6.conf.lo.disable_ipv6=0"];
     const server = await startWithTemplateLine("nginx.conf.template", "slip;\n", ipv6);
     const overIpv6 = "curl -s http://[::1]/.well-known/acme-challenge/token";
     expect(await server.exec("sh", "-c", overIpv6)).toBe("token.thumbprint");
+    expect(await server.deploy()).toBe("");
     expect(await server.noted("https")).toBe("off-by-rescue");
     expect((await server.http("/.well-known/acme-challenge/token")).body).toBe("token.thumbprint");
     expect((await server.http("/")).status).toBe(503);
@@ -146,5 +252,6 @@ test("a step that can't write its blocks fails with the reason, and nginx keeps 
   await folders.putList("other.test other.test\n");
   const step = ["/bin/sh", "/opt/cert-sidecar/nginx/certificate-step.sh"];
   await expect(docker("exec", "-u", "65534", server.name, ...step)).rejects.toThrow(/cannot (write|make)/);
-  expect(await server.exec("ls", "/etc/nginx/certificates.d")).toBe("@others.conf\nshop.test.conf");
+  expect(await server.exec("ls", "/etc/nginx/certificates.d")).toBe("certificates.conf");
+  expect(await server.exec("cat", "/etc/nginx/certificates.d/certificates.conf")).not.toContain("other.test");
 });

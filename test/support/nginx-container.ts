@@ -134,9 +134,9 @@ export class NginxContainer {
     return lines;
   }
 
-  /** The certificate step alone. */
-  async step(): Promise<string> {
-    return await this.exec(...STEP);
+  /** The certificate step alone, while these lineages are on trial. */
+  async step(...onTrial: readonly string[]): Promise<string> {
+    return await this.exec(...STEP, ...onTrial);
   }
 
   /** What the step has written down for the sidecar: whether HTTPS is `on`, or what is wrong with which pair. */

@@ -18,11 +18,11 @@ export async function findGuilty(context: DeployContext, behind: readonly Versio
   for (const version of behind) suspects.push(...(await toSuspect(context, version)));
   try {
     for (const { version, previous } of suspects) await context.store.show(version.lineage, previous.version);
-    const isOurs = suspects.length > 0 && (await passes(context));
+    const isOurs = suspects.length > 0 && (await passes(context, behind));
     const guilty: Version[] = [];
     for (const { version, previous } of suspects) {
       await context.store.show(version.lineage, version.version);
-      if (!isOurs || (await passes(context))) continue;
+      if (!isOurs || (await passes(context, behind))) continue;
       await context.store.show(version.lineage, previous.version);
       guilty.push(version);
     }
@@ -69,9 +69,14 @@ async function findBefore(
   return newest;
 }
 
-async function passes({ target, signal }: DeployContext): Promise<boolean> {
+/** The lineages of versions. */
+export function lineagesOf(versions: readonly Version[]): readonly string[] {
+  return versions.map(({ lineage }) => lineage);
+}
+
+async function passes({ target, signal }: DeployContext, behind: readonly Version[]): Promise<boolean> {
   try {
-    await target.check(signal);
+    await target.check(signal, lineagesOf(behind));
     return true;
   } catch (thrown) {
     if (thrown instanceof ConfigurationRejectedError) return false;

@@ -1,5 +1,5 @@
 import { mapLimited, toFailure } from "../../certificate/index.ts";
-import { findGuilty } from "./blame.ts";
+import { findGuilty, lineagesOf } from "./blame.ts";
 import {
   explainServed,
   findServed,
@@ -57,7 +57,7 @@ type Refusal = { readonly reports: readonly DeployReport[]; readonly left: reado
 async function judge(context: DeployContext, behind: readonly Version[]): Promise<Refusal | undefined> {
   const { target, round, log, signal } = context;
   try {
-    await round.reading(() => target.check(signal));
+    await round.reading(() => target.check(signal, lineagesOf(behind)));
     log.debug("configuration.tested", { target: target.name });
     return undefined;
   } catch (thrown) {
@@ -75,7 +75,7 @@ async function dealWithRejection(
   // Another target has had its say while this one waited for its turn: what it refused may be all that is wrong.
   if (behind.some(round.isRefused)) return { reports: [], left: behind };
   const guilty = await findGuilty(context, behind);
-  const lineages = guilty.map(({ lineage }) => lineage);
+  const lineages = lineagesOf(guilty);
   log.error("configuration.rejected", { target: target.name, ...toFailure(rejection), lineages });
   if (guilty.length === 0) return { reports: await recordFailures(context, behind, rejection), left: [] };
   lineages.forEach((lineage) => round.refuse(lineage));
@@ -102,7 +102,7 @@ async function applyAndCheck(
     return recordFailures(context, behind, thrown);
   }
   if (!failures) return bringUpToDate(context, behind);
-  log.info("target.reloaded", { target: target.name, lineages: behind.map(({ lineage }) => lineage) });
+  log.info("target.reloaded", { target: target.name, lineages: lineagesOf(behind) });
   const kept: Version[] = [];
   const checked = behind.map(async (version): Promise<DeployReport[]> => {
     const failure = failures.get(version.lineage);

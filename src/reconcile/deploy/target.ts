@@ -42,8 +42,11 @@ export interface Target {
   tlsCheck?(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
   /** As {@link tlsCheck}, and asks the server why where it isn't presented: for people, once there is nothing to wait for. */
   explain?(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
-  /** Takes the files on disk into the configuration and tests it. Throws ConfigurationRejectedError with the server's own words. */
-  check(signal: AbortSignal): Promise<void>;
+  /**
+   * Takes the files on disk into the configuration and tests it. Throws ConfigurationRejectedError with the server's own words;
+   * where something else could stand in for a pair that the server refuses, it must not for the lineages `onTrial`.
+   */
+  check(signal: AbortSignal, onTrial?: readonly string[]): Promise<void>;
   /**
    * Makes it take over these versions and the tested configuration, without dropping a connection. Gives the failures by
    * lineage, and throws OperatorError for one of all. May run twice.

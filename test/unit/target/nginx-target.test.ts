@@ -44,6 +44,20 @@ describe("the test of a target's configuration", () => {
     expect(ran).toEqual(["step", "-t"]);
   });
 
+  test("tells our step which certificates are on trial, so that nothing stands in for them", async () => {
+    const commands: (readonly string[])[] = [];
+    const { engine, container } = engineWith({});
+    const exec: typeof engine.exec = (id, argv, signal) => {
+      commands.push(argv);
+      return engine.exec(id, argv, signal);
+    };
+    const tools = createTargetTools({ engine: { ...engine, exec }, ...COMMON });
+    const place = { name: "nginx-1", service: "nginx", container, address: "127.0.0.1", port: 443, wants: () => true };
+    await nginx.make(place, "", tools).check(NEVER, ["a.test", "b;c"]);
+    expect(commands[0]?.slice(-3)).toEqual(["step", "a.test", "b;c"]);
+    expect(commands[0]?.[2]).toContain('certificate-step.sh "$@"');
+  });
+
   test.each<[string, NonNullable<EngineStage["ends"]>, string]>([
     ["nginx refuses it", { "-t": { exitCode: 1, stderr: "emerg" } }, "TARGET_CONFIGURATION_REJECTED"],
     ["our step in it fails", { step: { exitCode: 1 } }, "TARGET_CERTIFICATE_STEP_FAILED"],
