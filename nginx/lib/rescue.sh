@@ -50,6 +50,10 @@ takes_settings() {
     takes_foundation
 }
 
+has_user_files() {
+    for user_file in "$NGINX_FOLDER"/conf.d/*.conf; do [ -f "$user_file" ] && return; done
+}
+
 include_user_files() {
     publish "$NGINX_FOLDER/sidecar/user-files.conf" "$1"
 }
@@ -76,7 +80,7 @@ restore_user_files() {
     if [ "$user_files_now" = "$USER_FILES_INCLUDE" ]; then return 0; fi
     include_user_files "$USER_FILES_INCLUDE" || true
     if ask_nginx; then
-        say "all files of $NGINX_FOLDER/conf.d are included again"
+        if has_user_files; then say "all files of $NGINX_FOLDER/conf.d are included again"; fi
     else
         include_user_files "$user_files_now" || true
     fi

@@ -14,11 +14,19 @@ settle_blocks() {
     WITH_USER_FILES=yes
     if nginx_takes "$CHOSEN"; then return; fi
     modes=yes
-    for user_file in "$NGINX_FOLDER"/conf.d/*.conf; do if [ -f "$user_file" ]; then modes="yes no"; fi; done
-    WITH_USER_FILES=no
-    if [ "$modes" = yes ] || ! nginx_takes "$CHOSEN"; then
-        for WITH_USER_FILES in $modes; do if takes_foundation; then look_for_pairs && return; fi; done
+    if has_user_files; then
+        modes="yes no"
+        WITH_USER_FILES=no
+        IS_TAKEN=no
+        if nginx_takes "$CHOSEN"; then return; fi
+        IS_TAKEN=yes
     fi
+    for WITH_USER_FILES in $modes; do
+        if takes_foundation; then
+            look_for_pairs || IS_TAKEN=no
+            return
+        fi
+    done
     IS_TAKEN=no
     # What the start has given up, for a fault of no pair, comes back with that fault mended.
     if [ "$(noted https)" = off-by-rescue ]; then give_up_https; fi
@@ -46,7 +54,10 @@ takes_foundation() {
     if [ "$is_taken" = 0 ] || ! choose_legacy_pair; then return "$is_taken"; fi
     LEGACY_REFUSAL=$NGINX_SAID
     choose_blocks
-    takes_foundation
+    if takes_foundation; then return; fi
+    LEGACY_REFUSAL=""
+    choose_blocks
+    return 1
 }
 
 others_line() {
@@ -55,7 +66,7 @@ others_line() {
 
 look_for_pairs() {
     CANDIDATES=$(printf '%s' "$CHOSEN" | awk -F'|' -v on_trial="$ON_TRIAL" '$1 != "@others" && !index(on_trial, " " $1 " ")')
-    if [ "$ON_TRIAL" = " " ]; then IS_KNOWN=yes; fi
+    if [ "$ON_TRIAL$LEGACY_REFUSAL" = " " ]; then IS_KNOWN=yes; fi
     find_refused takes_candidates "$(printf '%s\n' "$CANDIDATES" | grep -c .)"
     REFUSED=$REFUSED$NEWLINE$(printf '%s' "$FOUND" | while read -r number said; do
         printf '%s %s\n' "$(printf '%s\n' "$CANDIDATES" | sed -n "${number}{s/|.*//;p;}")" "$said"

@@ -127,11 +127,25 @@ describe("what nginx itself refuses", () => {
     await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
     await writeFile(join(folders.ssl, "dify.crt"), handMade.certificatePem);
     await writeFile(join(folders.ssl, "dify.key"), pair.keyPem);
-    const server = await start({ CERTBOT_DOMAIN: "shop.test; new.test", NGINX_SERVER_NAME: "old.test" });
+    const server = await start({ CERTBOT_DOMAIN: "new.test; shop.test", NGINX_SERVER_NAME: "old.test" });
     expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
     expect((await server.https("/", { host: "new.test" })).certificate?.subject).toContain("PLACEHOLDER");
     expect(await server.log()).toMatch(/other names: placeholder, .* nginx refuses it: .*key values mismatch/);
     expect(await server.noted("https")).toBe("on");
+  });
+
+  test("a file of the operator's beside a bad pair costs neither the hand-made pair nor a good one", async () => {
+    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await folders.putPair("bad.test", pair.certificatePem, handMade.keyPem);
+    await writeFile(join(folders.ssl, "dify.crt"), handMade.certificatePem);
+    await writeFile(join(folders.ssl, "dify.key"), handMade.keyPem);
+    await writeFile(join(folders.confD, "broken.conf"), "slip;\n");
+    const env = { CERTBOT_DOMAIN: "bad.test; shop.test", NGINX_SERVER_NAME: "old.test" };
+    const server = await start(env, { docker: ["-v", `${folders.confD}:/etc/nginx/conf.d:ro`] });
+    const served = async (host: string) => (await server.https("/", { host })).certificate?.fingerprint256;
+    expect(await served("shop.test")).toBe(fingerprint(pair));
+    for (const host of ["old.test", "bad.test"]) expect(await served(host)).toBe(fingerprint(handMade));
+    expect(await server.log()).toContain("/etc/nginx/conf.d/broken.conf is left out until nginx accepts it");
   });
 
   test("a setting gets its default, is named, and costs neither HTTPS nor another setting", async () => {

@@ -308,7 +308,7 @@ test("a version is not put back while that can't be written down: it would be or
   };
   expect(deploys(await stage.run())).toEqual(["nginx-1 a.test failed"]);
   expect(stage.told("lineage.restored")).toEqual([]);
-  await expect(stage.nginx.check()).rejects.toThrow("a.test");
+  await expect(stage.nginx.check(undefined, ["a.test"])).rejects.toThrow("a.test");
   stage.onDisk = () => undefined;
   expect(deploys(await stage.command())).toEqual(["nginx-1 a.test failed"]);
   expect(stage.told("lineage.restored")).toHaveLength(1);
