@@ -4,7 +4,7 @@
 BLOCKS_FILE="$NGINX_FOLDER/certificates.d/certificates.conf"
 HTTPS_IS_GIVEN_UP=no
 ON_TRIAL=" "
-# `lineage nginx's words`, and nginx's words of the hand-made pair.
+# `lineage stamp nginx's words` of each pair that nginx refuses, and its words of the hand-made one.
 REFUSED=""
 LEGACY_REFUSAL=""
 
@@ -83,15 +83,6 @@ tell_changes() {
         END { for (title in was) if (!(title in is) && title != "other names") {
             print "cert-sidecar: " title ": no longer wanted, its server block is removed"
         } }'
-}
-
-# note NAME TEXT: writes down what was decided, for the sidecar to read (by exec).
-note() {
-    publish "$NGINX_FOLDER/sidecar/$1" "$2" || true
-}
-
-noted() {
-    cat "$NGINX_FOLDER/sidecar/$1" 2>/dev/null
 }
 
 # Sets CHOSEN to what blocks.awk reads, in the order of $WANTED, and PROBLEMS to `lineage words` for each pair that isn't served.

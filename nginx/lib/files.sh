@@ -68,6 +68,15 @@ publish() {
     die "cannot write $1. Leave $NGINX_FOLDER inside the container and writable: mount files there one by one, not the folder."
 }
 
+# note NAME TEXT: writes down what was decided, for later steps and for the sidecar to read (by exec).
+note() {
+    publish "$NGINX_FOLDER/sidecar/$1" "$2" || true
+}
+
+noted() {
+    cat "$NGINX_FOLDER/sidecar/$1" 2>/dev/null
+}
+
 # Whether $1 is a mount of its own: then it belongs to the operator, and to the host.
 is_mounted() {
     awk -v path="$1" '$5 == path { found = 1 } END { exit !found }' /proc/self/mountinfo

@@ -12,9 +12,10 @@ choose_pair() {
     use_pair "$LETSENCRYPT_FOLDER/live/$1/fullchain.pem" "$LETSENCRYPT_FOLDER/live/$1/privkey.pem"
     find_problem "$LETSENCRYPT_FOLDER/live" "$LETSENCRYPT_FOLDER/archive" "${KEY_FILE%/*}" "$LETSENCRYPT_FOLDER/archive/$1"
     case $NEWLINE$REFUSED in *"$NEWLINE$1 "*)
-        said=$NEWLINE$REFUSED
-        said=${said#*"$NEWLINE$1 "}
-        PAIR_PROBLEM="nginx refuses $CERTIFICATE_FILE with its key: ${said%%"$NEWLINE"*}"
+        refusal=$NEWLINE$REFUSED
+        refusal=${refusal#*"$NEWLINE$1 "}
+        refusal=${refusal#* }
+        PAIR_PROBLEM="nginx refuses $CERTIFICATE_FILE with its key: ${refusal%%"$NEWLINE"*}"
         ;;
     esac
     PAIR_WORDS="served from $CERTIFICATE_FILE"

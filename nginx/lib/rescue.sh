@@ -50,12 +50,8 @@ takes_settings() {
     takes_foundation
 }
 
-has_user_files() {
-    for user_file in "$NGINX_FOLDER"/conf.d/*.conf; do [ -f "$user_file" ] && return; done
-}
-
 include_user_files() {
-    publish "$NGINX_FOLDER/sidecar/user-files.conf" "$1"
+    note user-files.conf "$1"
 }
 
 try_user_files_one_by_one() {
@@ -63,7 +59,7 @@ try_user_files_one_by_one() {
     all_files=$USER_FILES_INCLUDE
     for user_file in "$NGINX_FOLDER"/conf.d/*.conf; do
         if ! [ -f "$user_file" ]; then continue; fi
-        include_user_files "${good_files}include $user_file;" || true
+        include_user_files "${good_files}include $user_file;"
         if ask_nginx; then
             good_files="${good_files}include $user_file;$NEWLINE"
         else
@@ -71,17 +67,17 @@ try_user_files_one_by_one() {
             warn "$user_file is left out until nginx accepts it: $NGINX_SAID"
         fi
     done
-    include_user_files "${all_files:-$good_files}" || true
+    include_user_files "${all_files:-$good_files}"
 }
 
 # A file of the operator's that was left out, because its certificate was not there yet, comes back as soon as it can.
 restore_user_files() {
-    user_files_now=$(cat "$NGINX_FOLDER/sidecar/user-files.conf" 2>/dev/null) || return 0
-    if [ "$user_files_now" = "$USER_FILES_INCLUDE" ]; then return 0; fi
-    include_user_files "$USER_FILES_INCLUDE" || true
-    if ask_nginx; then
-        if has_user_files; then say "all files of $NGINX_FOLDER/conf.d are included again"; fi
-    else
-        include_user_files "$user_files_now" || true
+    user_files_now=$(noted user-files.conf) || return 0
+    if [ "$user_files_now" = "$USER_FILES_INCLUDE" ]; then return; fi
+    include_user_files "$USER_FILES_INCLUDE"
+    if ! ask_nginx; then
+        include_user_files "$user_files_now"
+    elif [ -n "$(ls "$NGINX_FOLDER"/conf.d/*.conf 2>/dev/null)" ]; then
+        say "all files of $NGINX_FOLDER/conf.d are included again"
     fi
 }

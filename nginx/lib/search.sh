@@ -11,23 +11,16 @@ settle_blocks() {
     REFUSED=$(remembered_refusals)
     LEGACY_REFUSAL=""
     choose_blocks
-    WITH_USER_FILES=yes
-    if nginx_takes "$CHOSEN"; then return; fi
-    modes=yes
-    if has_user_files; then
-        modes="yes no"
-        WITH_USER_FILES=no
-        IS_TAKEN=no
+    for WITH_USER_FILES in yes no; do
         if nginx_takes "$CHOSEN"; then return; fi
-        IS_TAKEN=yes
-    fi
-    for WITH_USER_FILES in $modes; do
+        IS_TAKEN=no
+    done
+    for WITH_USER_FILES in yes no; do
         if takes_foundation; then
-            look_for_pairs || IS_TAKEN=no
+            if look_for_pairs; then IS_TAKEN=yes; fi
             return
         fi
     done
-    IS_TAKEN=no
     # What the start has given up, for a fault of no pair, comes back with that fault mended.
     if [ "$(noted https)" = off-by-rescue ]; then give_up_https; fi
 }
@@ -69,11 +62,10 @@ look_for_pairs() {
     if [ "$ON_TRIAL$LEGACY_REFUSAL" = " " ]; then IS_KNOWN=yes; fi
     find_refused takes_candidates "$(printf '%s\n' "$CANDIDATES" | grep -c .)"
     REFUSED=$REFUSED$NEWLINE$(printf '%s' "$FOUND" | while read -r number said; do
-        printf '%s %s\n' "$(printf '%s\n' "$CANDIDATES" | sed -n "${number}{s/|.*//;p;}")" "$said"
+        lineage=$(printf '%s\n' "$CANDIDATES" | sed -n "${number}{s/|.*//;p;}")
+        printf '%s\n' "$lineage $(stamp_of "$lineage") $said"
     done)
-    note refused "$(printf '%s\n' "$REFUSED" | while read -r lineage said; do
-        if [ -n "$lineage" ]; then printf '%s\n' "$lineage $(stamp_of "$lineage") $said"; fi
-    done)"
+    note refused "$REFUSED"
     choose_blocks
     nginx_takes "$CHOSEN"
 }
@@ -82,7 +74,7 @@ look_for_pairs() {
 remembered_refusals() {
     noted refused | while read -r lineage stamp said; do
         case $ON_TRIAL in *" $lineage "*) continue ;; esac
-        if [ "$stamp" = "$(stamp_of "$lineage")" ]; then printf '%s\n' "$lineage $said"; fi
+        if [ "$stamp" = "$(stamp_of "$lineage")" ]; then printf '%s\n' "$lineage $stamp $said"; fi
     done
 }
 
