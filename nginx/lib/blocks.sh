@@ -24,6 +24,7 @@ run_certificate_step() {
         if [ "$round" = 5 ]; then warn "the certificates kept changing; run this step again."; fi
     done
     restore_user_files
+    tell_own_servers
 }
 
 prepare_folders() {
@@ -44,7 +45,7 @@ read_wanted() {
     MADE_FROM=$({
         printf '%s\n' "$WANTED" "$NGINX_VERSION $IPV6 $HAS_OPENSSL"
         env | grep -E '^(EXPOSE_)?NGINX_' | sort
-        cat "$folder"/templates/*-server.conf.template "$folder"/lib/*
+        cat "$folder"/templates/*-server.conf.template "$folder"/lib/* "$NGINX_FOLDER"/conf.d/*.conf 2>/dev/null
         # Not every stat has these options; without them a new pair at an old path is nginx's to find, at the reload.
         stat -L -c '%n %i %s %z' "$LETSENCRYPT_FOLDER"/live/*/fullchain.pem "$LETSENCRYPT_FOLDER"/live/*/privkey.pem \
             "$LEGACY_FOLDER/$NGINX_SSL_CERT_FILENAME" "$LEGACY_FOLDER/$NGINX_SSL_CERT_KEY_FILENAME" 2>/dev/null
@@ -106,7 +107,7 @@ choose_blocks() {
             if is_https_for_other_names; then choose_legacy_pair || choose_placeholder @others; fi
             # A hand-made pair never redirected; that needs a word of the operator's.
             if [ "$IS_REAL" = yes ] && [ "$NGINX_HTTP_REDIRECT" = true ]; then http_answer=redirect; fi
-            add_block @others " default_server" "$default_option" "${names:-_}"
+            add_block @others "$(default_server_on "$NGINX_PORT")" "$default_option" "${names:-_}"
         fi
     done 3<<END
 $WANTED
@@ -125,7 +126,7 @@ add_block() {
     if [ "$IS_REAL" = yes ] && [ "$NGINX_HSTS_MAX_AGE" -gt 0 ] && has_domain "$4"; then
         hsts="add_header Strict-Transport-Security \"max-age=$NGINX_HSTS_MAX_AGE\" always;"
     fi
-    CHOSEN="$CHOSEN$1|$2|$HTTP2_LISTEN_OPTION${3:+ $3}|$4|$http_answer|$CERTIFICATE_FILE|$KEY_FILE|$hsts|$PAIR_WORDS$NEWLINE"
+    CHOSEN="$CHOSEN$1|$2|$HTTP2_LISTEN_OPTION${3:+$(default_server_on "$NGINX_SSL_PORT")}|$4|$http_answer|$CERTIFICATE_FILE|$KEY_FILE|$hsts|$PAIR_WORDS$NEWLINE"
 }
 
 # Whether not all the names are IP addresses: no browser takes HSTS from one (RFC 6797 §8.1.1).

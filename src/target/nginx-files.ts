@@ -9,14 +9,16 @@ export type NginxSays = {
   readonly files: readonly ConfiguredFile[];
   /** What our step has against a lineage's pair. */
   readonly problems: ReadonlyMap<string, string>;
+  /** `name port` of each server of the operator's that stands before ours. */
+  readonly ownServers: readonly string[];
 };
 
 /** Where it wasn't asked, or said nothing. */
-export const NOTHING_SAID: NginxSays = { files: [], problems: new Map() };
+export const NOTHING_SAID: NginxSays = { files: [], problems: new Map(), ownServers: [] };
 
 // What our step has written down; each certificate file that the configuration names, and the first certificate in it: half of its
 // fingerprint, since of an output its last 64 KiB are kept. A path may be one in nginx.conf's folder.
-const SAYS_SCRIPT = String.raw`cd /etc/nginx; sed "s/^/!! /" /etc/nginx/sidecar/problems 2>/dev/null
+const SAYS_SCRIPT = String.raw`cd /etc/nginx; sed "s/^/!! /" sidecar/problems 2>/dev/null; sed "s/^/++ /" sidecar/own-servers 2>/dev/null
 nginx -T 2>/dev/null |
   sed -nE "s/^[[:space:]]*ssl_certificate[[:space:]]+[\"']?([^[:space:]\"';]+)[\"']?[[:space:]]*;.*/\1/p" | awk '!seen[$0]++' |
   while read -r path; do
@@ -36,14 +38,24 @@ export function readSays(stdout: string): NginxSays {
     path,
     fingerprint,
   }));
-  return { files, problems: new Map(problems) };
+  const ownServers = [...stdout.matchAll(/^\+\+ (\S+ \d+)$/gm)].map(([, own = ""]) => own);
+  return { files, problems: new Map(problems), ownServers };
 }
+
+type Asked = { readonly service: string; readonly port: number };
 
 /**
  * Why nginx presents another certificate, as far as it says. `isKept`: it reads our files, which hold the right one, and goes on
  * with what was in them before. Undefined: that tells nothing.
  */
-export function explainBySays({ files, problems }: NginxSays, service: string, certificate: ServedCertificate) {
+export function explainBySays(says: NginxSays, { service, port }: Asked, certificate: ServedCertificate) {
+  const { files, problems, ownServers } = says;
+  const own = certificate.identifiers.find(({ value }) => ownServers.includes(`${value} ${port}`));
+  if (own !== undefined)
+    return {
+      because: `: a server of your own has the name ${own.value} on port ${port}, so ours is left out`,
+      remedy: `Let that server read fullchain.pem and privkey.pem of /etc/letsencrypt/live/${certificate.lineage}/, or take the name out of it; then run update-cert.`,
+    };
   const problem = problems.get(certificate.lineage);
   if (problem !== undefined)
     return {

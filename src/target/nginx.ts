@@ -72,7 +72,7 @@ export function nginxWords({ service, port }: Pick<Place, "service" | "port">, s
     nothingListens: `Leave NGINX_HTTPS_ENABLED empty or set it to true and run docker compose up -d ${service}; where TLS is on another port, set NGINX_SSL_PORT or the label cert-sidecar.port.`,
     noCertificate: `Check in the configuration of ${service} that the port ${port} speaks TLS and that a server block has this name.`,
     isDefault: `Put all IP addresses into one certificate, and let no other server of ${service} be the default_server of its TLS port.`,
-    explain: (certificate) => explainBySays(says, service, certificate),
+    explain: (certificate) => explainBySays(says, { service, port }, certificate),
   };
 }
 

@@ -44,5 +44,5 @@ export function engineWith({
 function wordOf(argv: readonly string[]): string {
   const last = argv.at(-1) ?? "";
   if (!argv.includes("-c")) return last;
-  return ["https", "problems"].find((note) => last.includes(`/sidecar/${note}`)) ?? "step";
+  return ["https", "problems"].find((note) => last.includes(`sidecar/${note}`)) ?? "step";
 }

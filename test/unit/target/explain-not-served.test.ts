@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Leaf } from "../../../src/certificate/index.ts";
-import { readSays, type ConfiguredFile } from "../../../src/target/nginx-files.ts";
+import { NOTHING_SAID, readSays, type ConfiguredFile, type NginxSays } from "../../../src/target/nginx-files.ts";
 import { nginxWords } from "../../../src/target/nginx.ts";
 import { explainNotServed, type NameFinding } from "../../../src/target/tls/served-finding.ts";
 
@@ -19,7 +19,7 @@ function presented(
   };
 }
 
-function explain(seen: NameFinding, files: readonly ConfiguredFile[] = [], problems = new Map<string, string>()) {
+function explain(seen: NameFinding, files: readonly ConfiguredFile[] = [], more: Partial<NginxSays> = {}) {
   const certificate = { lineage: "a.test", identifiers: [NAME], fingerprint: "AA" };
   const place = { name: "nginx-1", service: "nginx", address: "172.18.0.3", port: 443 };
   const facts = {
@@ -27,7 +27,7 @@ function explain(seen: NameFinding, files: readonly ConfiguredFile[] = [], probl
     certificate,
     bad: [seen] as const,
     now: NOW,
-    words: nginxWords(place, { files, problems }),
+    words: nginxWords(place, { ...NOTHING_SAID, files, ...more }),
   };
   return explainNotServed(facts);
 }
@@ -71,23 +71,33 @@ describe("what is served instead", () => {
   test("what nginx's own step has against the pair is said, in place of what may be", () => {
     const words = "/etc/letsencrypt/live/a.test/privkey.pem can't be read";
     const seen = presented({}, { isSelfSigned: true, subject: "CN=PLACEHOLDER for a.test" });
-    const { message, remedy } = explain(
-      seen,
-      [{ path: "/etc/nginx/placeholder/a.test/pair.pem" }],
-      new Map([["a.test", words]]),
-    );
+    const { message, remedy } = explain(seen, [{ path: "/etc/nginx/placeholder/a.test/pair.pem" }], {
+      problems: new Map([["a.test", words]]),
+    });
     expect(message).toBe(`nginx-1 presents its self-signed placeholder for a.test: ${words}`);
     expect(remedy).toContain("Mend that for the service nginx");
-    expect(explain(seen, [], new Map([["b.test", words]])).message).not.toContain(words);
+    expect(explain(seen, [], { problems: new Map([["b.test", words]]) }).message).not.toContain(words);
+  });
+
+  test("an operator's own server that has the name there is why, and which files it should read is said", () => {
+    const ours = [{ path: "/etc/letsencrypt/live/a.test/fullchain.pem" }];
+    const { message, remedy } = explain(presented({}), ours, { ownServers: ["a.test 443"] });
+    expect(message).toMatch(/: a server of your own has the name a\.test on port 443, so ours is left out$/);
+    expect(remedy).toContain("/etc/letsencrypt/live/a.test/");
+    for (const other of ["a.test 80", "b.test 443"])
+      expect(explain(presented({}), ours, { ownServers: [other] }).message).not.toContain("your own");
   });
 
   test("what nginx's container prints is read: problems by lineage, files with the half of a fingerprint", () => {
     const half = "0123456789abcdef0123456789abcdef";
-    const { files, problems } = readSays(`!! a.test one: two\n!! b.test x\n== /etc/x.pem ${half}\n== gone.pem\n`);
+    const { files, problems, ownServers } = readSays(
+      `++ a.test 443\n!! a.test one: two\n!! b.test x\n== /etc/x.pem ${half}\n== gone.pem\n`,
+    );
     expect([...problems]).toEqual([
       ["a.test", "one: two"],
       ["b.test", "x"],
     ]);
+    expect(ownServers).toEqual(["a.test 443"]);
     expect(files).toEqual([
       { path: "/etc/x.pem", fingerprint: half },
       { path: "gone.pem", fingerprint: undefined },

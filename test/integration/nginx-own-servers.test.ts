@@ -1,0 +1,79 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
+import { makeTestCertificate, type TestCertificate } from "../support/test-ca.ts";
+
+let pair: TestCertificate;
+beforeAll(async () => {
+  pair = await makeTestCertificate(["DNS:shop.test", "DNS:www.shop.test"]);
+});
+
+const TLS =
+  "ssl_certificate /etc/letsencrypt/live/shop.test/fullchain.pem; ssl_certificate_key /etc/letsencrypt/live/shop.test/privkey.pem;";
+
+let folders: HostFolders;
+let nginx: NginxContainer | undefined;
+beforeEach(async () => {
+  folders = await HostFolders.create();
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+});
+afterEach(async () => {
+  await nginx?.remove();
+  nginx = undefined;
+  await folders.remove();
+});
+
+/** Starts nginx with a configuration file of the operator's. */
+async function startWith(conf: string): Promise<NginxContainer> {
+  await writeFile(join(folders.confD, "site.conf"), conf);
+  const env = { CERTBOT_DOMAIN: "shop.test,www.shop.test", NGINX_HTTP_REDIRECT: "false" };
+  return (nginx = await NginxContainer.start(folders, {
+    env,
+    docker: ["-v", `${folders.confD}:/etc/nginx/conf.d:ro`],
+  }));
+}
+
+/** What a name gets on both ports: `own`, or the words of ours. */
+async function answers(host: string): Promise<readonly string[]> {
+  const both = [await nginx?.http("/", { host }), await nginx?.https("/", { host })];
+  return both.map((one) => (one?.body === "own" ? "own" : (one?.body.slice(0, 11) ?? "")));
+}
+
+const OURS = "nginx works";
+
+test("an operator's own server wins over ours, for each of its names and ports, and that is said once", async () => {
+  const server = await startWith(`
+    server { listen 443 ssl; server_name shop.test; ${TLS} location / { return 200 own; } }
+    server { listen 80; server_name www.shop.test; location / { return 200 own; } }`);
+  expect(await answers("shop.test")).toEqual([OURS, "own"]);
+  expect(await answers("www.shop.test")).toEqual(["own", OURS]);
+  expect(await answers("other.test")).toEqual([OURS, OURS]);
+  const log = await server.log();
+  expect(log).toContain("cert-sidecar: shop.test on port 443: a server of your own answers, ours is left out");
+  expect(log).toMatch(
+    /cert-sidecar: www\.shop\.test on port 80: a server of your own .*include \/etc\/nginx\/sidecar\/challenge\.conf/,
+  );
+  expect(await server.exec("cat", "/etc/nginx/sidecar/own-servers")).toBe("shop.test 443\nwww.shop.test 80");
+  expect(await server.step()).toBe("");
+});
+
+test("one that answers the challenge isn't told to, and the challenge is seen", async () => {
+  await folders.putChallenge("token", "token.thumbprint");
+  const server = await startWith(
+    "server { listen 80; server_name shop.test; include sidecar/challenge.conf; location ~ /\\. { deny all; } }",
+  );
+  const answer = await server.http("/.well-known/acme-challenge/token", { host: "shop.test" });
+  expect(answer.body).toBe("token.thumbprint");
+  expect(await server.log()).toMatch(/shop\.test on port 80: a server of your own answers, ours is left out$/m);
+});
+
+test("one that is the default server of both ports is so, and ours go on beside it", async () => {
+  const server = await startWith(`
+    server { listen 80 default_server; server_name _; location / { return 200 own; } }
+    server { listen *:443 ssl default_server; ${TLS} location / { return 200 own; } }
+    # server { listen 8080 default_server; }`);
+  expect(await answers("other.test")).toEqual(["own", "own"]);
+  expect(await answers("shop.test")).toEqual([OURS, OURS]);
+  expect(await server.log()).not.toContain("refuse");
+});
