@@ -29,7 +29,7 @@ run_certificate_step() {
 
 prepare_folders() {
     mkdir -p "$NGINX_FOLDER/certificates.d" "$NGINX_FOLDER/placeholder" "$NGINX_FOLDER/sidecar" ||
-        die "cannot make folders in $NGINX_FOLDER; leave it inside the container and writable, by read_only: true as a tmpfs."
+        die "cannot make folders in $NGINX_FOLDER; leave it inside the container and writable. With read_only: true mount a tmpfs there."
     chmod 700 "$NGINX_FOLDER/placeholder"
 }
 
@@ -137,5 +137,6 @@ has_domain() {
 
 # Prints the blocks of lines like those of CHOSEN.
 render_blocks() {
-    blocks_program=${blocks_program:-$(read_program blocks)} && printf '%s' "$1" | awk "$blocks_program"
+    blocks_program=${blocks_program:-$(read_program blocks)} && printf 'include %s/sidecar/variables.conf;\n' "$NGINX_FOLDER" &&
+        printf '%s' "$1" | awk "$blocks_program"
 }

@@ -32,7 +32,7 @@ apply_settings() {
 
 write_main_files() {
     if ! [ -f "$NGINX_FOLDER/mime.types" ]; then publish_rendered mime.types mime.types; fi
-    publish_rendered sidecar/challenge.conf challenge.conf
+    for main_file in challenge variables; do publish_rendered "sidecar/$main_file.conf" "$main_file.conf"; done
     REDIRECT_DIRECTIVE=""
     export REDIRECT_DIRECTIVE
     publish_rendered sidecar/app.conf "$APP_TEMPLATE"

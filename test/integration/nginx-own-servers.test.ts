@@ -77,3 +77,13 @@ test("one that is the default server of both ports is so, and ours go on beside 
   expect(await answers("shop.test")).toEqual([OURS, OURS]);
   expect(await server.log()).not.toContain("refuse");
 });
+
+test("an operator's own nginx.conf needs no more than one include of ours", async () => {
+  await writeFile(join(folders.confD, "own"), "events {}\nhttp { include /etc/nginx/certificates.d/*.conf; }\n");
+  const env = { CERTBOT_DOMAIN: "shop.test", NGINX_UPSTREAM: "http://127.0.0.1:1" };
+  const docker = ["-v", `${join(folders.confD, "own")}:/etc/nginx/nginx.conf:ro`];
+  nginx = await NginxContainer.start(folders, { env, docker });
+  const host = "shop.test";
+  expect((await nginx.http("/", { host })).headers.location).toBe("https://shop.test/");
+  expect((await nginx.https("/", { host })).status).toBe(502);
+});

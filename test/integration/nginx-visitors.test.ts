@@ -70,6 +70,12 @@ describe("behind another proxy", () => {
     expect(await nginx?.log()).toMatch(/^192\.0\.2\.7 - - /m);
   });
 
+  test("an address that nginx refuses is named, and HTTPS stays", async () => {
+    const server = await start({ NGINX_TRUSTED_PROXIES: "300.1.2.3" });
+    expect(await server.log()).toContain('NGINX_TRUSTED_PROXIES="300.1.2.3" is not usable');
+    expect((await server.https("/", { host: "shop.test" })).status).toBe(200);
+  });
+
   test("the application is told the visitor's scheme, port and address", async () => {
     let seen: IncomingHttpHeaders = {};
     const app = createServer((request, response) => {
