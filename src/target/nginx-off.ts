@@ -4,9 +4,15 @@ import type { Place, TargetTools } from "./kind.ts";
 /** Our own nginx folder in nginx's container; a foreign nginx has none. */
 export const OUR_FOLDER = "/opt/cert-sidecar/nginx";
 
-// Our step has written down what it decided. Of a foreign nginx its configuration tells, without comments and as one line; one that
-// nginx refuses tells nothing.
-const OFF_SCRIPT = String.raw`[ ! -d ${OUR_FOLDER} ] || exec cat /etc/nginx/sidecar/https
+// Our step writes down what it decides, at a start some moments after it. Of a foreign nginx its configuration tells, without
+// comments and as one line; one that nginx refuses tells nothing.
+const OFF_SCRIPT = String.raw`if [ -d ${OUR_FOLDER} ]; then
+  for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    [ ! -f /etc/nginx/sidecar/https ] || exec cat /etc/nginx/sidecar/https
+    sleep 0.25 || exit 1
+  done
+  exit 1
+fi
 all=$(nginx -T 2>/dev/null) || exit 1
 printf '%s\n' "$all" | sed 's/#.*//' | tr '\n' ' ' |
   grep -Eq '[;{}[:space:]](listen[[:space:]][^;]*[[:space:]](ssl|quic)|ssl[[:space:]]+on)[[:space:];]' || echo off-by-configuration`;
@@ -20,7 +26,7 @@ const WORDS = new Map([
 ]);
 
 // A test of the configuration that waits for a name server must not hold up the search for targets.
-const ANSWER_WITHIN_MS = 3000;
+const ANSWER_WITHIN_MS = 6000;
 
 /** Why an nginx that nobody can speak TLS with has none; undefined: it should have, or nobody knows. Throws only the signal's reason. */
 export async function whyHttpsIsOff(place: Place, { clock, exec }: TargetTools, signal: AbortSignal) {

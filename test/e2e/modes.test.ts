@@ -86,6 +86,7 @@ describe("with CERTBOT_DOMAIN", () => {
     const words = expect.stringContaining("nginx-1: NGINX_HTTPS_ENABLED is false there");
     expect(await stack.certbot("update-cert")).toMatchObject({ code: 0, stdout: words });
     expect(await stack.certbot("status")).toMatchObject({ code: 0, stdout: words });
+    expect((await stack.events()).filter(({ event }) => event === "deploy.failed")).toEqual([]);
   });
 });
 
