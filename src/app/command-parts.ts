@@ -11,6 +11,7 @@ export type Acts = Pick<CommandParts, "run" | "changeAccountKey">;
 /** What commands work with. */
 export function commandParts({ config, parts, paths }: Program, acts: Acts): CommandParts {
   return {
+    settingsProblem: parts.policy.settingsProblem,
     readOptions: (args) => mergeCommandOptions(config, args),
     ...acts,
     inspect: (options) => inspect(parts, options),

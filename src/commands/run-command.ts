@@ -1,13 +1,13 @@
 import { asOperatorError, printable } from "../certificate/index.ts";
 import { EXIT, type CommandIo } from "./command-io.ts";
-import type { CommandParts } from "./verb.ts";
+import type { CommandParts, Verb } from "./verb.ts";
 import { VERBS } from "./verbs.ts";
 import { failureLines } from "./words.ts";
 
 /** One command as it was typed. */
 export type CommandLine = { readonly command: string; readonly args: readonly string[] };
 
-/** Does one command and gives its exit code. A failure is printed with its remedy; only the signal's reason is thrown. */
+/** Does one command and gives its exit code. A failure is printed with its remedy, and so is what is wrong with the settings; only the signal's reason is thrown. */
 export async function runCommand(
   parts: CommandParts,
   { command, args }: CommandLine,
@@ -28,13 +28,22 @@ export async function runCommand(
     io.err(`cert-sidecar: there is no command ${command}; there are ${names}\n`);
     return EXIT.usage;
   }
+  const problem = verb.isDaemons ? undefined : parts.settingsProblem;
+  const exitCode = await runVerb(verb, parts, { args, io });
+  if (problem === undefined) return exitCode;
+  io.err(`${failureLines(problem)}\n`);
+  return EXIT.usage;
+}
+
+type Call = { readonly args: readonly string[]; readonly io: CommandIo };
+
+async function runVerb(verb: Verb, parts: CommandParts, { args, io }: Call): Promise<number> {
   try {
     return await verb.run(parts, args, io);
   } catch (thrown) {
     io.signal.throwIfAborted();
-    const failure = asOperatorError(thrown);
-    io.err(`${failureLines(failure)}\n`);
-    return failure.code === "SETTINGS_INVALID" ? EXIT.usage : EXIT.failed;
+    if (thrown !== parts.settingsProblem) io.err(`${failureLines(asOperatorError(thrown))}\n`);
+    return EXIT.failed;
   }
 }
 

@@ -51,10 +51,10 @@ function toText(parts: CommandParts, inspection: Inspection): string {
     ({ path, reason, remedy }) => `${path} is no certificate's: ${reason}\n  what to do: ${remedy}`,
   );
   const off = (found?.off ?? []).map(({ name, reason }) => `${name}: ${reason}`);
-  const { settingsFailure, fallbackFailure } = picture;
+  const { fallbackFailure } = picture;
   const failures = [
     ...(found?.missing ?? []).map(({ failure }) => failure),
-    ...[settingsFailure, fallbackFailure].filter((failure) => failure !== undefined),
+    ...(fallbackFailure ? [fallbackFailure] : []),
   ];
   const targets = failures.map(({ message, remedy }) => `${message}\n  what to do: ${remedy}`);
   const memory = storage.kind === "ephemeral" ? [`${storage.message}\n  what to do: ${storage.remedy}`] : [];

@@ -35,6 +35,8 @@ async function runUpdateCert(parts: CommandParts, words: readonly string[], io: 
     return EXIT.usage;
   }
   const { json, verbose, quiet, ...asked } = options;
+  // Who typed a mistake may mean something else by this: all else that is due is done.
+  if (parts.settingsProblem && (asked.isForced || asked.isRehearsal || asked.order)) return EXIT.usage;
   const out = quiet ? () => undefined : (text: string) => (json ? io.err(text) : io.out(text));
   const steps = { ...io, out };
   const busySince = parts.busySince();
@@ -45,7 +47,7 @@ async function runUpdateCert(parts: CommandParts, words: readonly string[], io: 
   const document = { reached, ...told, targetsUnavailable: missing?.[0]?.failure };
   if (json) io.out(`${JSON.stringify(document, null, 2)}\n`);
   else printReport(report, steps, parts.now());
-  if (report.isUsageProblem || report.settingsFailure) return EXIT.usage;
+  if (report.isUsageProblem) return EXIT.usage;
   return reached ? EXIT.ok : EXIT.failed;
 }
 
@@ -64,7 +66,7 @@ function printReport(report: RunReport, io: CommandIo, now: Date): void {
   if (report.clockAheadMs !== undefined) io.err(`${clockLine(report.clockAheadMs)}\n`);
   for (const { name, reason } of report.targetsOff) io.out(`${name}: ${reason}\n`);
   for (const { failure } of report.missing ?? []) tellFailure(failure);
-  for (const failure of [report.fallbackFailure, report.settingsFailure]) if (failure) tellFailure(failure);
+  if (report.fallbackFailure) tellFailure(report.fallbackFailure);
 }
 
 function certificateLine(report: CertificateReport, now: Date): string {

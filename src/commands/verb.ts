@@ -8,6 +8,8 @@ import { EXIT, type CommandIo } from "./command-io.ts";
 export type CommandParts = {
   /** There is nothing that a command could do its work with, and why. */
   readonly refusal?: OperatorError | undefined;
+  /** What is wrong with the settings: told after whatever a command can do without. */
+  readonly settingsProblem?: OperatorError | undefined;
   readonly readOptions: (args: readonly string[]) => RunOptions;
   readonly run: (request: RunRequest, log: Log, client: AbortSignal) => Promise<RunReport>;
   readonly changeAccountKey: (client: AbortSignal) => Promise<KeyChange>;

@@ -1,5 +1,5 @@
 import type { Config } from "./config.ts";
-import { ConfigError, UsageError } from "./config-error.ts";
+import { UsageError } from "./config-error.ts";
 import { MistakeList } from "./mistake.ts";
 import { parseOptions } from "./parse-options.ts";
 import { parseExistingLineageName } from "./parse-values.ts";
@@ -22,8 +22,7 @@ export type RunOptions = {
 
 /**
  * Reads the words after `update-cert` and joins them with those of `CERTBOT_OPTIONS`. They come from argv, split already.
- * Throws one {@link UsageError} with every mistake; and
- * ConfigError where something special is asked for while the settings have mistakes: who typed them may mean something else.
+ * Throws one {@link UsageError} with every mistake.
  */
 export function mergeCommandOptions(config: Config, words: readonly string[]): RunOptions {
   const mistakes = new MistakeList();
@@ -37,12 +36,9 @@ export function mergeCommandOptions(config: Config, words: readonly string[]): R
     mistakes.add({ setting: "update-cert --staging", problem });
   }
   if (mistakes.all.length > 0) throw new UsageError(mistakes.all);
-  const isRehearsal = config.options.dryRun || options.has("--dry-run");
-  const isForced = config.options.forceRenewal || options.has("--force-renewal");
-  if (config.mistakes.length > 0 && (isRehearsal || isForced || isStaging)) throw new ConfigError(config.mistakes);
   return {
-    isRehearsal,
-    isForced,
+    isRehearsal: config.options.dryRun || options.has("--dry-run"),
+    isForced: config.options.forceRenewal || options.has("--force-renewal"),
     order: directoryUrl === undefined ? undefined : { directoryUrl },
     only: lineage === undefined ? undefined : { lineage },
     json: options.has("--json"),

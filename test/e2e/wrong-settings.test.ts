@@ -115,5 +115,5 @@ test("a mistake keeps nothing from being renewed and served that is there", asyn
     return status.stdout.includes("serves this version") ? status : undefined;
   };
   const status = await until("it is served", serving);
-  expect(status).toMatchObject({ code: 1, stdout: expect.stringMatching(line) });
+  expect(status).toMatchObject({ code: 2, stderr: expect.stringMatching(line) });
 });

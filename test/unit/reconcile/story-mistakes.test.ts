@@ -30,7 +30,9 @@ async function stageWith(environment: Readonly<Record<string, string>> = GOOD): 
   return stage;
 }
 
-async function command(stage: ReconcileStage, name: string, ...args: readonly string[]) {
+const PLAIN = { isRehearsal: false, isForced: false, json: false, verbose: false, quiet: false };
+
+async function command(stage: ReconcileStage, name: string, args: readonly string[] = [], options = PLAIN) {
   const { signal } = new AbortController();
   const written = { out: "", err: "" };
   const io = {
@@ -43,7 +45,8 @@ async function command(stage: ReconcileStage, name: string, ...args: readonly st
     inspect: (options) => inspect(stage.parts(), options),
     run: (request, log) => reconcile(stage.parts(), { request, log, signal }),
     changeAccountKey: () => changeAccountKey(stage.parts(), { log: stage.log, signal }),
-    readOptions: () => ({ isRehearsal: false, isForced: false, json: false, verbose: false, quiet: false }),
+    readOptions: () => options,
+    settingsProblem: stage.policy.settingsProblem,
     now: () => stage.now(),
   });
   return { code: await runCommand(parts, { command: name, args }, io), ...written };
@@ -123,16 +126,41 @@ describe("with a mistake in the settings", () => {
     const update = await command(stage, "update-cert");
     for (const word of words) {
       expect(health.problems.join("\n")).toContain(word);
-      expect(status.out).toContain(word);
+      expect(status.err).toContain(word);
       expect(update.err).toContain(word);
     }
-    expect(status).toMatchObject({ code: 1, err: "", out: expect.stringMatching(/^a\.test\n {2}names: a\.test\n/) });
+    expect(status).toMatchObject({ code: 2, out: expect.stringMatching(/^a\.test\n {2}names: a\.test\n/) });
     expect(update).toMatchObject({ code: 2, out: expect.stringMatching(/^a\.test: not due/) });
-    expect(JSON.parse((await command(stage, "status", "--json")).out)).toMatchObject({
+    expect(JSON.parse((await command(stage, "status", ["--json"])).out)).toMatchObject({
       isGood: false,
       settingsFailure: { code: "SETTINGS_INVALID" },
     });
-    expect(await command(stage, "certificates")).toMatchObject({ code: 0, err: "" });
+    const certificates = await command(stage, "certificates");
+    expect(certificates).toMatchObject({
+      code: 2,
+      err: update.err,
+      out: expect.stringContaining("Expiry: valid until"),
+    });
+  });
+
+  test.each([{ isForced: true }, { isRehearsal: true }, { order: { directoryUrl: PRODUCTION } }])(
+    "update-cert does nothing special, since more may have been meant: %j",
+    async (more) => {
+      const stage = await stageWith();
+      restart(stage, { ...GOOD, CERTBOT_OPTIONS: "--key-typ rsa" });
+      const { code, out, err } = await command(stage, "update-cert", [], { ...PLAIN, ...more });
+      expect({ code, out, err }).toEqual({ code: 2, out: "", err: expect.stringMatching(/did you mean --key-type\?/) });
+      expect(ordersFor(stage)).toHaveLength(1);
+    },
+  );
+
+  test("each command says once what is wrong", async () => {
+    const stage = await stageWith();
+    restart(stage, { ...GOOD, CERTBOT_SERVER: "nobody" });
+    for (const name of ["update-cert", "status", "certificates", "rotate-account-key"]) {
+      const { code, err } = await command(stage, name);
+      expect({ name, code, times: err.split("SETTINGS_INVALID").length - 1 }).toEqual({ name, code: 2, times: 1 });
+    }
   });
 
   test("no account gets a new key, since nobody knows at which CA", async () => {

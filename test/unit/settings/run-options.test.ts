@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { ConfigError, mergeCommandOptions, UsageError } from "../../../src/settings/index.ts";
-import { configOf, readConfig } from "../../support/read-config.ts";
+import { mergeCommandOptions, UsageError } from "../../../src/settings/index.ts";
+import { configOf } from "../../support/read-config.ts";
 
 const config = configOf({ CERTBOT_DOMAIN: "a.test" });
 
@@ -33,16 +33,6 @@ describe("update-cert", () => {
   test("obeys what stays in CERTBOT_OPTIONS, since it is an explicit call", () => {
     const kept = configOf({ CERTBOT_OPTIONS: "--dry-run --force-renewal -v" });
     expect(mergeCommandOptions(kept, [])).toMatchObject({ isRehearsal: true, isForced: true, verbose: true });
-  });
-
-  test("with mistakes in the settings looks at what is there, and does nothing special", () => {
-    const wrong = readConfig({ CERTBOT_DOMAIN: "a_", CERTBOT_LOG_LEVEL: "loud" });
-    expect(mergeCommandOptions(wrong, ["--cert-name", "a.test", "-v"])).toMatchObject({ isForced: false });
-    for (const word of ["--force-renewal", "--dry-run", "--staging"]) {
-      expect(() => mergeCommandOptions(wrong, [word])).toThrow(/^The settings have 2 mistakes:/);
-    }
-    const kept = readConfig({ CERTBOT_DOMAIN: "a_", CERTBOT_OPTIONS: "--force-renewal" });
-    expect(() => mergeCommandOptions(kept, [])).toThrow(ConfigError);
   });
 
   test("takes a lineage by whatever name certbot gave it", () => {
