@@ -4,6 +4,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
+import { issueForTest } from "../support/issued-certificate.ts";
+import { putCertbotLineage } from "../support/lineage-tree.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const SRC = new URL("../../src/", import.meta.url).pathname;
@@ -16,10 +18,17 @@ const NOBODY = {
 
 /** Starts the real program as its own process, in and on a folder; its end comes as exit code and output. */
 function start(program: "main.ts" | "cli.ts", folder: string, ...words: readonly string[]) {
+  return startWith({}, program, folder, ...words);
+}
+
+type Settings = Readonly<Record<string, string>>;
+
+/** The same with settings of its own. */
+function startWith(settings: Settings, program: string, folder: string, ...words: readonly string[]) {
   const paths = ["--config-dir", join(folder, "conf"), "--work-dir", join(folder, "run")];
   const child = spawn(process.execPath, [join(SRC, program), ...paths, ...words], {
     cwd: folder,
-    env: { ...NOBODY, CERTBOT_DOMAIN: "folder.test", DOCKER_HOST: `unix://${folder}/docker.sock` },
+    env: { ...NOBODY, CERTBOT_DOMAIN: "folder.test", DOCKER_HOST: `unix://${folder}/docker.sock`, ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
@@ -57,6 +66,22 @@ test("daemons on folders of their own answer there, side by side, and end with 0
     expect(out).toContain(`"folder":"${folder}/conf/sidecar"`);
     expect((await start("cli.ts", folder, "healthcheck").ended).code).toBe(1);
   }
+});
+
+test("a daemon whose settings have a mistake goes on with what is there; without it the commands do", async () => {
+  const folder = await temporaryFolder();
+  await putCertbotLineage(join(folder, "conf"), "a.test", issueForTest({ names: ["a.test"] }));
+  const wrong = { CERTBOT_OPTIONS: "--frobnicate", CERTBOT_LOG_LEVEL: "loud" };
+  const { child, hasTheLock, ended } = startWith(wrong, "main.ts", folder);
+  const answers = { code: 2, out: expect.stringContaining("on disk: version 1"), err: expect.stringContaining("loud") };
+  await hasTheLock;
+  expect(await startWith(wrong, "cli.ts", folder, "status").ended).toMatchObject(answers);
+  const health = await startWith(wrong, "cli.ts", folder, "healthcheck").ended;
+  expect(health).toMatchObject({ code: 1, err: "" });
+  child.kill("SIGTERM");
+  const { code, out } = await ended;
+  expect({ code, refusals: out.split('"settings.refused"').length - 1 }).toEqual({ code: 0, refusals: 1 });
+  expect(await startWith(wrong, "cli.ts", folder, "status").ended).toMatchObject(answers);
 });
 
 test("a daemon that is told a path and something else says how it is used", async () => {

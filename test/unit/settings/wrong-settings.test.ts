@@ -1,5 +1,7 @@
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatMistake } from "../../../src/settings/index.ts";
+import { KINDS } from "../../../src/app/build.ts";
+import { formatMistake, settingsWith } from "../../../src/settings/index.ts";
 import { configOf, mistakesOf, readConfig } from "../../support/read-config.ts";
 
 describe("what is wrong", () => {
@@ -64,6 +66,25 @@ describe("what is wrong", () => {
   ])("in a CA's bundle is told with the settings: %j", (pem, words) => {
     const mistakes = mistakesOf({ CERTBOT_CA_BUNDLE: "/ca.pem" }, { readFile: () => pem });
     expect(mistakes.map(formatMistake)).toEqual([expect.stringContaining(words)]);
+  });
+
+  test("never ends the reading, whatever it is, and takes no certificate that is right away from the others", () => {
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom("x", "-", "http://", "socks5://u@h", "'", "--staging", "/a", "ssh://h"),
+    );
+    const names = settingsWith(KINDS).flatMap(({ name, isSecret }) => (isSecret ? [name, `${name}_FILE`] : [name]));
+    const own = names.filter((name) => name !== "CERTBOT_DOMAIN" && name !== "CERTBOT_OPTIONS");
+    const settings = fc.dictionary(fc.constantFrom(...own), word, { maxKeys: 6 });
+    fc.assert(
+      fc.property(settings, fc.string({ unit: "binary" }), (environment, domain) => {
+        const CERTBOT_DOMAIN = `a.test;${domain.replaceAll(/[\r\n;]/g, "")}_;b.test`;
+        const config = readConfig({ ...environment, CERTBOT_DOMAIN });
+        expect(config.wanted.map(({ name }) => name)).toEqual(["a.test", "b.test"]);
+        expect(config.mistakes.length).toBeGreaterThan(0);
+      }),
+    );
+    fc.assert(fc.property(word, (CERTBOT_OPTIONS) => void readConfig({ CERTBOT_DOMAIN: "a.test", CERTBOT_OPTIONS })));
   });
 
   test("comes out the same when it is read twice", () => {
