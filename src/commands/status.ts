@@ -27,11 +27,11 @@ function toDocument(parts: CommandParts, inspection: Inspection, isGood: boolean
     isGood,
     daemon: daemon && { ...daemon.health(), runningSince: parts.busySince(), nextCheckAt: daemon.nextCheckAt() },
     certificates: certificates.map(({ desired, decision: next, attempts, renewalInfo, targets }) => {
-      const { lineage, identifiers, current, currentDirectoryUrl: directoryUrl, settings } = desired;
+      const { lineage, identifiers, current, currentDirectoryUrl: directoryUrl, settings, isUnnamed = false } = desired;
       const { fingerprint, validity, issuer } = current?.leaf ?? {};
       const { directoryUrl: nextDirectoryUrl, profile } = settings;
       const from = { fingerprint, validity, issuer, directoryUrl, nextDirectoryUrl, profile };
-      return { lineage, identifiers, ...from, next, attempts, renewalInfo, targets };
+      return { lineage, identifiers, isUnnamed, ...from, next, attempts, renewalInfo, targets };
     }),
     unreadable: unreadable.map(({ name, problem }) => ({ lineage: name, problem: problem?.message })),
     strays,
@@ -66,6 +66,8 @@ function certificateText(one: InspectedCertificate, now: Date): string {
   const { current, lineage, identifiers, problem } = desired;
   const onDisk = current ? `version ${current.version}, ${validUntil(current.leaf.validity, now)}` : "nothing yet";
   const lines = [lineage, `  names: ${names(identifiers)}`, `  on disk: ${onDisk}`, ...originLines(desired)];
+  if (desired.isUnnamed)
+    lines.push(`  asked for by: renewal/${lineage}.conf alone, not by CERTBOT_DOMAIN; delete that file to end it`);
   if (current && problem) lines.push(`  its conf: ${problem.message}`, `    what to do: ${problem.remedy}`);
   lines.push(`  next: ${nextText(decision)}`, ...reasonLines(one), ...failureTexts(one));
   for (const { name, finding } of targets) {

@@ -1,4 +1,4 @@
-import { OperatorError, PlainError, toFailure, type Validity } from "../certificate/index.ts";
+import { asOperatorError, OperatorError, PlainError, toFailure, type Validity } from "../certificate/index.ts";
 import type { StorageFinding } from "./storage.ts";
 
 /** `nginx -t` fails for a reason that isn't ours; nginx goes on with what it has. */
@@ -96,6 +96,15 @@ export class EphemeralStorageError extends OperatorError {
     super(`nothing was ordered for ${lineage} at a public CA: ${message}`);
     this.remedy = remedy;
   }
+}
+
+/** A failure of a certificate that only its conf asks for, with the way to end it; one that nobody can prove may not be missed. */
+export function ofUnnamed(lineage: string, thrown: unknown): OperatorError {
+  const problem = asOperatorError(thrown);
+  const { code, message, origin, retry } = problem;
+  if (origin !== "proof" && origin !== "ca-refused") return problem;
+  const remedy = `${problem.remedy} CERTBOT_DOMAIN doesn't name it: if ${lineage} is no longer needed, delete renewal/${lineage}.conf.`;
+  return new PlainError({ code, message, remedy, origin, retry, cause: problem });
 }
 
 /** The sidecar, or its machine, stopped in the middle of an order. It is tried again later. */

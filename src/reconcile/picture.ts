@@ -64,7 +64,9 @@ function owed(certificate: CertificateReport, at: Date): Problem[] {
   const isUnreached = failure !== undefined || outcome === "failed" || outcome === "held";
   if (lapse === undefined && !isUnreached) return [];
   const message = because(lapse ?? `${lineage} has no new version`, failure);
-  return [{ ...UNTRIED, ...failure, message, lineage, isUnreached, isAlarm: lapse !== undefined }];
+  // A conf doesn't mend itself.
+  const isAlarm = lapse !== undefined || failure?.code === "RENEWAL_CONF_UNREADABLE";
+  return [{ ...UNTRIED, ...failure, message, lineage, isUnreached, isAlarm }];
 }
 
 function lapseOf({ lineage, validity, outcome, nextAt }: CertificateReport, at: Date): string | undefined {

@@ -5,7 +5,7 @@ import { activeWait } from "./ca/wait.ts";
 import type { IssueContext } from "./context.ts";
 import type { IssuedCertificate, IssueRequest, OpenOrder } from "./certificate-authority.ts";
 import type { DesiredCertificate } from "./desired.ts";
-import { BudgetExceededError, MayNotActError } from "../errors.ts";
+import { BudgetExceededError, MayNotActError, ofUnnamed } from "../errors.ts";
 import type { LineageVersion } from "../lineage-store.ts";
 import { collectOpenOrder, forgetOrder, keepOrder, openOrderFor } from "./open-order.ts";
 import { onDisk } from "./report.ts";
@@ -96,7 +96,8 @@ async function failed(parts: StepParts, context: Attempt, thrown: unknown): Prom
   if (code === "ISSUED_CERTIFICATE_UNUSABLE") await forgetOrder(parts, context);
   if (origin === "ca-unreachable") parts.probes.noteUnreachable(order.directoryUrl, thrown);
   await recordRefusal(parts, context, thrown);
-  return { ...common, outcome: "failed", ...(await recordFailure(parts, context, thrown)) };
+  const told = desired.isUnnamed ? ofUnnamed(lineage, thrown) : thrown;
+  return { ...common, outcome: "failed", ...(await recordFailure(parts, context, told)) };
 }
 
 function tellExceptions({ policy }: StepParts, { desired, order, log }: IssueContext): void {

@@ -96,7 +96,7 @@ describe("a conf that can't be read, of a certificate that is good,", () => {
     expect(outcomes(report)).toEqual(["a.test not-due", "b.test failed RENEWAL_CONF_UNREADABLE"]);
     expect(deploys(report)).toEqual(["nginx-1 a.test served", "nginx-1 b.test served"]);
     const [problem] = pictureOf(report, stage.now()).problems;
-    expect(problem).toMatchObject({ lineage: "b.test", isUnreached: true, isAlarm: false });
+    expect(problem).toMatchObject({ lineage: "b.test", isUnreached: true, isAlarm: true });
     expect(problem?.message).not.toContain("has no certificate");
     expect(await stage.list()).toHaveLength(2);
     stage.pass(89 * DAY);
@@ -163,4 +163,48 @@ test("a conf's renew_before_expiry counts, whether or not the settings name the 
   expect(outcomes(await stage.run())).toEqual(["a.test not-due", "b.test not-due"]);
   expect(ordered().sort()).toEqual(["a.test", "b.test"]);
   expect(await conf("b.test")).toContain("renew_before_expiry = 50 days\n");
+});
+
+describe("a certificate that the settings don't name any more, and whose names nobody can prove,", () => {
+  const refuse = (stage: Awaited<ReturnType<typeof reconcileStage>>) => {
+    stage.ca.answer = ({ lineage }) => {
+      if (lineage === "b.test") throw new CaFailure(undefined, { origin: "proof" });
+    };
+  };
+
+  test("says in log, report and status how to end that, which ends it", async () => {
+    const { stage, ordered } = await spoiled(async () => undefined, "a.test");
+    refuse(stage);
+    stage.pass(61 * DAY);
+    const report = await stage.run();
+    const remedy = expect.stringContaining(
+      "CERTBOT_DOMAIN doesn't name it: if b.test is no longer needed, delete renewal/b.test.conf.",
+    ) as string;
+    expect(report.certificates[1]?.failure?.remedy).toEqual(remedy);
+    expect(stage.told("lineage.failed")).toMatchObject([{ lineage: "b.test", remedy }]);
+    const { certificates } = await inspect(stage.parts(), { signal: NEVER, withTargets: false });
+    expect(certificates.map(({ desired }) => desired.isUnnamed ?? false)).toEqual([false, true]);
+    stage.pass(40 * DAY);
+    expect(pictureOf(await stage.run(), stage.now()).problems).toMatchObject([
+      { lineage: "b.test", isAlarm: true, remedy },
+    ]);
+    await rm(join(stage.root, "renewal", "b.test.conf"));
+    const orders = ordered().length;
+    const after = await stage.run();
+    expect(outcomes(after)).toEqual(["a.test not-due"]);
+    expect(pictureOf(after, stage.now()).problems).toEqual([]);
+    expect(ordered()).toHaveLength(orders);
+  });
+
+  test("is told nothing of it where the settings do name it, or where it is the CA that fails", async () => {
+    const { stage } = await spoiled(async () => undefined);
+    refuse(stage);
+    stage.pass(61 * DAY);
+    expect((await stage.run()).certificates[1]?.failure?.remedy).not.toContain("delete");
+    stage.set("a.test");
+    stage.ca.answer = () => {
+      throw new CaFailure(undefined, { origin: "ca-failing" });
+    };
+    expect((await stage.command()).certificates[1]?.failure?.remedy).not.toContain("delete");
+  });
 });

@@ -1,0 +1,27 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { runCommand } from "../../../src/commands/index.ts";
+import { inspect } from "../../../src/reconcile/index.ts";
+import { commandParts } from "../../support/command-parts.ts";
+import { reconcileStage } from "../../support/reconcile-stage.ts";
+
+const { signal } = new AbortController();
+
+test("status says what only a conf asks for, what is wrong with one, and what is none", async () => {
+  const stage = await reconcileStage({ domains: "a.test;b.test;c.test" });
+  await stage.run();
+  stage.set("a.test");
+  const at = (name: string) => join(stage.root, "renewal", name);
+  await writeFile(at("c.test.conf"), "no conf\n");
+  await mkdir(at("dir.conf"));
+  let written = "";
+  const parts = commandParts({ inspect: (options) => inspect(stage.parts(), options), now: () => stage.now() });
+  const io = { out: (text: string) => void (written += text), err: () => undefined, isTty: false, signal };
+  expect(await runCommand(parts, { command: "status", args: [] }, io)).toBe(0);
+  expect(written).toMatch(/^b\.test\n {2}names: b\.test\n(?: .*\n)*? {2}asked for by: renewal\/b\.test\.conf alone/m);
+  expect(written).toMatch(/^c\.test\n(?: .*\n)*? {2}next: no order: can't read \S+\/renewal\/c\.test\.conf: line 1/m);
+  expect(written).toMatch(/^a\.test\n(?: {2}(?!asked).*\n)*b\.test$/m);
+  expect(written).toContain(`${at("dir.conf")} is no certificate's: EISDIR`);
+  expect(written).toContain(`what to do: Rename or delete ${at("dir.conf")}.`);
+});
