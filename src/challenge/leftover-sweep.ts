@@ -1,7 +1,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../ports/index.ts";
-import { openItself } from "./open-itself.ts";
+import { openItself, type OpenFolder } from "./open-itself.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -13,15 +13,15 @@ const KEY_AUTHORIZATION_EXTRA = ".".length + 43;
  * Gives what removes the challenge files that killed processes have left in a folder: files older than a day that hold
  * the key authorization of the very token they are called after, and nothing else. Reads the folder once a day; never rejects.
  */
-export function createLeftoverSweep(clock: Clock): (folder: string) => Promise<void> {
+export function createLeftoverSweep(clock: Clock): (folder: OpenFolder) => Promise<void> {
   const sweptAtMs = new Map<string, number>();
-  return async (folder) => {
+  return async ({ path: folder, inside }) => {
     const nowMs = clock.now().getTime();
     if (nowMs - (sweptAtMs.get(folder) ?? -Infinity) < DAY_MS) return;
     sweptAtMs.set(folder, nowMs);
-    const names = await readdir(folder).catch(() => []);
+    const names = await readdir(inside).catch(() => []);
     for (const name of names) {
-      const path = join(folder, name);
+      const path = join(inside, name);
       // Files that can't be read or removed hurt no order.
       const isOld = await isLeftover(path, name, nowMs - DAY_MS).catch(() => false);
       if (isOld) await rm(path, { force: true }).catch(() => undefined);

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
 import { mkdir, open, realpath, rename, rm, rmdir } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 import { errnoOf, hasErrno, OperatorError, PlainError, unlessErrno, wordsOf } from "../certificate/index.ts";
 import type { ChallengeProof, Clock } from "../ports/index.ts";
 import { createLeftoverSweep } from "./leftover-sweep.ts";
-import { openItself } from "./open-itself.ts";
+import { openFolderAt, type OpenFolder } from "./open-itself.ts";
 
 /** A proof, and the webroot that it is to be seen in. */
 export type WebrootProof = ChallengeProof & { readonly webrootPath: string };
@@ -37,9 +36,9 @@ export function createTokenFiles(clock: Clock): TokenFiles {
       const token = safeToken(proof);
       try {
         await untilFolderStays(async () => {
-          const folder = await openFolder(proof.webrootPath, madeFolders);
+          await using folder = await openFolder(proof.webrootPath, madeFolders);
           await sweep(folder);
-          await writeAtomically(join(folder, token), proof.keyAuthorization);
+          await writeAtomically(join(folder.inside, token), proof.keyAuthorization);
         });
       } catch (cause) {
         throw translate(proof.webrootPath, cause);
@@ -50,9 +49,10 @@ export function createTokenFiles(clock: Clock): TokenFiles {
       try {
         const webroot = await realpath(proof.webrootPath);
         const [wellKnown, challenges] = foldersOf(webroot);
-        if (!(await isInside(challenges, webroot))) return;
-        await rm(join(challenges, token), { force: true });
-        for (const folder of [challenges, wellKnown]) await removeIfOurs(folder, madeFolders);
+        await using folder = await openInside(challenges, webroot);
+        if (!folder) return;
+        await rm(join(folder.inside, token), { force: true });
+        for (const path of [challenges, wellKnown]) await removeIfOurs(path, madeFolders);
       } catch (cause) {
         if (!hasErrno(cause, "ENOENT")) throw translate(proof.webrootPath, cause);
       }
@@ -76,29 +76,35 @@ function foldersOf(webroot: string): readonly [wellKnown: string, challenges: st
 }
 
 /** The challenge folder, made where it is missing. The webroot itself may be a link; what lies in it may not lead out. */
-async function openFolder(webrootPath: string, madeFolders: Set<string>): Promise<string> {
+async function openFolder(webrootPath: string, madeFolders: Set<string>): Promise<OpenFolder> {
   const webroot = await realpath(webrootPath);
-  for (const folder of foldersOf(webroot)) {
-    const making = mkdir(folder, FOLDER_MODE).then(() => madeFolders.add(folder));
+  const [wellKnown, challenges] = foldersOf(webroot);
+  const open = async (path: string, at = path) => {
+    const making = mkdir(at, FOLDER_MODE).then(() => madeFolders.add(path));
     await unlessErrno(making, "EEXIST");
-    if (!(await isInside(folder, webroot))) throw webrootError(webrootPath, leadsOut(folder));
+    const folder = await openInside(at, webroot);
+    if (!folder) throw webrootError(webrootPath, leadsOut(path));
     await letOthersIn(folder);
-  }
-  return foldersOf(webroot)[1];
+    return { ...folder, path };
+  };
+  await using above = await open(wellKnown);
+  return await open(challenges, join(above.inside, basename(challenges)));
+}
+
+/** Opens a folder, or what a link of its name leads to; undefined where that isn't in the webroot. Throws system errors. */
+async function openInside(path: string, webroot: string): Promise<OpenFolder | undefined> {
+  const folder = await openFolderAt(path);
+  const way = relative(webroot, await realpath(folder.inside));
+  if (way !== ".." && !way.startsWith(`..${sep}`)) return folder;
+  await folder[Symbol.asyncDispose]();
+  return undefined;
 }
 
 // Our umask may hide it from the server. If it isn't ours to change, the self-check tells.
-async function letOthersIn(path: string): Promise<void> {
-  await using folder = await openItself(path, constants.O_DIRECTORY).catch(() => undefined);
-  if (folder === undefined) return;
-  const { mode, uid } = await folder.stat();
+async function letOthersIn({ handle }: OpenFolder): Promise<void> {
+  const { mode, uid } = await handle.stat();
   if ((mode & FOLDER_MODE) === FOLDER_MODE || uid !== process.geteuid?.()) return;
-  await folder.chmod((mode & 0o7777) | FOLDER_MODE).catch(() => undefined);
-}
-
-async function isInside(folder: string, webroot: string): Promise<boolean> {
-  const way = relative(webroot, await realpath(folder));
-  return way !== ".." && !way.startsWith(`..${sep}`);
+  await handle.chmod((mode & 0o7777) | FOLDER_MODE).catch(() => undefined);
 }
 
 async function writeAtomically(path: string, text: string): Promise<void> {
@@ -152,7 +158,8 @@ function webrootError(webrootPath: string, { words, remedy }: Trouble, cause?: u
 type Trouble = { readonly words: string; readonly remedy: string };
 
 function trouble(webrootPath: string, cause: unknown): Trouble {
-  const words = wordsOf(cause);
+  // An open folder's path says nothing to people.
+  const words = wordsOf(cause).replace(/\/proc\/self\/fd\/\d+(?:\/acme-challenge)?/, foldersOf(webrootPath)[1]);
   switch (errnoOf(cause)) {
     case "ENOENT":
     case "ENOTDIR":

@@ -1,7 +1,6 @@
-import { constants } from "node:fs";
 import { unlessErrno } from "../certificate/index.ts";
 import type { IssuedCertificate, LineageVersion } from "../reconcile/index.ts";
-import type { DurableFiles, FileMode } from "./durable-files.ts";
+import { ITSELF, type DurableFiles, type FileMode } from "./durable-files.ts";
 import { KINDS, parseArchived, type Kind, type TreePaths } from "./tree-paths.ts";
 import { fromReadError, judgePair, type VersionFinding, type VersionTexts } from "./version-finding.ts";
 
@@ -91,7 +90,7 @@ export class Archive {
     for (const kind of KINDS) {
       const path = this.#paths.archived(lineage, kind, version);
       if ((await this.#files.readLink(path)) !== undefined) continue;
-      await using file = await this.#files.fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      await using file = await this.#files.fs.open(path, ITSELF);
       await file.utimes(now, now);
     }
   }

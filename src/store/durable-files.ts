@@ -6,22 +6,16 @@ import { hasErrno, unlessErrno } from "../certificate/index.ts";
 /** The part of `node:fs/promises` that the store uses: what a test replaces to fail, or die, at any one call. */
 export type FileSystem = Pick<
   typeof nodeFiles,
-  | "cp"
-  | "lchown"
-  | "lstat"
-  | "mkdir"
-  | "open"
-  | "readdir"
-  | "readlink"
-  | "rename"
-  | "rm"
-  | "stat"
-  | "symlink"
-  | "unlink"
+  "chown" | "cp" | "lstat" | "mkdir" | "open" | "readdir" | "readlink" | "rename" | "rm" | "stat" | "symlink" | "unlink"
 > & { readFile(path: string, encoding: "utf8"): Promise<string> };
 
 /** The real file system; its `readFile` takes no device, pipe or endless file, which the tree's owner could link to. */
 export const REAL_FILES: FileSystem = { ...nodeFiles, readFile };
+
+// open(2), which Node has no word for: a handle on what is at a path, link or not, without opening it.
+const O_PATH = 0o10000000;
+/** What is at a path itself: no link is followed, no pipe waited for. */
+export const ITSELF = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 // Hundreds of times the longest of our own files.
 const LONGEST_TEXT_BYTES = 16 * 1024 * 1024;
@@ -55,6 +49,25 @@ export class DurableFiles {
   constructor(root: string, fs: FileSystem) {
     this.root = root;
     this.fs = fs;
+  }
+
+  /**
+   * Removes the files of a folder of our own that are `isLeaving`. The folder's owner may have put a link in its place, which is not
+   * followed, and may do so at any moment: what is removed is in the folder that was opened.
+   */
+  async removeFiles(path: string, isLeaving: (entry: string, found: Stats) => boolean): Promise<void> {
+    await using folder = await unlessErrno(
+      this.fs.open(path, ITSELF | constants.O_DIRECTORY),
+      "ENOENT",
+      "ENOTDIR",
+      "ELOOP",
+    );
+    if (folder === undefined) return;
+    for (const entry of await this.fs.readdir(`/proc/self/fd/${folder.fd}`)) {
+      const at = `/proc/self/fd/${folder.fd}/${entry}`;
+      const found = await unlessErrno(this.fs.lstat(at), "ENOENT");
+      if (found?.isFile() && isLeaving(entry, found)) await this.fs.rm(at, { force: true });
+    }
   }
 
   /** A folder's entries; none when it isn't there. */
@@ -112,7 +125,7 @@ export class DurableFiles {
       "EEXIST",
     );
     if (!isNew) return;
-    await using folder = await this.fs.open(path, constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    await using folder = await this.fs.open(path, ITSELF | constants.O_DIRECTORY);
     await this.#giveToOwner(await folder.stat(), (uid, gid) => folder.chown(uid, gid));
     await this.syncFolder(dirname(path));
   }
@@ -131,14 +144,16 @@ export class DurableFiles {
   /** Makes a link that must not exist yet (EEXIST). */
   async createLink(target: string, path: string): Promise<void> {
     await this.fs.symlink(target, path);
-    // A link can't be opened; what it leads to is not touched.
-    const own = await this.fs.lstat(path);
-    if (own.isSymbolicLink()) await this.#giveToOwner(own, (uid, gid) => this.fs.lchown(path, uid, gid));
+    // A link can't be opened to be read; what it leads to is not touched.
+    await using link = await this.fs.open(path, O_PATH | constants.O_NOFOLLOW);
+    const own = await link.stat();
+    const give = (uid: number, gid: number) => this.fs.chown(`/proc/self/fd/${link.fd}`, uid, gid);
+    if (own.isSymbolicLink()) await this.#giveToOwner(own, give);
   }
 
   /** Makes the names in a folder durable; of a file that somebody else has written, what it holds. */
   async syncFolder(path: string): Promise<void> {
-    const folder = await this.fs.open(path, "r");
+    const folder = await this.fs.open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       await folder.sync();
     } catch (thrown) {

@@ -99,18 +99,13 @@ async function recoverOne(tree: Tree, log: Log, traces: Traces): Promise<readonl
 }
 
 // Keys are in there: what nobody has come back for in a day goes.
-async function removeOldOrders({ paths: { orders }, files }: Tree): Promise<void> {
-  for (const entry of await files.list(orders)) {
-    const path = `${orders}/${entry}`;
-    const found = await files.fs.lstat(path);
-    if (found.isFile() && Date.now() - found.mtimeMs > ORDERS_KEPT_FOR_MS) await files.fs.rm(path, { force: true });
-  }
+function removeOldOrders({ paths: { orders }, files }: Tree): Promise<void> {
+  return files.removeFiles(orders, (_, { mtimeMs }) => Date.now() - mtimeMs > ORDERS_KEPT_FOR_MS);
 }
 
 async function removeTemporaryFiles({ paths, files }: Tree): Promise<void> {
   for (const folder of [paths.renewal, paths.sidecar, paths.ledgers, paths.orders, paths.notes]) {
-    const left = (await files.list(folder)).filter((entry) => /^\..+\.new$/.test(entry));
-    for (const entry of left) await files.fs.rm(`${folder}/${entry}`, { force: true });
+    await files.removeFiles(folder, (entry) => /^\..+\.new$/.test(entry));
   }
   await removeTrials(files, [paths.root, paths.live, paths.archive, paths.renewal]);
 }

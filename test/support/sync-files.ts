@@ -30,8 +30,8 @@ export function syncFiles(onCall: (call: string) => unknown): SyncFiles {
     }
   };
   const calls = {
+    chown: done("chown", files.chownSync),
     cp: done("cp", files.cpSync),
-    lchown: done("lchown", files.lchownSync),
     lstat: done("lstat", files.lstatSync),
     mkdir: done("mkdir", files.mkdirSync),
     readdir: done("readdir", files.readdirSync),
@@ -46,6 +46,7 @@ export function syncFiles(onCall: (call: string) => unknown): SyncFiles {
       const file = files.openSync(path, flags ?? "r", mode);
       openFiles.add(file);
       return {
+        fd: file,
         chmod: done("file.chmod", (mode: number) => files.fchmodSync(file, mode)),
         chown: done("file.chown", (uid: number, gid: number) => files.fchownSync(file, uid, gid)),
         stat: done("file.stat", () => files.fstatSync(file)) as FileHandle["stat"],

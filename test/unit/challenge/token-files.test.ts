@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { chown, lutimes, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -228,6 +230,28 @@ describe("what a CA could do to the file system", () => {
     },
   );
 
+  test("nothing where the folder leads out at one moment and not at the next", async () => {
+    const [webroot, outside] = [await temporaryFolder(), await temporaryFolder()];
+    for (const folder of [".well-known", "real"]) await mkdir(join(webroot, folder));
+    await writeFile(join(outside, TOKEN), "mine");
+    await symlink(join(webroot, "real"), challengesIn(webroot));
+    const swap = `const { renameSync, symlinkSync } = require("node:fs");
+      for (let turn = 0; ; turn += 1) {
+        symlinkSync(turn % 2 ? "${outside}" : "${webroot}/real", "${webroot}/next");
+        renameSync("${webroot}/next", "${challengesIn(webroot)}");
+      }`;
+    const swapping = spawn(process.execPath, ["-e", swap], { stdio: "ignore" });
+    const exited = once(swapping, "exit");
+    const webrootSolver = solver();
+    for (let turn = 0; turn < 300; turn += 1) {
+      await webrootSolver.present(proofIn(webroot, `token-${turn}`), signal).catch(() => undefined);
+      await webrootSolver.cleanUp(proofIn(webroot)).catch(() => undefined);
+    }
+    swapping.kill("SIGKILL");
+    await exited;
+    expect(await readdir(outside)).toEqual([TOKEN]);
+  });
+
   test("a link in place of the token's file is replaced, not followed", async () => {
     const webroot = await temporaryFolder();
     const outside = await temporaryFolder();
@@ -259,6 +283,20 @@ describe("a webroot that can't take the file", () => {
       remedy: expect.stringContaining(`Mount the folder that nginx serves at ${missing}`),
     });
     await solver().cleanUp(proofIn(missing));
+  });
+
+  test.each([
+    ["acme-challenge", ""],
+    [`acme-challenge/${TOKEN}`, "folder"],
+  ])("because something is at %s, is named by the path that people know", async (at, inside) => {
+    const webroot = await temporaryFolder();
+    const path = join(webroot, ".well-known", at);
+    await mkdir(join(path, inside === "" ? ".." : inside), { recursive: true });
+    if (inside === "") await writeFile(path, "");
+    await expect(solver().present(proofIn(webroot), signal)).rejects.toMatchObject({
+      code: "CHALLENGE_WEBROOT",
+      message: expect.stringContaining(path) as string,
+    });
   });
 
   test("because a file is in the way, is named", async () => {

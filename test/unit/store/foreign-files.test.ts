@@ -1,7 +1,27 @@
-import { chown, link, lstat, mkdir, rename, rm, rmdir, stat, symlink, truncate, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import {
+  chown,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { DurableFiles, REAL_FILES, type FileSystem } from "../../../src/store/durable-files.ts";
+import { accountIdOf } from "../../../src/certificate/index.ts";
+import { createAccountStore } from "../../../src/store/index.ts";
+import { newVersion } from "../../support/lineage-tree.ts";
+import { openTestStore } from "../../support/test-store.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const OTHER = 4321;
@@ -89,4 +109,62 @@ describe("a text", () => {
     await expect(REAL_FILES.readFile(join(folder, "none"), "utf8")).rejects.toMatchObject({ code: "ENOENT" });
     await expect(REAL_FILES.readFile(folder, "utf8")).rejects.toMatchObject({ code: "EISDIR" });
   });
+});
+
+describe("of a folder of ours in whose place there is a link", () => {
+  test("nothing is removed from where it leads to", async () => {
+    const { root, store } = await openTestStore();
+    const foreign = await temporaryFolder();
+    const old = new Date(Date.now() - 7 * 24 * 3600_000);
+    for (const name of ["old.json", ".x.new"]) await writeFile(join(foreign, name), "mine");
+    await utimes(join(foreign, "old.json"), old, old);
+    await mkdir(join(root, "sidecar"));
+    for (const folder of ["orders", "cas", "notes"]) await symlink(foreign, join(root, "sidecar", folder));
+    await store.recover();
+    expect((await readdir(foreign)).sort()).toEqual([".x.new", "old.json"]);
+    await rm(join(root, "sidecar", "orders"));
+    await rename(foreign, join(root, "sidecar", "orders"));
+    await store.recover();
+    expect(await readdir(join(root, "sidecar", "orders"))).toEqual([]);
+  });
+});
+
+test("a socket or a pipe that somebody has put beside a certificate costs no version", async () => {
+  const { root, store, currentVersion } = await openTestStore();
+  await store.install(newVersion("a.test"), new Date());
+  const server = createServer().listen(join(root, "live", "a.test", "app.sock"));
+  execFileSync("mkfifo", [join(root, "live", "a.test", "pipe")]);
+  await writeFile(join(root, "live", "a.test", "combined.pem"), "mine");
+  await store.install(newVersion("a.test"), new Date());
+  server.close();
+  expect(await currentVersion()).toBe(2);
+  expect(await readdir(join(root, "live", "a.test"))).toContain("combined.pem");
+});
+
+test("all that is secret is for its owner alone", async () => {
+  const { root, store } = await openTestStore();
+  const umask = process.umask(0);
+  try {
+    const version = newVersion("a.test");
+    await store.install(version, new Date());
+    const { privateKeyPem } = version.issued;
+    const order = { schema: 1, url: "https://acme.test/order/1", privateKeyPem, isReplacement: false } as const;
+    const about = { directoryUrl: "https://acme.test/dir", names: "a.test", keyType: "ecdsa-p256" } as const;
+    await store.saveOrder("a.test", { ...order, ...about, isKeyReused: false, sentAt: new Date().toISOString() });
+    const account = { id: accountIdOf(privateKeyPem), privateKeyPem, url: "https://acme.test/account/1" };
+    await createAccountStore({ root }).save("https://acme.test/dir", account, { createdAt: new Date() });
+  } finally {
+    process.umask(umask);
+  }
+  const modes = new Map<string, string>();
+  for (const path of [
+    "archive",
+    "archive/a.test/privkey1.pem",
+    "sidecar/orders",
+    "sidecar/orders/a.test.json",
+    "accounts",
+  ]) {
+    modes.set(path, ((await stat(join(root, path))).mode & 0o777).toString(8));
+  }
+  expect([...modes.values()]).toEqual(["700", "600", "700", "600", "700"]);
 });
