@@ -103,6 +103,11 @@ export function problemOf({ mistakes }: Config): ConfigError | undefined {
 /** Why nothing can be done at all: no certificate is there to go on with, and none can be ordered. Throws OperatorError. */
 export async function findRefusal({ config, parts }: Program): Promise<ConfigError | undefined> {
   if (config.wanted.length > 0 && !config.areOrdersInDoubt) return undefined;
-  if ((await parts.store.list()).length > 0) return undefined;
+  // A pair without a conf is there for whoever names it.
+  const isNamed = (name: string) => config.wanted.some((one) => one.name === name);
+  const isAsked = (await parts.store.list()).some(
+    ({ name, settings, problem }) => settings ?? problem ?? isNamed(name),
+  );
+  if (isAsked) return undefined;
   return problemOf(config) ?? new ConfigError([MISSING_DOMAIN]);
 }

@@ -69,8 +69,12 @@ function owed(certificate: CertificateReport, at: Date): Problem[] {
   return [{ ...UNTRIED, ...failure, message, lineage, isUnreached, isAlarm }];
 }
 
-function lapseOf({ lineage, validity, outcome, nextAt }: CertificateReport, at: Date): string | undefined {
-  if (!validity) return outcome === "rehearsal-only" ? undefined : `${lineage} has no certificate`;
+// A server may have what we can't read.
+const UNREAD = /^(?:STORE|LINEAGE|RENEWAL_CONF)_/;
+
+function lapseOf({ lineage, validity, outcome, nextAt, failure }: CertificateReport, at: Date): string | undefined {
+  if (!validity && outcome === "rehearsal-only") return undefined;
+  if (!validity) return `${lineage} has no certificate${UNREAD.test(failure?.code ?? "") ? " that can be read" : ""}`;
   const end = validity.notAfter.toISOString();
   if (!isGood(validity, at)) return `${lineage} expired at ${end}`;
   // The CA may suggest to renew that late.

@@ -53,7 +53,8 @@ export class ConfFiles {
   /** Writes the conf of a version that is shown, where there is none or an empty one. Whether it did. */
   async writeMissing(about: Omit<NewVersion, "issued">, challenges: ChallengeConfs): Promise<boolean> {
     const path = this.#paths.conf(about.lineage);
-    if ((await this.#files.readText(path))?.trim()) return false;
+    const found = await this.#found(path);
+    if (found && !(found.isFile() && found.size === 0)) return false;
     const facts = { ...about, accountId: about.settings.accountId, addedNames: [] };
     await this.#files.ensureFolder(this.#paths.renewal, CONF_FOLDER_MODE);
     await this.#files.replace(path, await this.#edit("", facts, challenges), { mode: CONF_MODE });

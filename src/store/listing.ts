@@ -33,7 +33,8 @@ async function describe(tree: Tree, name: string, isShown: boolean): Promise<Sto
   if (!isSafeName(name)) return isThere ? { name, problem: unsafeName(name) } : strayFile(path, unsafeName(name));
   const { finding } = await live.read(name);
   const current = finding.kind === "good" ? finding.version : undefined;
-  const problem = finding.kind === "broken" ? problemOf(name, paths.liveOf(name), finding) : undefined;
+  const problem =
+    finding.kind === "broken" ? problemOf(name, { path: paths.liveOf(name), finding, isThere }) : undefined;
   try {
     const { settings, addedNames, shows = name } = await confs.read(name, challenges);
     if (!isThere && shows !== name) return strayFile(path, `it is a copy of ${shows}'s`);
@@ -51,27 +52,38 @@ async function describeBare({ live }: Tree, name: string): Promise<StoredLineage
   return { name, current: finding.version };
 }
 
-function problemOf(lineage: string, path: string, { reason, unreadable }: BrokenVersion): StoreError {
+type Broken = { readonly path: string; readonly finding: BrokenVersion; readonly isThere: boolean };
+
+function problemOf(lineage: string, { path, finding: { reason, unreadable }, isThere }: Broken): StoreError {
   if (unreadable !== undefined) return fromSystemError(`read the certificate ${lineage}`, path, unreadable);
   return new StoreError({
     code: "LINEAGE_BROKEN", // A certificate's files are missing, unreadable or don't belong together.
     message: `can't use the certificate in live/${lineage}: ${reason}`,
-    remedy: `Restart the sidecar, which shows the newest good version in archive/${lineage} again, or run update-cert to order one.`,
+    remedy: isThere
+      ? `Restart the sidecar, which shows the newest good version in archive/${lineage} again, or run update-cert to order one.`
+      : `Put its files back, or name it in CERTBOT_DOMAIN; to end it delete renewal/${lineage}.conf.`,
   });
 }
 
 function unreadableConf(path: string, cause: unknown): StoreError {
+  const remedy = isSystemError(cause)
+    ? fromSystemError("read it", path, cause).remedy
+    : "Mend that line, or name the certificate in CERTBOT_DOMAIN: its next issue writes the file anew.";
   return new StoreError({
     code: "RENEWAL_CONF_UNREADABLE", // A `renewal/<name>.conf` can't be read.
     message: `can't read ${path}: ${wordsOf(cause)}`,
-    remedy: "Mend that line, or name the certificate in CERTBOT_DOMAIN: its next issue writes the file anew.",
+    remedy,
     cause,
   });
 }
 
+function isSystemError(thrown: unknown): boolean {
+  return thrown instanceof Error && "code" in thrown;
+}
+
 // Of a disk that fails, or that we may not read, nothing is known.
 function isForGood(thrown: unknown): boolean {
-  return !(thrown instanceof Error && "errno" in thrown) || hasErrno(thrown, "ENOENT", "EISDIR", "ELOOP");
+  return !isSystemError(thrown) || hasErrno(thrown, "ENOENT", "EISDIR", "ELOOP", "EFBIG");
 }
 
 function strayFile(path: string, why: unknown): StrayFile {

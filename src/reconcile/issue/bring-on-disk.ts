@@ -78,9 +78,16 @@ async function order(parts: StepParts, run: Run, context: IssueContext): Promise
 async function writeMissingConf({ store, policy, mayAct }: StepParts, { log }: Run, desired: DesiredCertificate) {
   const { lineage, identifiers, settings, currentDirectoryUrl } = desired;
   // A real certificate must not be taken for one for tests.
-  if (currentDirectoryUrl !== undefined || policy.isStaging(settings.directoryUrl) || !(await mayAct())) return;
-  if (!(await store.writeMissingConf({ lineage, identifiers, settings }))) return;
-  log.warn("lineage.repaired", { lineage, did: "wrote its renewal conf from the settings: there was none" });
+  if (currentDirectoryUrl !== undefined || policy.isStaging(settings.directoryUrl)) return;
+  // Nor is a mistake to be written down.
+  if (policy.settingsProblem || !(await mayAct())) return;
+  try {
+    if (!(await store.writeMissingConf({ lineage, identifiers, settings }))) return;
+    log.warn("lineage.repaired", { lineage, did: "wrote its renewal conf from the settings: there was none" });
+  } catch (thrown) {
+    // It is good and served all the same; the next check tries again.
+    log.warn("lineage.failed", { lineage, ...toFailure(thrown) });
+  }
 }
 
 // While a CA is failing a probe of it may be worth more than waiting: it costs no limit, and an outage may be over.

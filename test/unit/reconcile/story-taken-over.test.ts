@@ -208,3 +208,65 @@ describe("a certificate that the settings don't name any more, and whose names n
     expect((await stage.command()).certificates[1]?.failure?.remedy).not.toContain("delete");
   });
 });
+
+describe("a certificate that can't be looked at is not said to be none:", () => {
+  test("its files give an error", async () => {
+    const { stage } = await spoiled(async () => undefined);
+    stage.onDisk = (call) => {
+      if (/^readFile \S+\/live\/b\.test/.test(call)) throw Object.assign(new Error("EIO: simulated"), { code: "EIO" });
+    };
+    const [problem] = pictureOf(await stage.run(), stage.now()).problems;
+    expect(problem?.message).toMatch(/^b\.test has no certificate that can be read: .*EIO/);
+  });
+
+  test("its state gives one", async () => {
+    const { stage } = await spoiled(async () => undefined);
+    stage.onDisk = (call) => {
+      if (/^readFile \S+\/sidecar\/b\.test\.json/.test(call)) throw Object.assign(new Error("EIO"), { code: "EIO" });
+    };
+    const [problem] = pictureOf(await stage.run(), stage.now()).problems;
+    expect(problem).toMatchObject({
+      isAlarm: false,
+      message: expect.stringMatching(/^b\.test has no new version: /) as string,
+    });
+  });
+});
+
+test("a conf that can't be written back fails nothing that is good", async () => {
+  const { stage, ordered } = await spoiled((at) => rm(at("renewal", "a.test.conf")));
+  stage.onDisk = (call) => {
+    if (/^open \S+\/renewal\/\S+\.new/.test(call))
+      throw Object.assign(new Error("EROFS: simulated"), { code: "EROFS" });
+  };
+  expect(outcomes(await stage.run())).toEqual(["a.test not-due", "b.test not-due"]);
+  expect(stage.told("lineage.failed")).toMatchObject([{ lineage: "a.test", code: "STORE_NOT_WRITABLE" }]);
+  expect(ordered()).toEqual([]);
+});
+
+test("a folder in the place of a good certificate's conf is named, and not written over", async () => {
+  const { stage, ordered } = await spoiled(async (at) => {
+    await rm(at("renewal", "a.test.conf"));
+    await mkdir(at("renewal", "a.test.conf"));
+  });
+  expect(outcomes(await stage.run({ trigger: "start" }))).toEqual(["a.test not-due", "b.test not-due"]);
+  expect(stage.told("lineage.failed")).toMatchObject([
+    {
+      lineage: "a.test",
+      code: "RENEWAL_CONF_UNREADABLE",
+      remedy: `Rename or delete ${join(stage.root, "renewal/a.test.conf")}.`,
+    },
+  ]);
+  expect(ordered()).toEqual([]);
+});
+
+test("a conf of which nothing else is left says how to go on", async () => {
+  const { stage } = await spoiled(async (at) => {
+    for (const folder of ["live", "archive"]) await rm(at(folder, "b.test"), { recursive: true });
+    await rm(at("live", ".b.test.1"), { recursive: true });
+  }, "a.test");
+  const [problem] = pictureOf(await stage.run(), stage.now()).problems;
+  expect(problem).toMatchObject({ lineage: "b.test", code: "LINEAGE_BROKEN", isAlarm: true });
+  expect(problem?.remedy).toBe(
+    "Put its files back, or name it in CERTBOT_DOMAIN; to end it delete renewal/b.test.conf.",
+  );
+});
