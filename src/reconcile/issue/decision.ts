@@ -55,8 +55,7 @@ function reasonToRefuse({ desired, request }: IssueFacts): OperatorError | undef
   const { lineage, current, problem, isKeptProduction } = desired;
   // The disk doesn't give its files back, so nothing is known to be wrong with the certificate.
   if (!current && problem?.code.startsWith("STORE_")) return problem;
-  // Served as it is; but how it is renewed nobody knows, nor whether it is to be.
-  if (desired.isUnnamed && problem?.code === "RENEWAL_CONF_UNREADABLE") return problem;
+  if (desired.unknownBecause) return desired.unknownBecause;
   // Whoever types this wants to spare the production limits.
   const isStagingAsked =
     request.order?.directoryUrl !== undefined || (request.trigger === "command" && request.isForced);

@@ -22,8 +22,10 @@ export type DesiredCertificate = {
   readonly currentKeyType?: KeyType | undefined;
   /** The settings ask for a staging certificate, which never takes the place of this real one: the site would stop being trusted. */
   readonly isKeptProduction: boolean;
-  /** The settings don't name it: it is there because its conf is. */
+  /** The settings, which have no mistake, don't name it: it is there because its conf is. */
   readonly isUnnamed?: boolean | undefined;
+  /** Why nobody knows how it is renewed, nor whether it is to be: its conf can't be read, and the settings don't say it. */
+  readonly unknownBecause?: OperatorError | undefined;
   /** What is wrong on disk, when something is. */
   readonly problem?: OperatorError | undefined;
   /** Why nothing may be ordered for it: the settings leave in doubt how, and it has no conf that says it. */
@@ -44,7 +46,8 @@ export function resolveDesired(policy: Policy, stored: readonly StoredLineage[])
     return byConf.length > 0 ? byConf : [fromWanted(wanted, lineage, policy)];
   });
   const others = stored.filter((lineage) => !taken.has(lineage.name)).flatMap((lineage) => fromStored(lineage, policy));
-  return [...named, ...others];
+  const isUnnamed = policy.settingsProblem === undefined;
+  return [...named, ...others.map((one) => ({ ...one, isUnnamed }))];
 }
 
 /**
@@ -82,7 +85,8 @@ function fromStored(lineage: StoredLineage, policy: Policy): DesiredCertificate[
   const order = settings
     ? { settings, isKeptProduction: isProductionKept(settings, policy) }
     : mergeOrder(policy, undefined);
-  return [{ ...onDisk(lineage), lineage: name, identifiers, ...order, isUnnamed: true }];
+  const unknownBecause = settings ? undefined : problem;
+  return [{ ...onDisk(lineage), lineage: name, identifiers, ...order, unknownBecause }];
 }
 
 function onDisk({ current, settings, problem }: Partial<StoredLineage> = {}) {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { parseIdentifier } from "../../../src/certificate/index.ts";
 import { resolveDesired, type Policy, type StoredLineage } from "../../../src/reconcile/index.ts";
+import { UnknownLineageError } from "../../../src/reconcile/errors.ts";
 import { aPolicy } from "../../support/a-policy.ts";
 import { byWebroot } from "../../support/challenges.ts";
 
@@ -81,4 +82,23 @@ test("a certificate that is there keeps its kind of key until the operator choos
   expect(keyTypeOf(wanted)).toBe("rsa-2048");
   expect(keyTypeOf({ ...wanted, keyType: "ecdsa-p256" })).toBe("ecdsa-p256");
   expect(resolveDesired(wanted, [])[0]?.settings.keyType).toBe("ecdsa-p256");
+});
+
+test("only settings without a mistake can leave a certificate out", () => {
+  const there = [stored("a.test", ["a.test"]), stored("mail.test", ["mail.test"])];
+  const unnamed = (asked: Policy) => resolveDesired(asked, there).map(({ isUnnamed = false }) => isUnnamed);
+  const asked = policy(PRODUCTION, ["a.test"]);
+  expect(unnamed(asked)).toEqual([false, true]);
+  const settingsProblem = new UnknownLineageError("x", []);
+  expect(unnamed({ ...asked, settingsProblem })).toEqual([false, false]);
+  expect(unnamed({ ...asked, settingsProblem, areOrdersInDoubt: true })).toEqual([false, false]);
+});
+
+test("a pair without a conf is what is wanted, before another of the same names and after one that has a conf", () => {
+  const bare = (name: string): StoredLineage => ({ ...stored(name, ["a.test"]), settings: undefined });
+  const chosen = (...there: StoredLineage[]) => resolveDesired(policy(PRODUCTION, ["a.test"]), there)[0]?.lineage;
+  expect(chosen(bare("a.test-0001"), bare("a.test"))).toBe("a.test");
+  expect(chosen(bare("a.test-0001"), stored("a.test-0002", ["a.test"]))).toBe("a.test-0002");
+  expect(chosen(bare("a.test-0001"))).toBe("a.test-0001");
+  expect(resolveDesired(policy(PRODUCTION), [bare("a.test")])).toEqual([]);
 });
