@@ -63,7 +63,7 @@ function createParts(): ReconcileParts {
       http: async (request) => ca.answer(request, clock.now().getTime()),
     }),
     store: createLineageStore({ root, challenges: CONFS, log }),
-    targets: new SimulatedTarget(root),
+    targets: new SimulatedTarget(root).seenBy(() => undefined),
     storage: { inspect: async () => ({ kind: "lasting" }) },
     clock,
     random: createDraws(1, "process").next,

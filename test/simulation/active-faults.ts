@@ -1,10 +1,20 @@
 import type { Episode, Fault } from "./fault-plan.ts";
-import { hindranceOf, type Hindrances } from "./hindrances.ts";
+import { deployHindranceOf, hindranceOf, type Hindrances } from "./hindrances.ts";
 import type { Timeline } from "./timeline.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** Called when a fault begins or ends. */
 export type OnChange = (fault: Fault, isBeginning: boolean) => void;
+
+/** What a schedule of faults works with. */
+export type ScheduleParts = {
+  readonly time: VirtualTime;
+  readonly timeline: Timeline;
+  /** What stands in the way of orders. */
+  readonly hindrances: Hindrances;
+  /** What stands in the way of deploys. */
+  readonly deployHindrances: Hindrances;
+};
 
 /** What is wrong at the moment. */
 export class ActiveFaults {
@@ -13,13 +23,15 @@ export class ActiveFaults {
   /** Lets each episode begin and end at its time, and writes down what it hinders. */
   schedule(
     episodes: readonly Episode[],
-    { time, timeline, hindrances }: { time: VirtualTime; timeline: Timeline; hindrances: Hindrances },
+    { time, timeline, hindrances, deployHindrances }: ScheduleParts,
     onChange: OnChange,
   ): void {
     for (const episode of episodes) {
       const { fault, fromMs, toMs } = episode;
       const hindrance = hindranceOf(fault);
+      const deployHindrance = deployHindranceOf(fault);
       if (hindrance) hindrances.add({ fromMs, toMs, ...hindrance });
+      if (deployHindrance) deployHindrances.add({ fromMs, toMs, ...deployHindrance });
       time.at(fromMs, () => {
         timeline.tell(() => `BEGIN ${JSON.stringify(fault)} until ${new Date(toMs).toISOString()}`);
         this.#active = [...this.#active, episode];

@@ -1,4 +1,4 @@
-import type { Draws } from "./draws.ts";
+import { createDraws, type Draws } from "./draws.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -29,6 +29,12 @@ export type Fault =
   /** The CA takes longer for each decision than anybody waits. */
   | { readonly kind: "slow" }
   | { readonly kind: "disk-full" }
+  /** The server refuses its configuration: for a file of the operator's, or for each version of ours from now on. */
+  | { readonly kind: "refusing"; readonly whose: "operators" | "ours"; readonly lineage: number }
+  /** A hand has made a lineage's conf something that can't be read; it is mended at the end. */
+  | { readonly kind: "conf-spoiled"; readonly lineage: number; readonly how: "empty" | "garbled" | "gone" }
+  /** Our clock is slow, and set right at the end. */
+  | { readonly kind: "clock-behind"; readonly byMs: number }
   /** The machine is off. */
   | { readonly kind: "stopped" };
 
@@ -56,8 +62,10 @@ export type Episode = {
 
 /** What happens in one moment. */
 export type Incident =
-  /** The sidecar dies at its n-th call on the disk or request to the CA from now on, and comes back later. */
-  | { readonly kind: "death"; readonly at: "disk" | "request"; readonly calls: number; readonly downMs: number }
+  /** The sidecar dies at its n-th call of a kind from now on, and comes back later. */
+  | { readonly kind: "death"; readonly at: DeathPlace; readonly calls: number; readonly downMs: number }
+  /** `live/` becomes again what it was a day ago. */
+  | { readonly kind: "live-restored"; readonly how: "links" | "copies" }
   /** The CA wants everything that it has issued to be renewed within this time, or by some time ago. */
   | { readonly kind: "mass-revocation"; readonly startMs: number; readonly endMs: number }
   | { readonly kind: "accounts-dropped"; readonly how: "deleted" | "deactivated" }
@@ -70,6 +78,9 @@ export type Incident =
       readonly times: number;
       readonly everyMs: number;
     };
+
+/** Calls that may be the last: on the disk, to the CA, or from the server's configuration test on, on disk and server. */
+export type DeathPlace = "disk" | "request" | "deploy";
 
 /** Everything that goes wrong in one simulated life. */
 export type FaultPlan = {
@@ -98,36 +109,46 @@ const EPISODES_A_YEAR: Readonly<Record<Fault["kind"] | "siege", number>> = {
   "disk-full": 2,
   stopped: 3,
   siege: 2,
+  refusing: 4,
+  "conf-spoiled": 3,
+  "clock-behind": 2,
 };
 const INCIDENTS_A_YEAR: Readonly<Record<Incident["kind"], number>> = {
-  death: 16,
+  death: 24,
   "mass-revocation": 1.5,
   "accounts-dropped": 1,
   "nonces-forgotten": 4,
   "names-changed": 1.5,
   command: 8,
+  "live-restored": 1.5,
 };
 
 const LONGEST: Partial<Record<Fault["kind"], number>> = { "disk-full": DAY, slow: DAY, nonces: 3 * DAY };
 
-/** Draws what goes wrong: each kind by itself, so that they mix and overlap; some lives are calm, some hostile. */
-export function drawFaultPlan(draws: Draws, frame: PlanFrame): FaultPlan {
-  const hostility = draws.spread(0.1, 1);
+/**
+ * Draws what goes wrong: each kind by itself, so that they mix and overlap, and a new kind changes nothing of the others; some
+ * lives are calm, some hostile.
+ */
+export function drawFaultPlan(seed: number, frame: PlanFrame): FaultPlan {
+  const hostility = createDraws(seed, "hostility").spread(0.1, 1);
   const years = (frame.endMs - frame.startMs) / YEAR;
   // The first weeks are quiet enough to get a certificate at all, in most lives.
-  const moment = () => draws.between(frame.startMs + (draws.chance(0.1) ? 0 : 7 * DAY), frame.endMs);
-  const many = <Thing>(perYear: number, draw: () => Thing): Thing[] =>
-    Array.from({ length: Math.round(perYear * years * hostility * draws.between(0.3, 1.7)) }, draw);
+  const moment = (draws: Draws) => draws.between(frame.startMs + (draws.chance(0.1) ? 0 : 7 * DAY), frame.endMs);
+  const many = <Thing>([kind, perYear]: [string, number], draw: (draws: Draws) => Thing): Thing[] => {
+    const draws = createDraws(seed, `plan of ${kind}`);
+    const length = Math.round(perYear * years * hostility * draws.between(0.3, 1.7));
+    return Array.from({ length }, () => draw(draws));
+  };
   const episodes = Object.entries(EPISODES_A_YEAR).flatMap(([kind, perYear]) =>
-    many(perYear, () =>
+    many([kind, perYear], (draws) =>
       kind === "siege"
-        ? drawSiege(draws, frame, moment())
-        : [drawEpisode(draws, frame, { kind: kind as Fault["kind"], fromMs: moment() })],
+        ? drawSiege(draws, frame, moment(draws))
+        : [drawEpisode(draws, frame, { kind: kind as Fault["kind"], fromMs: moment(draws) })],
     ).flat(),
   );
   const incidents = Object.entries(INCIDENTS_A_YEAR).flatMap(([kind, perYear]) =>
-    many(perYear, () => {
-      const atMs = moment();
+    many([kind, perYear], (draws) => {
+      const atMs = moment(draws);
       return { atMs, incident: drawIncident(draws, frame, { kind: kind as Incident["kind"], atMs }) };
     }),
   );
@@ -201,6 +222,12 @@ function drawFault(draws: Draws, frame: PlanFrame, kind: Fault["kind"]): Fault {
       return { kind, lineage, type: draws.pick(["connection", "dns", "unauthorized", "caa"]) };
     case "nonces":
       return { kind, rate: draws.chance(0.5) ? draws.between(0.05, 0.5) : draws.between(0.5, 1) };
+    case "refusing":
+      return { kind, lineage, whose: draws.pick(["operators", "ours"]) };
+    case "conf-spoiled":
+      return { kind, lineage, how: draws.pick(["empty", "garbled", "gone"]) };
+    case "clock-behind":
+      return { kind, byMs: draws.spread(MINUTE, 3 * DAY) };
     case "slow":
     case "disk-full":
     case "stopped":
@@ -214,7 +241,9 @@ function drawIncident(draws: Draws, frame: PlanFrame, { kind, atMs }: IncidentSt
   switch (kind) {
     case "death": {
       const downMs = draws.chance(0.6) ? draws.spread(1000, MINUTE) : draws.spread(MINUTE, DAY);
-      return { kind, at: draws.pick(["disk", "request"]), calls: draws.whole(1, draws.pick([5, 40, 200])), downMs };
+      const at = draws.pick(["disk", "request", "deploy"]);
+      const most = at === "deploy" ? draws.pick([2, 8, 30]) : draws.pick([5, 40, 200]);
+      return { kind, at, calls: draws.whole(1, most), downMs };
     }
     case "mass-revocation": {
       const startMs = atMs - draws.spread(HOUR, 3 * DAY);
@@ -228,6 +257,8 @@ function drawIncident(draws: Draws, frame: PlanFrame, { kind, atMs }: IncidentSt
       const what = draws.pick(["plain", "plain", "force", "dry-run"]);
       return { kind, what, times: draws.whole(1, draws.pick([1, 3, 12])), everyMs: draws.spread(MINUTE, HOUR) };
     }
+    case "live-restored":
+      return { kind, how: draws.pick(["links", "copies"]) };
     case "nonces-forgotten":
       return { kind };
   }

@@ -104,11 +104,14 @@ function fateBy(parts: LineParts, meeting: Meeting): Fate | undefined {
       if (request.method !== "POST" || !draws.chance(fault.rate)) return undefined;
       return { kind: "answered", reply: ca.rejectNonce(time.nowMs()) };
     }
-    // The rest goes on elsewhere: at the CA, on the disk, in the machine.
+    // The rest goes on elsewhere: at the CA, on the disk, in the machine, at the server.
     case "proof":
     case "slow":
     case "disk-full":
     case "stopped":
+    case "refusing":
+    case "conf-spoiled":
+    case "clock-behind":
       return undefined;
   }
 }

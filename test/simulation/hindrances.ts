@@ -3,8 +3,9 @@ import type { Fault } from "./fault-plan.ts";
 // Half of all nonces refused, or a tenth of all requests lost, is no reason to fail.
 const BEARABLE_NONCES = 0.5;
 const BEARABLE_LOSS = 0.1;
+const BEARABLE_DELAY_MS = 10 * 60_000;
 
-/** A time in which no order for a lineage could have succeeded, or for any when `lineage` is left out. */
+/** A time in which nothing could be done for a lineage, or for any when `lineage` is left out. */
 export type Hindrance = {
   readonly fromMs: number;
   readonly toMs: number;
@@ -12,7 +13,7 @@ export type Hindrance = {
   readonly why: string;
 };
 
-/** Everything that stood in the way of orders, for the judgement on a certificate that has lapsed. */
+/** Everything that stood in the way of orders, or of deploys, for the judgement on a certificate that has lapsed. */
 export class Hindrances {
   readonly #all: Hindrance[] = [];
 
@@ -53,7 +54,13 @@ export class Hindrances {
 export function hindranceOf(fault: Fault): Pick<Hindrance, "why" | "lineage"> | undefined {
   switch (fault.kind) {
     case "renewal-info":
+    case "conf-spoiled":
       return undefined;
+    // A version that is put back keeps the one before on disk.
+    case "refusing":
+      return fault.whose === "ours" ? { why: fault.kind, lineage: fault.lineage } : undefined;
+    case "clock-behind":
+      return fault.byMs > BEARABLE_DELAY_MS ? { why: fault.kind } : undefined;
     case "flaky":
       return fault.rate > BEARABLE_LOSS ? { why: fault.kind } : undefined;
     case "nonces":
@@ -69,4 +76,12 @@ export function hindranceOf(fault: Fault): Pick<Hindrance, "why" | "lineage"> | 
     case "stopped":
       return { why: fault.kind };
   }
+}
+
+/** Whose deploys a fault hinders while it lasts; undefined: nobody's. */
+export function deployHindranceOf(fault: Fault): Pick<Hindrance, "why" | "lineage"> | undefined {
+  const { kind } = fault;
+  if (kind === "refusing" && fault.whose === "ours") return { why: kind, lineage: fault.lineage };
+  const isOfAll = kind === "refusing" || kind === "stopped" || kind === "disk-full" || kind === "clock-behind";
+  return isOfAll ? { why: kind } : undefined;
 }

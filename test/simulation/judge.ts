@@ -18,6 +18,8 @@ export type JudgeParts = {
   readonly time: VirtualTime;
   readonly timeline: Timeline;
   readonly hindrances: Hindrances;
+  /** What stands in the way of deploys. */
+  readonly deployHindrances: Hindrances;
   /** The number of a lineage. */
   readonly numberOf: (lineage: string) => number;
   readonly servedOf: (lineage: string) => string | undefined;
@@ -32,6 +34,8 @@ export class Judge {
   versions = 0;
   readonly #parts: JudgeParts;
   readonly #known = new Map<string, ShownVersion>();
+  /** Each version of a lineage that was ever on disk, and since when. */
+  readonly #seen = new Map<string, { readonly version: ShownVersion; readonly atMs: number }>();
   #shown = new Set<string>();
   readonly #current = new Map<string, ShownVersion>();
   readonly #without = new Map<string, { readonly sinceMs: number; isTold: boolean }>();
@@ -86,14 +90,23 @@ export class Judge {
 
   #takeNew(version: ShownVersion, before: ShownVersion | undefined): void {
     const { time } = this.#parts;
-    const { lineage, notBefore, notAfter } = version;
-    this.versions += 1;
+    const { lineage, fingerprint, notBefore, notAfter } = version;
     this.#current.set(lineage, version);
+    if (notAfter < time.nowMs() && this.#seen.has(fingerprint)) {
+      if (!this.#without.has(lineage)) this.#without.set(lineage, { sinceMs: time.nowMs(), isTold: false });
+      return;
+    }
     const without = this.#without.get(lineage);
     if (without && before) this.lapsedMs += time.nowMs() - without.sinceMs;
     this.#without.delete(lineage);
+    if (this.#seen.has(fingerprint)) return;
+    this.versions += 1;
+    this.#seen.set(fingerprint, { version, atMs: time.nowMs() });
     if (notBefore > time.nowMs() || notAfter < time.nowMs()) this.#problem(`${lineage} got one that isn't valid now`);
-    time.at(notAfter + 1, () => this.#judgeEnd(version));
+    time.at(notAfter + 1, () => {
+      this.#judgeEnd(version);
+      this.#judgeServedEnd(version);
+    });
   }
 
   // A lineage without a valid certificate has waited too long when a try was possible for more than a day.
@@ -128,6 +141,22 @@ export class Judge {
     const since = new Date(fromMs).toISOString();
     this.#problem(
       `${lineage} has lapsed, though nothing stood in the way for ${hours(ableMs)} from ${since}; else: ${reasons}`,
+    );
+  }
+
+  // What is served has ended: a newer version that was there long enough should have taken its place.
+  #judgeServedEnd({ lineage, notAfter, fingerprint }: ShownVersion): void {
+    const { deployHindrances, numberOf, servedOf } = this.#parts;
+    if (servedOf(lineage) !== fingerprint) return;
+    const newer = [...this.#seen.values()].filter(
+      ({ version }) => version.lineage === lineage && version.notAfter > notAfter,
+    );
+    const sinceMs = Math.min(...newer.map(({ atMs }) => atMs), notAfter);
+    const { fromMs, ableMs } = deployHindrances.longestAble(numberOf(lineage), sinceMs, notAfter);
+    if (ableMs < ENOUGH_MS) return;
+    const since = new Date(fromMs).toISOString();
+    this.#problem(
+      `${lineage}: what is served has lapsed, though a newer one could be had for ${hours(ableMs)} from ${since}`,
     );
   }
 

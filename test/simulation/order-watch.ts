@@ -93,6 +93,11 @@ export class OrderWatch {
     this.#judgeBreaches();
   }
 
+  /** By another clock nobody can tell any more until when to wait. */
+  forgetTold(): void {
+    this.#told = [];
+  }
+
   /** The sidecar has told something. */
   hear(event: LogEvent, { lineage }: LogFields): void {
     if (event === "limit.overridden") this.#overriddenAt.set(String(lineage), this.#parts.time.nowMs());

@@ -25,8 +25,10 @@ export type SidecarParts = {
   readonly policy: Policy;
   readonly random: () => number;
   readonly solver: ChallengeSolver;
-  readonly targets: TargetSource;
+  readonly targets: (owner: SidecarProcess) => TargetSource;
   readonly log: Log;
+  /** How far this machine's clock is behind, in milliseconds. */
+  readonly behindMs: () => number;
   readonly openLine: (owner: Mortal) => HttpExchange;
   /** Called before each call on the disk; what it throws is the call's result. */
   readonly onDisk: (owner: SidecarProcess, call: string) => Promise<never> | undefined;
@@ -51,13 +53,13 @@ export class SidecarProcess implements Mortal {
     const { fs, closeAll } = syncFiles((call) => parts.onDisk(this, call));
     this.#closeFiles = closeAll;
     const clock: Clock = {
-      now: () => new Date(time.nowMs()),
+      now: () => new Date(time.nowMs() - parts.behindMs()),
       sleep: (ms, signal) => time.sleep(ms, this, signal),
     };
     this.#reconcileParts = {
       ca: this.#authority(clock, createAccountStore({ root, fs })),
       store: createLineageStore({ root, challenges: CONFS, log, fs }),
-      targets: parts.targets,
+      targets: parts.targets(this),
       storage: { inspect: async () => ({ kind: "lasting" }) },
       clock,
       random: parts.random,

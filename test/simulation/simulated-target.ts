@@ -6,12 +6,18 @@ import {
   type Found,
   type ServedCertificate,
   type Target,
+  type TargetSource,
 } from "../../src/reconcile/index.ts";
+
+/** A call of a target, before it does anything or when it has done it. */
+export type TargetCall = "tlsCheck" | "check" | "checked" | "apply" | "applied";
 
 /** A server in miniature: it serves what `live/` showed at its last reload. */
 export class SimulatedTarget implements Target {
   readonly name = "nginx-1";
   reloads = 0;
+  /** Why the server refuses a lineage's certificate in its configuration; undefined: it doesn't. */
+  refusal: (lineage: string, certificate: X509Certificate) => string | undefined = () => undefined;
   readonly #root: string;
   readonly #served = new Map<string, string>();
 
@@ -19,7 +25,33 @@ export class SimulatedTarget implements Target {
     this.#root = root;
   }
 
-  find = async (): Promise<Found> => ({ targets: [this], missing: [], off: [] });
+  /** This server as a process sees it; what `onCall` waits for is waited for. */
+  seenBy(onCall: (call: TargetCall) => Promise<never> | undefined): TargetSource {
+    const { name, wants } = this;
+    const seen: Target = {
+      name,
+      wants,
+      tlsCheck: async (...call) => {
+        await onCall("tlsCheck");
+        return this.tlsCheck(...call);
+      },
+      check: async (...call) => {
+        await onCall("check");
+        try {
+          await this.check(...call);
+        } finally {
+          await onCall("checked");
+        }
+      },
+      apply: async (...call) => {
+        await onCall("apply");
+        const failures = await this.apply(...call);
+        await onCall("applied");
+        return failures;
+      },
+    };
+    return { find: async (): Promise<Found> => ({ targets: [seen], missing: [], off: [] }) };
+  }
 
   async tlsCheck({ lineage, fingerprint }: ServedCertificate, signal: AbortSignal) {
     signal.throwIfAborted();
@@ -32,7 +64,10 @@ export class SimulatedTarget implements Target {
   async check(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     try {
-      this.#read();
+      for (const [lineage, certificate] of this.#read()) {
+        const refusal = this.refusal(lineage, certificate);
+        if (refusal) throw new Error(refusal);
+      }
     } catch (thrown) {
       throw new ConfigurationRejectedError(this.name, String(thrown));
     }
@@ -42,7 +77,7 @@ export class SimulatedTarget implements Target {
     signal.throwIfAborted();
     if (behind.length > 0) {
       this.reloads += 1;
-      for (const [lineage, fingerprint] of this.#read()) this.#served.set(lineage, fingerprint);
+      for (const [lineage, { fingerprint256 }] of this.#read()) this.#served.set(lineage, fingerprint256);
     }
     return new Map();
   }
@@ -52,12 +87,12 @@ export class SimulatedTarget implements Target {
     return this.#served.get(lineage);
   }
 
-  #read(): [string, string][] {
+  #read(): [string, X509Certificate][] {
     const live = join(this.#root, "live");
     const lineages = existsSync(live) ? readdirSync(live).filter((name) => !name.startsWith(".")) : [];
-    return lineages.flatMap((lineage): [string, string][] => {
+    return lineages.flatMap((lineage): [string, X509Certificate][] => {
       const path = join(live, lineage, "fullchain.pem");
-      return existsSync(path) ? [[lineage, new X509Certificate(readFileSync(path)).fingerprint256]] : [];
+      return existsSync(path) ? [[lineage, new X509Certificate(readFileSync(path))]] : [];
     });
   }
 }

@@ -1,27 +1,36 @@
-import type { HttpRequest } from "../../src/ports/index.ts";
+import type { X509Certificate } from "node:crypto";
+import type { HttpRequest, LogEvent, LogFields } from "../../src/ports/index.ts";
 import type { RunRequest, RunReport } from "../../src/reconcile/index.ts";
 import { ActiveFaults } from "./active-faults.ts";
 import { createDraws, type Draws } from "./draws.ts";
-import { drawFaultPlan, type Fault, type Incident } from "./fault-plan.ts";
+import { type DeathPlace, drawFaultPlan, type Fault, type Incident } from "./fault-plan.ts";
 import { type LineParts, openLine } from "./faulty-line.ts";
 import { DailyCount, type Figures } from "./figures.ts";
 import { Hindrances } from "./hindrances.ts";
 import { Judge } from "./judge.ts";
+import { OperatorsHand } from "./operators-hand.ts";
 import { OrderWatch } from "./order-watch.ts";
 import { ProofBoard } from "./proof-board.ts";
 import { changeNames, drawNames, FALLBACK, lineageOf, numberOf, policyOf, PRODUCTION, STAGING } from "./settings.ts";
 import { SidecarProcess } from "./sidecar-process.ts";
 import { SimulatedCa } from "./simulated-ca.ts";
-import { SimulatedTarget } from "./simulated-target.ts";
+import { SimulatedTarget, type TargetCall } from "./simulated-target.ts";
 import { isWrite, needsRoom } from "../support/sync-files.ts";
 import { Timeline, timelineLog } from "./timeline.ts";
 import { type Mortal, VirtualTime } from "./virtual-time.ts";
 
 const MINUTE = 60_000;
-const DAY = 24 * 60 * MINUTE;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+// After these `live/` may show something else than before.
+const CHANGES: readonly LogEvent[] = ["lineage.repaired", "lineage.restored", "lineage.shown"];
 
 // Docker gives a container ten seconds after SIGTERM; the daemon takes less.
 const STOPS_WITHIN_MS = 1500;
+
+// The schedule finds what a timer can't know of: a clock that was set, files that have changed.
+const SCHEDULE_MS = 30 * MINUTE;
 
 // Half of what Let's Encrypt takes from one address in two minutes.
 const MOST_REQUESTS_A_DAY = 15_000;
@@ -44,9 +53,11 @@ export class SimulatedWorld {
   readonly #time: VirtualTime;
   readonly #timeline: Timeline;
   readonly #hindrances = new Hindrances();
+  readonly #deployHindrances = new Hindrances();
   readonly #faults = new ActiveFaults();
   readonly #proofs = new ProofBoard();
   readonly #target: SimulatedTarget;
+  readonly #hand: OperatorsHand;
   readonly #cas: readonly SimulatedCa[];
   readonly #primary: SimulatedCa;
   readonly #judge: Judge;
@@ -55,7 +66,8 @@ export class SimulatedWorld {
   readonly #line: LineParts;
   #names: readonly (readonly string[])[];
   #process: SidecarProcess | undefined;
-  #doom: { readonly at: "disk" | "request"; readonly downMs: number; calls: number } | undefined;
+  #doom: { readonly at: DeathPlace; readonly downMs: number; calls: number } | undefined;
+  #isDeploying = false;
   #starts = 0;
   #deaths = 0;
   #runs = 0;
@@ -66,12 +78,14 @@ export class SimulatedWorld {
     this.#time = new VirtualTime(startMs);
     this.#timeline = new Timeline(() => this.#time.nowMs(), watch ? { watch } : {});
     this.#target = new SimulatedTarget(root);
+    this.#target.refusal = (lineage, certificate) => this.#refusal(lineage, certificate);
+    this.#hand = new OperatorsHand(root);
     this.#names = Array.from({ length: lineages }, (_, number) =>
       drawNames(createDraws(seed, `names ${number}`), number),
     );
     this.#primary = this.#createCa(PRODUCTION);
     this.#cas = [this.#primary, this.#createCa(STAGING), this.#createCa(FALLBACK)];
-    const common = { time: this.#time, timeline: this.#timeline, hindrances: this.#hindrances };
+    const common = this.#common();
     const target = this.#target;
     this.#judge = new Judge({ ...common, root, numberOf, servedOf: (lineage) => target.servedOf(lineage) });
     this.#orders = new OrderWatch({
@@ -94,10 +108,12 @@ export class SimulatedWorld {
   /** Lets it all happen; ends at the first problem, or at the end. */
   async live(): Promise<void> {
     const { seed, startMs, endMs, lifeMs, lineages } = this.#options;
-    const plan = drawFaultPlan(createDraws(seed, "plan"), { startMs, endMs, lifeMs, lineages });
-    const common = { time: this.#time, timeline: this.#timeline, hindrances: this.#hindrances };
-    this.#faults.schedule(plan.episodes, common, (fault, isBeginning) => this.#onFault(fault, isBeginning));
-    for (const { atMs, incident } of plan.incidents) this.#time.at(atMs, () => this.#befall(incident));
+    const plan = drawFaultPlan(seed, { startMs, endMs, lifeMs, lineages });
+    this.#faults.schedule(plan.episodes, this.#common(), (fault, isBeginning) => this.#onFault(fault, isBeginning));
+    for (const { atMs, incident } of plan.incidents) {
+      if (incident.kind === "live-restored") this.#time.at(atMs - DAY, () => this.#hand.backUp(incident.how));
+      this.#time.at(atMs, () => this.#befall(incident));
+    }
     this.#judge.begin(this.#names.map((_, number) => lineageOf(number)));
     this.#spawn();
     this.#checkNowAndThen(createDraws(seed, "schedule"));
@@ -133,6 +149,11 @@ export class SimulatedWorld {
     };
   }
 
+  #common() {
+    const [hindrances, deployHindrances] = [this.#hindrances, this.#deployHindrances];
+    return { time: this.#time, timeline: this.#timeline, hindrances, deployHindrances };
+  }
+
   #createCa(directoryUrl: string): SimulatedCa {
     const { seed, startMs, lifeMs } = this.#options;
     const draws = createDraws(seed, directoryUrl);
@@ -150,9 +171,29 @@ export class SimulatedWorld {
 
   #onFault(fault: Fault, isBeginning: boolean): void {
     this.#primary.hasRenewalInfo = !this.#faults.of("renewal-info").some(({ how }) => how === "unsupported");
-    if (fault.kind !== "stopped") return;
-    if (isBeginning) this.#stop();
-    else this.#spawn();
+    if (fault.kind === "stopped") return isBeginning ? this.#stop() : this.#spawn();
+    if (fault.kind === "conf-spoiled") return isBeginning ? this.#hand.spoil(fault) : this.#hand.mend(fault);
+    if (fault.kind !== "clock-behind") return;
+    this.#orders.forgetTold();
+    this.#checkSoon();
+  }
+
+  #behindMs(): number {
+    return Math.max(0, ...this.#faults.of("clock-behind").map(({ byMs }) => byMs));
+  }
+
+  // A file of the operator's is refused whatever else is there; one of ours, if it is from the time of the fault.
+  #refusal(lineage: string, { validFromDate }: X509Certificate): string | undefined {
+    const refusing = this.#faults.all().find(({ fault, fromMs }) => {
+      if (fault.kind !== "refusing") return false;
+      const isOfFault = fault.lineage === numberOf(lineage) && validFromDate.getTime() + HOUR >= fromMs;
+      return fault.whose === "operators" || isOfFault;
+    });
+    return refusing && `emerg: ${JSON.stringify(refusing.fault)}`;
+  }
+
+  #checkSoon(): void {
+    this.#time.at(this.#time.nowMs() + SCHEDULE_MS, () => this.#process?.check());
   }
 
   #befall(incident: Incident): void {
@@ -173,6 +214,12 @@ export class SimulatedWorld {
         this.#stop();
         this.#time.at(nowMs + 5000, () => this.#spawn());
         return;
+      case "live-restored":
+        if (!this.#hand.restore()) return;
+        this.#hindrances.add({ fromMs: nowMs - DAY, toMs: nowMs, why: "restored" });
+        this.#deployHindrances.add({ fromMs: nowMs - DAY, toMs: nowMs, why: "restored" });
+        this.#judge.look();
+        return this.#checkSoon();
       case "command":
         for (let index = 0; index < incident.times; index += 1) {
           this.#time.at(nowMs + index * incident.everyMs, () => this.#type(incident.what));
@@ -203,14 +250,16 @@ export class SimulatedWorld {
       policy: policyOf(this.#names, hasFallback),
       random: createDraws(seed, `process ${this.#starts}`).next,
       solver: this.#proofs,
-      targets: this.#target,
-      log: timelineLog(this.#timeline, (event, fields) => this.#orders.hear(event, fields)),
+      targets: (owner) => this.#target.seenBy((call) => this.#onTarget(owner, call)),
+      log: timelineLog(this.#timeline, (event, fields) => this.#hear(event, fields)),
+      behindMs: () => this.#behindMs(),
       openLine: (owner) => openLine(this.#line, owner),
       onDisk: (owner, call) => this.#onDisk(owner, call),
       onTry: (request) => this.#orders.onTry(request),
       onReport: (report, request) => this.#onReport(report, request),
     });
     this.#process = process;
+    this.#isDeploying = false;
     process.start().catch((thrown: unknown) => this.#judge.report(`the daemon didn't start: ${String(thrown)}`));
   }
 
@@ -220,9 +269,21 @@ export class SimulatedWorld {
     this.#time.at(this.#time.nowMs() + STOPS_WITHIN_MS, () => process?.kill());
   }
 
+  #hear(event: LogEvent, fields: LogFields): void {
+    this.#orders.hear(event, fields);
+    if (CHANGES.includes(event)) this.#judge.look();
+  }
+
+  #onTarget(owner: SidecarProcess, call: TargetCall): Promise<never> | undefined {
+    if (owner.isDead) return new Promise(() => undefined);
+    this.#isDeploying ||= call === "check";
+    return this.#isDeploying && this.#isDoomed("deploy") ? this.#die(owner, call) : undefined;
+  }
+
   #onDisk(owner: SidecarProcess, call: string): Promise<never> | undefined {
     if (owner.isDead) return new Promise(() => undefined);
-    if (isWrite(call) && this.#isDoomed("disk")) return this.#die(owner, call);
+    if (isWrite(call) && (this.#isDoomed("disk") || (this.#isDeploying && this.#isDoomed("deploy"))))
+      return this.#die(owner, call);
     if (!this.#faults.has("disk-full") || !needsRoom(call)) return undefined;
     const error = new Error(`ENOSPC: no space left on device, ${call}`);
     return Promise.reject(Object.assign(error, { code: "ENOSPC", syscall: call.split(" ")[0] }));
@@ -236,7 +297,7 @@ export class SimulatedWorld {
     return this.#isDoomed("request") && this.#process ? this.#die(this.#process, request.url) : undefined;
   }
 
-  #isDoomed(at: "disk" | "request"): boolean {
+  #isDoomed(at: DeathPlace): boolean {
     if (this.#doom?.at !== at) return false;
     this.#doom = { ...this.#doom, calls: this.#doom.calls - 1 };
     return this.#doom.calls <= 0;
@@ -249,7 +310,9 @@ export class SimulatedWorld {
     this.#deaths += 1;
     this.#timeline.tell(() => `DEATH at ${where.replace(this.#options.root, "")}`);
     process.kill();
-    this.#hindrances.add({ fromMs: nowMs, toMs: nowMs + downMs, why: "down" });
+    const down = { fromMs: nowMs, toMs: nowMs + downMs, why: "down" };
+    this.#hindrances.add(down);
+    this.#deployHindrances.add(down);
     this.#time.at(nowMs, () => this.#judge.look());
     this.#time.at(nowMs + downMs, () => this.#spawn());
     return new Promise(() => undefined);
@@ -257,6 +320,7 @@ export class SimulatedWorld {
 
   #onReport(report: RunReport, request: RunRequest): void {
     this.#runs += 1;
+    this.#isDeploying = false;
     if (request.isRehearsal) return;
     const isNew = report.certificates.some(({ outcome }) => outcome === "issued" || outcome === "renewed");
     if (isNew || report.deploys.some(({ outcome }) => outcome === "deployed")) this.#judge.look();
