@@ -68,6 +68,8 @@ export type StoredOrder = OpenOrder & {
   readonly profile?: string | undefined;
   /** The key is the one of the version before (`--reuse-key`). */
   readonly isKeyReused: boolean;
+  /** The CA has given its certificate; it could not be installed. */
+  readonly isSigned?: boolean | undefined;
   /** When its CSR was about to be sent, in ISO form. */
   readonly sentAt: string;
 };

@@ -21,7 +21,7 @@ type LineageStoreOptions = TreeOptions & {
   readonly challenges: ChallengeConfs;
 };
 
-const ORDERS_KEPT_FOR_MS = 24 * 3600_000;
+const ORDERS_KEPT_FOR_MS = 48 * 3600_000;
 
 /** The lineages under `root`, as certbot 5 keeps them: see {@link LineageStore} for what each call promises. */
 export function createLineageStore({ root, log, challenges, fs = REAL_FILES }: LineageStoreOptions): LineageStore {
@@ -98,7 +98,7 @@ async function recoverOne(tree: Tree, log: Log, traces: Traces): Promise<readonl
   }
 }
 
-// Keys are in there: what nobody has come back for in a day goes.
+// Keys are in there: what no try has come back for in two days goes; there is one a day or so.
 function removeOldOrders({ paths: { orders }, files }: Tree): Promise<void> {
   return files.removeFiles(orders, (_, { mtimeMs }) => Date.now() - mtimeMs > ORDERS_KEPT_FOR_MS);
 }

@@ -16,6 +16,7 @@ export function parseOrder(text: string, leftOut: LeftOut): StoredOrder {
     names: wanted("names", json.text("names")),
     keyType: wanted("keyType", json.oneOf("keyType", KEY_TYPES)),
     profile: json.text("profile"),
+    isSigned: json.flag("isSigned"),
     sentAt: wanted("sentAt", json.instant("sentAt")),
   } as const;
   createPrivateKey(order.privateKeyPem);

@@ -7,7 +7,7 @@ import type { IssuedCertificate, IssueRequest, OpenOrder } from "./certificate-a
 import type { DesiredCertificate } from "./desired.ts";
 import { BudgetExceededError, MayNotActError, ofUnnamed } from "../errors.ts";
 import type { LineageVersion } from "../lineage-store.ts";
-import { collectOpenOrder, forgetOrder, keepOrder, openOrderFor } from "./open-order.ts";
+import { collectOpenOrder, forgetOrder, keepOrder, keepSigned, openOrderFor } from "./open-order.ts";
 import { onDisk } from "./report.ts";
 import type { StepParts } from "../run.ts";
 import type { CertificateReport } from "../run-report.ts";
@@ -66,8 +66,7 @@ async function installed(parts: StepParts, context: Attempt, version: LineageVer
   const { desired, order, log, startedAt } = context;
   const { lineage, identifiers } = desired;
   const { fingerprint, validity } = version.leaf;
-  const unsaved = (thrown: unknown) => log.error("state.unsaved", { lineage, ...toFailure(thrown) });
-  const doubt = (await recordSuccess(parts, context, validity).catch(unsaved)) ?? {};
+  const doubt = (await recordSuccess(parts, context, validity).catch(unsavedBy(context))) ?? {};
   const outcome = desired.current ? "renewed" : "issued";
   const { because, directoryUrl: ca } = order;
   const durationMs = parts.clock.now().getTime() - startedAt.getTime();
@@ -76,6 +75,10 @@ async function installed(parts: StepParts, context: Attempt, version: LineageVer
   if (names.length > 0) log.info("lineage.names-added", { lineage, names });
   if (doubt.failure) log.error("lineage.failed", { lineage, ...doubt.failure, nextAt: doubt.nextAt });
   return { lineage, identifiers, because, outcome, version: version.version, fingerprint, validity, ...doubt };
+}
+
+function unsavedBy({ desired: { lineage }, log }: IssueContext) {
+  return (thrown: unknown): void => log.error("state.unsaved", { lineage, ...toFailure(thrown) });
 }
 
 async function failed(parts: StepParts, context: Attempt, thrown: unknown): Promise<CertificateReport> {
@@ -168,8 +171,14 @@ function predecessorAt({ current, currentDirectoryUrl, identifiers }: DesiredCer
   return identifiers.some((one) => before.has(identifierKey(one))) ? current.leaf.certificateId : undefined;
 }
 
-function install(parts: StepParts, { desired, order }: IssueContext, issued: IssuedCertificate) {
+async function install(parts: StepParts, context: IssueContext, issued: IssuedCertificate): Promise<LineageVersion> {
+  const { desired, order } = context;
   const { lineage, identifiers } = desired;
   const settings = { ...desired.settings, directoryUrl: order.directoryUrl, accountId: issued.accountId };
-  return parts.store.install({ lineage, identifiers, issued, settings }, parts.clock.now());
+  try {
+    return await parts.store.install({ lineage, identifiers, issued, settings }, parts.clock.now());
+  } catch (thrown) {
+    await keepSigned(parts, context).catch(unsavedBy(context));
+    throw thrown;
+  }
 }

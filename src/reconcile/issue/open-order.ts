@@ -28,7 +28,7 @@ export async function findOpenOrder(
     order.names === exactSetKey(identifiers) &&
     order.keyType === settings.keyType &&
     order.profile === settings.profile?.name;
-  return isSame && ageOf(order, clock.now()) < worthMs(desired) ? order : undefined;
+  return isSame && (order.isSigned || ageOf(order, clock.now()) < worthMs(desired)) ? order : undefined;
 }
 
 /** The open order that an order may be replaced by: at the same CA, with a key that is still the right one. Throws as `findOpenOrder`. */
@@ -90,6 +90,12 @@ export function keepOrder(
     profile: settings.profile?.name,
     sentAt: clock.now().toISOString(),
   });
+}
+
+/** Keeps the order of a certificate that only we keep from being used, by our clock or our storage, until it is. Throws OperatorError. */
+export async function keepSigned({ store }: StepParts, { desired: { lineage } }: IssueContext): Promise<void> {
+  const order = await store.loadOrder(lineage);
+  if (order) await store.saveOrder(lineage, { ...order, isSigned: true });
 }
 
 /** Forgets an order that has been seen through, or has come to nothing. One that stays behind is told and no more. */

@@ -82,6 +82,23 @@ test("a certificate that the disk has no room for is fetched again, not ordered 
   expect(stage.ca.orders).toHaveLength(1);
 });
 
+test.each(["symlink", "rename"])(
+  "a certificate that storage doesn't take (%s) costs one order, however long that lasts, and is installed afterwards",
+  async (call) => {
+    const stage = await reconcileStage();
+    stage.ca.keepsOrders = true;
+    stage.onDisk = (one) => {
+      if (one.startsWith(call) && /\/live\/(?!.*\.trial)/.test(one))
+        throw Object.assign(new Error("ENOSYS"), { code: "ENOSYS" });
+    };
+    await stage.live(3 * DAY, { everyMs: 6 * HOUR });
+    expect(stage.ca.orders).toHaveLength(1);
+    stage.onDisk = () => undefined;
+    expect(outcomes(await stage.command())).toEqual(["a.test issued"]);
+    expect(stage.ca.orders).toHaveLength(1);
+  },
+);
+
 test("a CA that takes its time is asked for the same order at each try, as the back-off has it", async () => {
   const stage = await dueStage();
   stage.ca.sign = failing;
@@ -229,6 +246,23 @@ test("a clock that is behind costs one order: its certificate is installed once 
   expect((await stage.command()).certificates).toMatchObject([{ outcome: "issued" }]);
   expect(stage.ca.orders).toHaveLength(1);
 });
+
+test.each([{ domains: "a.test" }, { domains: "a.test", lifeMs: 6 * DAY }])(
+  "a clock that is days behind costs one order as well: %j",
+  async (options) => {
+    const stage = await reconcileStage(options);
+    await stage.run();
+    stage.pass((options.lifeMs ?? 90 * DAY) * 0.7);
+    stage.ca.keepsOrders = true;
+    const { life } = stage.ca;
+    stage.ca.life = (now) => life(new Date(now.getTime() + 3 * DAY));
+    await stage.live(1.5 * DAY);
+    expect(stage.told("lineage.failed").at(-1)).toMatchObject({ code: "CLOCK_WRONG" });
+    expect(stage.ca.orders).toHaveLength(2);
+    stage.pass(3 * DAY);
+    expect((await stage.run()).certificates).toMatchObject([{ outcome: "renewed" }]);
+  },
+);
 
 test("a certificate that has come to its end is not fetched again and again", async () => {
   const stage = await reconcileStage();

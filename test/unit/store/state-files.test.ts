@@ -121,18 +121,23 @@ describe("our own files", () => {
     },
   );
 
-  test("lose at the start the orders of more than a day ago, broken ones too, with their keys", async () => {
+  test("lose at the start the orders of more than two days ago, broken ones too, with their keys", async () => {
     const at = (entry: string) => tree.at("sidecar", "orders", entry);
     await tree.store.saveOrder(NAME, openOrder());
     await tree.store.saveOrder("old.test", openOrder());
+    await tree.store.saveOrder("daily.test", openOrder());
     await writeFile(at("old.test.json.corrupt-1"), "{");
-    const before = new Date(Date.now() - 25 * 3600_000);
+    const before = new Date(Date.now() - 49 * 3600_000);
+    const aTryAgo = new Date(Date.now() - 27 * 3600_000);
+    await utimes(at("daily.test.json"), aTryAgo, aTryAgo);
     await mkdir(at("somebody's"));
     await symlink("nowhere", at("stray"));
     for (const entry of ["old.test.json", "old.test.json.corrupt-1", "somebody's"])
       await utimes(at(entry), before, before);
     await tree.store.recover();
-    expect((await readdir(tree.at("sidecar", "orders"))).sort()).toEqual([`${NAME}.json`, "somebody's", "stray"]);
+    expect((await readdir(tree.at("sidecar", "orders"))).sort()).toEqual(
+      [`${NAME}.json`, "daily.test.json", "somebody's", "stray"].sort(),
+    );
   });
 
   test("take no open order whose key can't be read", async () => {
