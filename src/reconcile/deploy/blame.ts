@@ -5,7 +5,8 @@ import { ConfigurationRejectedError } from "../errors.ts";
 import type { LineageVersion } from "../lineage-store.ts";
 import { withPutBack } from "../tries.ts";
 
-type Suspect = { readonly version: Version; readonly previous: LineageVersion };
+/** A version that may be why a target refuses its configuration, and the one that is shown in its place. */
+export type Suspect = { readonly version: Version; readonly previous: LineageVersion };
 
 /**
  * Finds out which of our new versions make a target's configuration test fail, by the same test against the versions before.
@@ -13,18 +14,19 @@ type Suspect = { readonly version: Version; readonly previous: LineageVersion };
  * are shown as they were; none is guilty when the test fails for a foreign reason. Dying in the middle leaves a valid pair
  * shown, old or new.
  */
-export async function findGuilty(context: DeployContext, behind: readonly Version[]): Promise<readonly Version[]> {
+export async function findGuilty(context: DeployContext, behind: readonly Version[]): Promise<readonly Suspect[]> {
   const suspects: Suspect[] = [];
   for (const version of behind) suspects.push(...(await toSuspect(context, version)));
   try {
     for (const { version, previous } of suspects) await context.store.show(version.lineage, previous.version);
     const isOurs = suspects.length > 0 && (await passes(context, behind));
-    const guilty: Version[] = [];
-    for (const { version, previous } of suspects) {
+    const guilty: Suspect[] = [];
+    for (const suspect of suspects) {
+      const { version, previous } = suspect;
       await context.store.show(version.lineage, version.version);
       if (!isOurs || (await passes(context, behind))) continue;
       await context.store.show(version.lineage, previous.version);
-      guilty.push(version);
+      guilty.push(suspect);
     }
     return guilty;
   } catch (thrown) {

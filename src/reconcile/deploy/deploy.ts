@@ -75,12 +75,12 @@ async function dealWithRejection(
   // Another target has had its say while this one waited for its turn: what it refused may be all that is wrong.
   if (behind.some(round.isRefused)) return { reports: [], left: behind };
   const guilty = await findGuilty(context, behind);
-  const lineages = lineagesOf(guilty);
+  const lineages = guilty.map(({ version }) => version.lineage);
   log.error("configuration.rejected", { target: target.name, ...toFailure(rejection), lineages });
   if (guilty.length === 0) return { reports: await recordFailures(context, behind, rejection), left: [] };
   lineages.forEach((lineage) => round.refuse(lineage));
   const reports: DeployReport[] = [];
-  for (const version of guilty) reports.push(await recordRejection(context, version, rejection));
+  for (const suspect of guilty) reports.push(await recordRejection(context, suspect, rejection));
   return { reports, left: behind };
 }
 

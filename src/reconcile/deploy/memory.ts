@@ -1,4 +1,5 @@
 import { planRetry, toFailure } from "../../certificate/index.ts";
+import type { Suspect } from "./blame.ts";
 import type { DeployContext } from "./context.ts";
 import type { Found, ServedFinding, Version } from "./target.ts";
 import { CertificateRejectedError, type ConfigurationRejectedError } from "../errors.ts";
@@ -118,20 +119,20 @@ export async function recordDeployFailure(
 
 /**
  * Writes down that a target refused a version because of its files, which have been put back: for the lineage that is a
- * failed try, so that the next one waits as after any failure, and longer each time.
+ * failed try, so that the next one waits as after any failure, longer each time, but not for the end of the one before.
  */
 export async function recordRejection(
   context: DeployContext,
-  version: Version,
+  { version, previous }: Suspect,
   rejection: ConfigurationRejectedError,
 ): Promise<DeployReport> {
-  const { lineage, fingerprint, validity } = version;
+  const { lineage, fingerprint } = version;
   const target = context.target.name;
   const lastFailure = toFailure(new CertificateRejectedError(lineage, version.version, rejection));
   const known = await recall(context.store, version);
   const failures = (known ? attemptsOf(known.tries).failures : 0) + 1;
   const failedAt = context.clock.now();
-  const nextAt = planRetry({ failures, failedAt, validity }, context.random);
+  const nextAt = planRetry({ failures, failedAt, validity: previous.leaf.validity }, context.random);
   const [at, nextAttemptAt] = [failedAt.toISOString(), nextAt.toISOString()];
   const { settingsDigest } = context.policy;
   const refused = { at, fingerprint, failures, failure: lastFailure, nextAttemptAt, settingsDigest };
