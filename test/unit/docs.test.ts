@@ -102,8 +102,10 @@ test("every class of errors is made somewhere", () => {
 
 test("every event is logged somewhere, and they are in order", () => {
   const events = Object.keys(LOG_EVENTS);
+  // The one lists them, the other one words them for people.
+  const logging = sources.filter(({ path }) => !["src/ports/log.ts", "src/commands/progress-log.ts"].includes(path));
   const silent = events.filter((event) => {
-    const isNamed = sources.filter(({ text }) => text.includes(`"${event}"`)).length > 1;
+    const isNamed = logging.some(({ text }) => text.includes(`"${event}"`));
     const isOutcome = event === "lineage.issued" || event === "lineage.renewed";
     return !isNamed && !isOutcome;
   });
