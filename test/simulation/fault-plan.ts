@@ -123,7 +123,13 @@ const INCIDENTS_A_YEAR: Readonly<Record<Incident["kind"], number>> = {
   "live-restored": 1.5,
 };
 
-const LONGEST: Partial<Record<Fault["kind"], number>> = { "disk-full": DAY, slow: DAY, nonces: 3 * DAY };
+const SHORTEST: Partial<Record<Fault["kind"], number>> = { stopped: MINUTE, refusing: HOUR, "conf-spoiled": HOUR };
+const LONGEST: Partial<Record<Fault["kind"], number>> = {
+  "disk-full": DAY,
+  slow: DAY,
+  nonces: 3 * DAY,
+  stopped: 2 * DAY,
+};
 
 /**
  * Draws what goes wrong: each kind by itself, so that they mix and overlap, and a new kind changes nothing of the others; some
@@ -161,9 +167,8 @@ export function drawFaultPlan(seed: number, frame: PlanFrame): FaultPlan {
 type Start = { readonly kind: Fault["kind"]; readonly fromMs: number };
 
 function drawEpisode(draws: Draws, frame: PlanFrame, { kind, fromMs }: Start): Episode {
-  const longest = LONGEST[kind] ?? 3 * 7 * DAY;
   // Weeks happen, but not to everybody.
-  const draw = () => (kind === "stopped" ? draws.spread(MINUTE, 2 * DAY) : draws.spread(10 * MINUTE, longest));
+  const draw = () => draws.spread(SHORTEST[kind] ?? 10 * MINUTE, LONGEST[kind] ?? 3 * 7 * DAY);
   const lastsMs = draws.chance(0.3) ? draw() : Math.min(draw(), draw());
   return {
     fromMs,
