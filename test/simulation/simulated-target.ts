@@ -35,10 +35,10 @@ export class SimulatedTarget implements Target {
         await onCall("tlsCheck");
         return this.tlsCheck(...call);
       },
-      check: async (...call) => {
+      check: async (signal) => {
         await onCall("check");
         try {
-          await this.check(...call);
+          await this.check(signal);
         } finally {
           await onCall("checked");
         }
