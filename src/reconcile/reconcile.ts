@@ -9,7 +9,8 @@ import { createOwing } from "./deploy/memory.ts";
 import { chooseWanted, resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { policyFor } from "./issue/merge-order.ts";
 import { UnknownLineageError, UsageProblem } from "./errors.ts";
-import type { StoredLineage } from "./lineage-store.ts";
+import type { MissingTarget } from "./deploy/target.ts";
+import type { ServedLineage, StoredLineage } from "./lineage-store.ts";
 import { listForServers, strandsNames } from "./deploy/owners.ts";
 import type { RunRequest } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";
@@ -41,18 +42,21 @@ export async function reconcile(given: ReconcileParts, run: Run): Promise<RunRep
       const rehearsed = await mapLimited(chosen, PARALLEL_ORDERS, (one) => bringOnDisk(stepParts, run, one));
       return finish(parts, run, { startedAt, certificates: [...broken, ...rehearsed], ...NOTHING_TO_DEPLOY });
     }
-    // The names that servers know follow the disk: before the orders, and after them.
-    await parts.store.saveCertificateList(listForServers(desired, stored, policy));
+    // The names that servers know follow the disk: before the orders, and after them, where a failure counts.
+    await saveList(parts, listForServers(desired, stored, policy));
     const certificates = await bringAllOnDisk(stepParts, run, { chosen, desired });
     const storedNow = certificates.some(isNewVersion) ? await parts.store.list() : stored;
     const settled = resolveDesired(policy, storedNow);
-    await parts.store.saveCertificateList(listForServers(settled, storedNow, policy));
+    const unlisted = await saveList(parts, listForServers(settled, storedNow, policy));
+    for (const { failure } of unlisted) run.log.error("state.unsaved", failure);
     const deployed = await deployAll(parts, run, { settled, certificates });
+    const missing = unlisted.length > 0 ? [...unlisted, ...(deployed.missing ?? [])] : deployed.missing;
     const fallbackFailure = await readyFallback(stepParts, run);
     return finish(parts, run, {
       startedAt,
       certificates: [...broken, ...certificates],
       ...deployed,
+      missing,
       fallbackFailure,
     });
   } catch (thrown) {
@@ -63,6 +67,14 @@ export async function reconcile(given: ReconcileParts, run: Run): Promise<RunRep
     if (!isUsageProblem) run.log.error("lineage.failed", failure);
     return finish(parts, run, { startedAt, certificates: [], ...NOTHING_TO_DEPLOY, failure, isUsageProblem });
   }
+}
+
+/** Leaves the list that servers read. Where it can't be, they go on with the one before: no renewal waits for that. */
+async function saveList({ store }: ReconcileParts, list: readonly ServedLineage[]): Promise<readonly MissingTarget[]> {
+  return store.saveCertificateList(list).then(
+    () => [],
+    (thrown: unknown) => [{ name: "the list of certificates", failure: toFailure(thrown) }],
+  );
 }
 
 /**

@@ -199,3 +199,18 @@ test("the trial of the file system is made once for plain names, in each folder,
   expect(trials.slice(1)).toEqual(["live/.b.test.trial", "archive/.b.test.trial", "renewal/.b.test.trial"]);
   expect((await listTree(stage.root)).filter((line) => line.includes("trial"))).toEqual([]);
 });
+
+test("a list for servers that the disk doesn't give back stops no renewal, and is told", async () => {
+  const stage = await dueStage();
+  stage.onDisk = (call) => {
+    if (/^readFile \S+\/sidecar\/certificates/.test(call)) throw failing("EIO");
+  };
+  const report = await stage.run();
+  expect(outcomes(report)).toEqual(["a.test renewed", "b.test renewed"]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2", "b.test=b.test/2"]);
+  expect(isReached(report)).toBe(false);
+  expect(report.missing?.map(({ failure }) => failure.code)).toEqual(["STORE_FAILED"]);
+  expect(stage.told("state.unsaved")).toMatchObject([{ code: "STORE_FAILED" }]);
+  stage.onDisk = () => undefined;
+  expect(isReached(await stage.run())).toBe(true);
+});
