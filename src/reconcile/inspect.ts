@@ -80,7 +80,8 @@ export async function inspect(
   const seen = { certificates, unreadable, strays: await parts.store.strays(), found, storage };
   const beside = {
     settingsFailure: parts.policy.settingsProblem && toFailure(parts.policy.settingsProblem),
-    fallbackFailure: await fallbackFailure(parts.ledgers, parts.policy),
+    // A ledger that can't be read is what each decision says.
+    fallbackFailure: await fallbackFailure(parts.ledgers, parts.policy).catch(() => undefined),
   };
   return { ...seen, picture: judge(seen, beside, parts.clock.now()) };
 }

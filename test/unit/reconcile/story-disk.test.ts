@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { automaticRun, isReached, reconcile, type RunReport } from "../../../src/reconcile/index.ts";
+import { automaticRun, inspect, isReached, reconcile, type RunReport } from "../../../src/reconcile/index.ts";
 import { listTree } from "../../support/lineage-tree.ts";
 import { CaFailure, DAY, deploys, HOUR, MINUTE, outcomes, reconcileStage } from "../../support/reconcile-stage.ts";
 import { TestTarget } from "../../support/test-target.ts";
@@ -213,4 +213,15 @@ test("a list for servers that the disk doesn't give back stops no renewal, and i
   expect(stage.told("state.unsaved")).toMatchObject([{ code: "STORE_FAILED" }]);
   stage.onDisk = () => undefined;
   expect(isReached(await stage.run())).toBe(true);
+});
+
+test("a ledger of the fallback CA that the disk doesn't give back keeps nobody from seeing how things are", async () => {
+  const stage = await dueStage();
+  stage.set("a.test;b.test", { fallbackDirectoryUrl: "https://other.test/dir" });
+  stage.onDisk = (call) => {
+    if (/^readFile \S+\/sidecar\/cas\/other/.test(call)) throw failing("EIO");
+  };
+  const { certificates } = await inspect(stage.parts(), { signal: new AbortController().signal, withTargets: true });
+  expect(certificates.map(({ decision }) => decision.kind)).toEqual(["refused", "refused"]);
+  expect(certificates.map(({ targets }) => targets[0]?.finding.kind)).toEqual(["served", "served"]);
 });
