@@ -8,6 +8,7 @@ import {
   DAY,
   HOUR,
   last,
+  MINUTE,
   outcomes,
   PRODUCTION,
   reconcileStage,
@@ -184,4 +185,19 @@ describe("a command that wants a certificate itself", () => {
     const stage = await reconcileStage({ domains: "a.test,b.test;c.test" });
     expect(outcomes(await stage.command({ only: wanted("b.test", "b.test", "a.test") }))).toEqual(["a.test issued"]);
   });
+});
+
+test("status says of which names the next order is, when those on disk have their turn", async () => {
+  const stage = await reconcileStage();
+  await stage.run();
+  stage.pass(61 * DAY);
+  stage.set("a.test,b.test");
+  stage.ca.answer = ({ names }) => {
+    if (names.includes("b.test")) throw new CaFailure(undefined, { origin: "proof" });
+  };
+  await stage.run();
+  const { certificates } = await inspect(stage.parts(), { signal: new AbortController().signal, withTargets: false });
+  expect(certificates[0]?.decision).toMatchObject({ kind: "hold", because: "lifetime-left" });
+  stage.pass(2 * MINUTE);
+  expect((await stage.run()).certificates).toMatchObject([{ outcome: "renewed", because: "lifetime-left" }]);
 });
