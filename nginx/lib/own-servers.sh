@@ -3,7 +3,7 @@
 
 # default_server_on PORT: what makes ours the default server of a port, unless one of the operator's is.
 default_server_on() {
-    listens="listen[[:space:]]+([*]:|0[.]0[.]0[.]0:|[[]::[]]:)?$1[[:space:]]([^;]*[[:space:]])?default(_server)?[[:space:]]*;"
+    listens="listen[[:space:]]+([*]:|0[.]0[.]0[.]0:|[[]::[]]:)?$1[[:space:]]([^;]*[[:space:]])?default(_server)?[[:space:];]"
     if cat "$NGINX_FOLDER"/conf.d/*.conf 2>/dev/null | sed 's/#.*//' | tr '\n\r' '  ' | grep -Eq "$listens"; then return; fi
     printf ' default_server'
 }
