@@ -33,22 +33,25 @@ prepare_folders() {
     chmod 700 "$NGINX_FOLDER/placeholder"
 }
 
-# Sets WANTED (see list.awk) and MADE_FROM: one word that changes with the names, the pairs' files and the settings.
+# Sets WANTED (see list.awk) and MADE_FROM: one word that changes with the names, the pairs, the settings and the operator's files.
 read_wanted() {
     list="$LETSENCRYPT_FOLDER/sidecar/certificates"
-    # The sidecar's list wins: only the sidecar can read every form of CERTBOT_DOMAIN.
-    source=CERTBOT_DOMAIN
-    if [ -f "$list" ]; then source=list; fi
+    # The sidecar's list wins: only the sidecar can read every form of CERTBOT_DOMAIN. One that can't be read takes nothing away.
+    if [ -r "$list" ] || { [ -f "$list" ] && [ -f "$BLOCKS_FILE" ]; }; then
+        source=list
+        certificates=$(cat "$list") || return 1
+    else
+        source=CERTBOT_DOMAIN
+        certificates=$(printf '%s\n' "${CERTBOT_DOMAIN-}" | tr ';,' '\n ')
+    fi
     program=$(read_program list) || return 1
-    WANTED=$(if [ "$source" = list ]; then cat "$list"; else printf '%s\n' "${CERTBOT_DOMAIN-}" | tr ';,' '\n '; fi |
-        awk -v source="$source" -v other_names="$NGINX_SERVER_NAME" "$program") || return 1
+    WANTED=$(printf '%s\n' "$certificates" | awk -v source="$source" -v other_names="$NGINX_SERVER_NAME" "$program") || return 1
+    set -- "$LETSENCRYPT_FOLDER"/live/*/fullchain.pem "$LETSENCRYPT_FOLDER"/live/*/privkey.pem \
+        "$LEGACY_FOLDER/$NGINX_SSL_CERT_FILENAME" "$LEGACY_FOLDER/$NGINX_SSL_CERT_KEY_FILENAME"
     MADE_FROM=$({
-        printf '%s\n' "$WANTED" "$NGINX_VERSION $IPV6 $HAS_OPENSSL"
+        printf '%s\n' "$WANTED" "$NGINX_VERSION $IPV6 $HAS_OPENSSL" "$@"
         env | grep -E '^(EXPOSE_)?NGINX_' | sort
-        cat "$folder"/templates/*-server.conf.template "$folder"/lib/* "$NGINX_FOLDER"/conf.d/*.conf 2>/dev/null
-        # Not every stat has these options; without them a new pair at an old path is nginx's to find, at the reload.
-        stat -L -c '%n %i %s %z' "$LETSENCRYPT_FOLDER"/live/*/fullchain.pem "$LETSENCRYPT_FOLDER"/live/*/privkey.pem \
-            "$LEGACY_FOLDER/$NGINX_SSL_CERT_FILENAME" "$LEGACY_FOLDER/$NGINX_SSL_CERT_KEY_FILENAME" 2>/dev/null
+        cat "$folder"/templates/*-server.conf.template "$folder"/lib/* "$NGINX_FOLDER"/conf.d/*.conf "$@" 2>/dev/null
     } | cksum)
 }
 

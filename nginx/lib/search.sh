@@ -11,11 +11,13 @@ settle_blocks() {
     REFUSED=$(remembered_refusals)
     LEGACY_REFUSAL=""
     choose_blocks
-    for WITH_USER_FILES in yes no; do
+    modes=yes
+    if [ -n "$(ls "$NGINX_FOLDER"/conf.d/*.conf 2>/dev/null)" ]; then modes="yes no"; fi
+    for WITH_USER_FILES in $modes; do
         if nginx_takes "$CHOSEN"; then return; fi
         IS_TAKEN=no
     done
-    for WITH_USER_FILES in yes no; do
+    for WITH_USER_FILES in $modes; do
         if takes_foundation; then
             if look_for_pairs; then IS_TAKEN=yes; fi
             return

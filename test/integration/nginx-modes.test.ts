@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { chown, writeFile } from "node:fs/promises";
+import { chmod, chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
@@ -69,12 +69,48 @@ describe("NGINX_HTTPS_ENABLED", () => {
   });
 });
 
+const WITHOUT_DAC_OVERRIDE = [
+  "--cap-drop",
+  "ALL",
+  ...["SETUID", "SETGID", "CHOWN"].flatMap((one) => ["--cap-add", one]),
+];
+
+/** Takes a file from root; where tests don't run as root it isn't root's anyway. */
+async function takeFromRoot(path: string, mode: number): Promise<void> {
+  if (process.getuid?.() === 0) await chown(path, 1000, 1000);
+  await chmod(path, mode);
+}
+
+test("a list that root in nginx's container may not read takes no certificate away: CERTBOT_DOMAIN is read at first, and the blocks stay", async () => {
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await folders.putList("api.test default real api.test\n");
+  const list = join(folders.letsencrypt, "sidecar/certificates");
+  await takeFromRoot(list, 0o600);
+  const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { docker: WITHOUT_DAC_OVERRIDE });
+  const served = async () => (await server.https("/", { host: "shop.test" })).certificate?.fingerprint256;
+  expect(await served()).toBe(fingerprint(pair));
+  await takeFromRoot(list, 0o644);
+  await folders.putPair("api.test", handMade.certificatePem, handMade.keyPem);
+  await folders.putList("shop.test default real shop.test\napi.test - real api.test\n");
+  await server.deploy();
+  await takeFromRoot(list, 0o600);
+  await expect(server.step()).rejects.toThrow("cannot read the list of certificates");
+  await server.restart();
+  expect(await served()).toBe(fingerprint(pair));
+  expect((await server.https("/", { host: "api.test" })).certificate?.fingerprint256).toBe(fingerprint(handMade));
+});
+
+test("a certificate that arrives is seen by its files alone, whatever tools the image has", async () => {
+  const hide = 'rm -f "$(command -v stat)"; exec sh /opt/cert-sidecar/nginx/entrypoint.sh';
+  const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { command: ["-c", hide] });
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  expect(await server.deploy()).toContain("certificate shop.test: served from");
+});
+
 test("a key that root in nginx's container may not read is stood in for, and what to give is written down", async () => {
   await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-  // Where tests run as root, the key would be root's.
-  if (process.getuid?.() === 0) await chown(join(folders.letsencrypt, "live/shop.test/privkey.pem"), 1000, 1000);
-  const capabilities = ["--cap-drop", "ALL", ...["SETUID", "SETGID", "CHOWN"].flatMap((one) => ["--cap-add", one])];
-  const server = await start({ CERTBOT_DOMAIN: "shop.test; new.test" }, { docker: capabilities });
+  await takeFromRoot(join(folders.letsencrypt, "live/shop.test/privkey.pem"), 0o600);
+  const server = await start({ CERTBOT_DOMAIN: "shop.test; new.test" }, { docker: WITHOUT_DAC_OVERRIDE });
   expect((await server.https("/", { host: "shop.test" })).certificate?.subject).toContain("PLACEHOLDER");
   const key = "/etc/letsencrypt/live/shop.test/privkey.pem";
   const [unreadable, missing] = (await server.noted("problems")).split("\n");
