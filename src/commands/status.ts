@@ -37,7 +37,7 @@ function toDocument(parts: CommandParts, inspection: Inspection, isGood: boolean
     strays,
     storage,
     targetsUnavailable: found?.missing[0]?.failure,
-    targetsOff: found?.off ?? [],
+    targetsOff: (found?.off ?? []).map(({ name, reason }) => ({ name, reason })),
     settingsFailure: picture.settingsFailure,
     fallbackFailure: picture.fallbackFailure,
   };

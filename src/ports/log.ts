@@ -69,7 +69,7 @@ export const LOG_EVENTS = {
   "storage.ephemeral": "What is written to `/etc/letsencrypt` goes with the container: no order at a public CA.",
   "target.reloaded": "A target was told to take over its configuration.",
   "target.served": "A target presents the certificate on disk: seen by a TLS handshake for each name.",
-  "target.skipped": "A target is left out, as an operator asked.",
+  "target.skipped": "A target is left out, as it serves no HTTPS: a warning where no operator has asked for that.",
 } as const;
 
 /** One of {@link LOG_EVENTS}. */

@@ -84,8 +84,8 @@ async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, 
     const { kind, argument, labels } = known;
     if (!isRunning(replica)) return { isDown: true };
     const place = findPlace(replica, { ownPlace, kind, labels });
-    const reason = await whyOff(parts, { kind, place }, signal);
-    return reason === undefined ? { targets: [kind.make(place, argument, parts.tools)] } : { off: [{ name, reason }] };
+    const off = await whyOff(parts, { kind, place }, signal);
+    return off === undefined ? { targets: [kind.make(place, argument, parts.tools)] } : { off: [{ name, ...off }] };
   } catch (thrown) {
     signal.throwIfAborted();
     return { missing: [{ name, failure: toFailure(thrown) }] };

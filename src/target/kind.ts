@@ -1,5 +1,5 @@
 import type { Clock } from "../ports/index.ts";
-import type { ServedCertificate, ServedFinding, Target } from "../reconcile/index.ts";
+import type { Found, ServedCertificate, ServedFinding, Target } from "../reconcile/index.ts";
 import type { Container } from "./docker/container.ts";
 import type { ExecResult } from "./docker/exec.ts";
 
@@ -17,6 +17,9 @@ export type Place = {
   readonly wants: (lineage: string) => boolean;
 };
 
+/** Why a server has no HTTPS. */
+export type Off = Omit<Found["off"][number], "name">;
+
 /** A way to make a server use our certificates: one file, one line in `TARGET_KINDS`, one word of the label. */
 export interface TargetKind {
   /** The word of the label `cert-sidecar.deploy`. */
@@ -28,7 +31,7 @@ export interface TargetKind {
   /** Where it answers HTTP; left out where it can't show the CA our challenges. */
   httpPort?(container: Container): number;
   /** Why it has no HTTPS, when nothing listens where it should; undefined where it should have. Throws only the signal's reason. */
-  whyOff?(place: Place, tools: TargetTools, signal: AbortSignal): Promise<string | undefined>;
+  whyOff?(place: Place, tools: TargetTools, signal: AbortSignal): Promise<Off | undefined>;
   /** Makes the target; it is good for as long as the container runs. */
   make(place: Place, argument: string, tools: TargetTools): Target;
 }

@@ -1,5 +1,5 @@
 import { withDeadline } from "./docker/deadline.ts";
-import type { Place, TargetTools } from "./kind.ts";
+import type { Off, Place, TargetTools } from "./kind.ts";
 
 /** Our own nginx folder in nginx's container; a foreign nginx has none. */
 export const OUR_FOLDER = "/opt/cert-sidecar/nginx";
@@ -19,10 +19,13 @@ printf '%s\n' "$all" | sed 's/#.*//' | tr '\n' ' ' |
 
 const OFF_COMMAND = ["/bin/sh", "-c", OFF_SCRIPT];
 
-const WORDS = new Map([
-  ["off-by-setting", "NGINX_HTTPS_ENABLED is false there"],
-  ["off-by-rescue", "HTTPS is off there since nginx refused its configuration at its start, as its log says"],
-  ["off-by-configuration", "no listener in its configuration has ssl"],
+const WORDS = new Map<string, Off>([
+  ["off-by-setting", { reason: "NGINX_HTTPS_ENABLED is false there" }],
+  [
+    "off-by-rescue",
+    { reason: "HTTPS is off there since nginx refused its configuration at its start, as its log says", isFault: true },
+  ],
+  ["off-by-configuration", { reason: "no listener in its configuration has ssl" }],
 ]);
 
 // A test of the configuration that waits for a name server must not hold up the search for targets.

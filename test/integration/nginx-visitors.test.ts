@@ -65,6 +65,7 @@ describe("behind another proxy", () => {
     await nginx?.remove();
     await start({ NGINX_TRUSTED_PROXIES: "2001:db8::/32 172.16.0.0/12 192.168.0.0/16 10.0.0.0/8" });
     expect(await sentTo("shop.test", gateway)).toBeUndefined();
+    expect(await sentTo("shop.test", { ...gateway, "x-forwarded-proto": "https, http" })).toBeUndefined();
     expect(await sentTo("shop.test", { ...gateway, "x-forwarded-proto": "http" })).toBe("https://shop.test/a?b=c");
     expect(await sentTo("shop.test")).toBe("https://shop.test/a?b=c");
     expect(await nginx?.log()).toMatch(/^192\.0\.2\.7 - - /m);

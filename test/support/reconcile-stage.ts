@@ -7,6 +7,7 @@ import {
   createLoop,
   mendTree,
   reconcile,
+  type Found,
   type MissingTarget,
   type Policy,
   type ReconcileParts,
@@ -51,6 +52,7 @@ export class ReconcileStage {
   readonly log = collectLog();
   targets: Target[];
   missing: MissingTarget[] = [];
+  off: Found["off"] = [];
   policy: Policy;
   storage: StorageFinding = { kind: "lasting" };
   /** Whether the lock on the folder is ours. */
@@ -94,7 +96,7 @@ export class ReconcileStage {
     return {
       ca: this.ca,
       store: createLineageStore({ root: this.root, challenges: CONFS, log: this.log, fs }),
-      targets: { find: async () => ({ targets: this.targets, missing: this.missing, off: [] }) },
+      targets: { find: async () => ({ targets: this.targets, missing: this.missing, off: this.off }) },
       clock: { now: () => this.now(), sleep: (ms, signal) => this.sleep(ms, signal) },
       random: this.#random,
       policy: this.policy,

@@ -46,7 +46,8 @@ export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcom
 function tellFound(found: Found, versions: readonly Version[], log: Log): void {
   const lineages = versions.map(({ lineage }) => lineage);
   for (const { failure } of found.missing) log.warn("deploy.postponed", { ...failure, lineages });
-  for (const { name, reason } of found.off) log.debug("target.skipped", { target: name, reason });
+  for (const { name, reason, isFault } of found.off)
+    log[isFault ? "warn" : "debug"]("target.skipped", { target: name, reason });
 }
 
 type OneTarget = Pick<DeployContext, "target" | "round" | "versions">;

@@ -61,8 +61,8 @@ export type MissingTarget = { readonly name: string; readonly failure: Failure }
 export type Found = {
   readonly targets: readonly Target[];
   readonly missing: readonly MissingTarget[];
-  /** Targets that serve no HTTPS because an operator said so; nothing is deployed to them. */
-  readonly off: readonly { readonly name: string; readonly reason: string }[];
+  /** Targets that serve no HTTPS; nothing is deployed to them. `isFault`: no operator has said so. */
+  readonly off: readonly { readonly name: string; readonly reason: string; readonly isFault?: true }[];
 };
 
 /** Finds what to deploy to. */

@@ -84,6 +84,21 @@ describe("what one target refuses", () => {
   });
 });
 
+test("a target without HTTPS is no failure; in the log it is a warning where no operator has asked for that", async () => {
+  const stage = await reconcileStage();
+  stage.targets = [];
+  stage.off = [
+    { name: "asked", reason: "by a setting" },
+    { name: "broken", reason: "by a fault", isFault: true },
+  ];
+  expect((await stage.run()).targetsOff).toEqual(stage.off);
+  const skipped = stage.log.lines.filter(({ event }) => event === "target.skipped");
+  expect(skipped.map(({ level, fields }) => [level, fields["target"]])).toEqual([
+    ["debug", "asked"],
+    ["warn", "broken"],
+  ]);
+});
+
 test("what several targets serve is remembered of each, though all are checked at the same moment", async () => {
   const { stage, all } = await threeTargets();
   stage.pass(-60 * DAY);

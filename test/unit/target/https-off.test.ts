@@ -83,7 +83,11 @@ describe("an nginx", () => {
     ["off-by-configuration", "no listener in its configuration has ssl"],
   ])("that says %s is off where nobody listens, with the reason", async (stdout, reason) => {
     const found = await find({ says: { stdout: `${stdout}\n` }, port: NOBODYS_PORT });
-    expect(found).toMatchObject({ targets: [], off: [{ name: "nginx-1", reason }], missing: [] });
+    expect(found).toMatchObject({
+      targets: [],
+      off: [{ name: "nginx-1", reason, ...(stdout === "off-by-rescue" && { isFault: true }) }],
+      missing: [],
+    });
   });
 
   test.each<[string, NonNullable<Nginx["says"]>]>([
@@ -135,7 +139,7 @@ describe("a foreign nginx says that HTTPS is off", () => {
     const tools = { ...createTargetTools({ engine, clock: systemClock, random: Math.random, handshakeMs: 1 }), exec };
     const container = readContainer(inspectedContainer({ id: "a" }));
     const place = { name: "nginx-1", service: "nginx", container, address: "127.0.0.1", port: 443, wants: () => true };
-    return (await nginx.whyOff(place, tools, NEVER)) ?? "";
+    return (await nginx.whyOff(place, tools, NEVER))?.reason ?? "";
   }
 
   test.each([
