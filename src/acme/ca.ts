@@ -78,12 +78,13 @@ export async function askNonce(ca: Ca, signal: AbortSignal): Promise<string> {
   });
 }
 
-// Whatever goes wrong in a request that needs no account and counts for nothing, the CA as a whole is out of reach.
+// Whatever goes wrong in a request that needs no account and counts for nothing, the CA as a whole is out of reach, but where we
+// didn't even come as far as the proxy.
 async function askedByAnybody<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof OperatorError) Object.assign(error, { origin: "ca-unreachable" });
+    if (error instanceof OperatorError && error.origin !== "proxy") Object.assign(error, { origin: "ca-unreachable" });
     throw error;
   }
 }

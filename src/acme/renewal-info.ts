@@ -3,6 +3,7 @@ import type { HttpReply } from "../ports/index.ts";
 import type { Ca } from "./ca.ts";
 import { CaFailingError, CaUnreachableError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { isRecord, oneLine } from "./failures/problem.ts";
+import { ProxyFailedError } from "./failures/proxy-failed.ts";
 import { parseJson, refusalOf } from "./failures/refusal.ts";
 import { parseRetryAfter } from "./failures/retry-after.ts";
 
@@ -32,7 +33,7 @@ export async function askRenewalInfo(ca: Ca, certificateId: string, signal: Abor
 // within a minute is what it asked us not to do. These are not among the classes here.
 function isTemporary(error: OperatorError): boolean {
   if (error instanceof CaUnreachableError) return !error.isLasting;
-  return error instanceof CaFailingError;
+  return error instanceof CaFailingError || error instanceof ProxyFailedError;
 }
 
 function readWindow(url: string, { text }: HttpReply) {

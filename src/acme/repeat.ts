@@ -3,6 +3,7 @@ import type { Log } from "../ports/index.ts";
 import type { Ca } from "./ca.ts";
 import type { Directory } from "./objects.ts";
 import { CaFailingError, CaUnreachableError } from "./failures/connection-errors.ts";
+import { ProxyFailedError } from "./failures/proxy-failed.ts";
 import { ACME_ERROR } from "./failures/problem.ts";
 import { ProblemError, RateLimitedError } from "./failures/problem-errors.ts";
 
@@ -58,7 +59,8 @@ export function showDirectory(ca: Ca, { log, signal }: Pick<Repeatable, "log" | 
 }
 
 function whyRepeat(error: unknown): "failure" | "nonce" | undefined {
-  if (error instanceof CaUnreachableError || error instanceof CaFailingError) return "failure";
+  const isPassing = [CaUnreachableError, CaFailingError, ProxyFailedError].some((kind) => error instanceof kind);
+  if (isPassing) return "failure";
   const isRefusedNonce = error instanceof ProblemError && error.problem.type === `${ACME_ERROR}badNonce`;
   return isRefusedNonce ? "nonce" : undefined;
 }

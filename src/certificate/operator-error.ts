@@ -15,9 +15,10 @@ export type WaitScope =
 /**
  * Where a failure came from, which decides whether a probe of the CA is worth more than waiting, and whether another CA may
  * help: `ca-unreachable`: no answer, or none to the unsigned requests that everybody may make; `ca-failing`: it failed in
- * an order; `ca-refused`: it decided against us; `proof`: it could not verify a name; `here`: anything on our side.
+ * an order; `ca-refused`: it decided against us; `proof`: it could not verify a name; `proxy`: nobody took us
+ * to it, which is no CA's fault; `here`: anything else on our side.
  */
-export type FailureOrigin = "here" | "proof" | "ca-refused" | "ca-failing" | "ca-unreachable";
+export type FailureOrigin = "here" | "proxy" | "proof" | "ca-refused" | "ca-failing" | "ca-unreachable";
 
 /** A failure an operator can act on. Everything thrown past an adapter is one. */
 export abstract class OperatorError extends Error {

@@ -29,9 +29,10 @@ export type ProbePlan = { readonly probeAt: Date; readonly liftsAt: Date };
  * but fails in orders is tried each three quarters of an hour while a certificate is left to lose, else once a day.
  */
 export function planProbe({ origin, failedAt, isSeenDown, validity }: ProbeFacts, now: Date): ProbePlan | undefined {
-  if (origin !== "ca-unreachable" && origin !== "ca-failing") return undefined;
+  const isOutOfReach = origin === "ca-unreachable" || origin === "proxy";
+  if (!isOutOfReach && origin !== "ca-failing") return undefined;
   const probeAt = new Date(failedAt.getTime() + PROBE_EVERY_MS);
-  if (origin === "ca-unreachable" || isSeenDown) return { probeAt, liftsAt: probeAt };
+  if (isOutOfReach || isSeenDown) return { probeAt, liftsAt: probeAt };
   const isWorthIt = validity !== undefined && now < validity.notAfter;
   const pauseMs = isWorthIt ? TRY_EVERY_MS : DAY_MS;
   return { probeAt, liftsAt: new Date(failedAt.getTime() + pauseMs) };

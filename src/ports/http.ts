@@ -20,9 +20,18 @@ export type HttpReply = {
 /** The `code` of an error of {@link HttpExchange} for an answer that is too long. */
 export type TooLong = "ERR_HTTP_TOO_LONG";
 
+/** What an error of {@link HttpExchange} has beside its code where the proxy on the way failed, and the other side heard nothing. */
+export type ProxyFailure = {
+  /** Scheme, host and port. */
+  readonly proxy: string;
+  /** What it answered when it was asked for a way. */
+  readonly proxyStatus?: number | undefined;
+};
+
 /**
  * Carries a request there and its reply back, following no redirect. Rejects when there is no whole reply, with an Error whose
- * message says why and whose `code`, where it has one, is Node's or {@link TooLong}; with the signal's reason once that aborts.
+ * message says why and whose `code`, where it has one, is Node's or {@link TooLong}; a proxy's has the fields of
+ * {@link ProxyFailure}. With the signal's reason once that aborts.
  * Parallel calls are safe.
  */
 export type HttpExchange = (request: HttpRequest, signal: AbortSignal) => Promise<HttpReply>;

@@ -117,19 +117,24 @@ export function withOrderBegun(tries: Tries, begun: OrderTry): Tries {
   return withTry(tries, { stage: "order", outcome: "begun", ...begun });
 }
 
-/** An order has failed, or what comes before it. A failure of the first CA's that isn't a CA's ends the row of those. */
+/**
+ * An order has failed, or what comes before it. A failure of the first CA's that isn't a CA's ends the row of those, but the
+ * proxy's: it is on the way to both CAs, and what the first one did before is as true as it was.
+ */
 export function withOrderFailed(
   tries: Tries,
   { names, ...failed }: OrderTry & { readonly stage: "prepare" | "order"; readonly origin: FailureOrigin },
 ): Tries {
   const { stage, at, isFallback, origin } = failed;
   const isOfCa = origin.startsWith("ca-");
+  const isOnTheWay = isOfCa || origin === "proxy";
   const { caFailingSince = at, caFailures = 0 } = attemptsOf(tries);
   // A beginning in the future was written by a clock that has been set back since.
   const since = caFailingSince < at ? caFailingSince : at;
-  const row = isOfCa && !isFallback ? { since, nth: caFailures + 1 } : undefined;
+  const nth = isOfCa ? caFailures + 1 : caFailures;
+  const row = isOnTheWay && !isFallback && nth > 0 ? { since, nth } : undefined;
   const known =
-    isOfCa || isFallback ? tries : tries.map((one) => (isIssued(one) ? one : { ...one, isFallback: undefined }));
+    isOnTheWay || isFallback ? tries : tries.map((one) => (isIssued(one) ? one : { ...one, isFallback: undefined }));
   return withTry(known, { outcome: "failed", ...failed, names: stage === "order" ? names : undefined, row });
 }
 

@@ -3,7 +3,7 @@ import type { Attempts, CaFailure, Try } from "../reconcile/index.ts";
 import { parseFailure } from "./failure-text.ts";
 import { type JsonReader, whole } from "./json-reader.ts";
 
-const ORIGINS: readonly FailureOrigin[] = ["here", "proof", "ca-refused", "ca-failing", "ca-unreachable"];
+const ORIGINS: readonly FailureOrigin[] = ["here", "proxy", "proof", "ca-refused", "ca-failing", "ca-unreachable"];
 
 /** Reads a try; undefined where it doesn't say what it was, and when. Required: a new field must be read, or it would be lost. */
 export function parseTry(json: JsonReader): Required<Try> | undefined {

@@ -1,9 +1,10 @@
 import { addAbortListener } from "node:events";
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { createSecureContext, getCACertificates } from "node:tls";
 import { certificatesIn, errnoOf } from "../certificate/index.ts";
 import type { HttpExchange, HttpReply, HttpRequest, TooLong } from "../ports/index.ts";
+import { isProxys, proxyAddress, proxyError } from "./proxy.ts";
 
 /** How to reach servers. */
 export type HttpOptions = {
@@ -29,26 +30,33 @@ export function createHttp({ userAgent, caBundlePem, verifyTls, proxyEnvironment
   const trust = caBundlePem === undefined ? {} : { secureContext: roots() };
   const httpAgent = new HttpAgent(common);
   const httpsAgent = new HttpsAgent({ ...common, ...trust, rejectUnauthorized: verifyTls ?? true });
+  const proxy = proxyAddress(proxyEnvironment);
   return async (request, signal) => {
     signal.throwIfAborted();
     const { method, body } = request;
     const length = body === undefined ? {} : { "Content-Length": Buffer.byteLength(body) };
     const options = { method, headers: { "User-Agent": userAgent, ...length, ...request.headers } };
+    let outgoing: ClientRequest | undefined;
     try {
-      const outgoing = request.url.startsWith("http:")
+      outgoing = request.url.startsWith("http:")
         ? httpRequest(request.url, { ...options, agent: httpAgent })
         : httpsRequest(request.url, { ...options, agent: httpsAgent });
       return await exchange(outgoing, request, signal);
     } catch (cause) {
       signal.throwIfAborted();
-      throw cause instanceof AggregateError ? withCode(connectionWords(cause), errnoOf(cause)) : cause;
+      const failure = cause instanceof AggregateError ? withCode(connectionWords(cause), errnoOf(cause)) : cause;
+      // A request gets its socket once there is a way through the proxy; without one, before it is connected.
+      const isOnTheWay = outgoing !== undefined && !outgoing.socket && isProxys(failure);
+      throw proxy !== undefined && isOnTheWay ? proxyError(proxy, request.url, failure) : failure;
     }
   };
 }
 
-type Outgoing = ReturnType<typeof httpRequest>;
-
-async function exchange(outgoing: Outgoing, { body, timeoutMs, longestBodyBytes }: HttpRequest, signal: AbortSignal) {
+async function exchange(
+  outgoing: ClientRequest,
+  { body, timeoutMs, longestBodyBytes }: HttpRequest,
+  signal: AbortSignal,
+) {
   const { promise, resolve, reject } = Promise.withResolvers<HttpReply>();
   const stop = (reason: Error) => {
     outgoing.destroy(reason);

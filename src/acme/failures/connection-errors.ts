@@ -1,5 +1,6 @@
 import { errnoOf, type FailureOrigin, OperatorError, PlainError, wordsOf } from "../../certificate/index.ts";
 import type { TooLong } from "../../ports/index.ts";
+import { isOfProxy, ProxyFailedError } from "./proxy-failed.ts";
 
 /** No answer came from the CA: its name doesn't resolve, nothing listens, the line broke, or it is down. */
 export class CaUnreachableError extends OperatorError {
@@ -83,6 +84,7 @@ const NODE_ADVICE = /; if the root CA is installed locally.*$/;
 /** Makes what the operator sees of a failed exchange with `url`. */
 export function connectionError(url: URL, cause: unknown): OperatorError {
   if (cause instanceof OperatorError) return cause;
+  if (isOfProxy(cause)) return new ProxyFailedError(url, cause);
   const code = errnoOf(cause);
   const words = wordsOf(cause).trim();
   if (code === TOO_LONG) return new UnexpectedAnswerError(url.href, words, { cause });

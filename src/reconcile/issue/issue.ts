@@ -97,7 +97,7 @@ async function failed(parts: StepParts, context: Attempt, thrown: unknown): Prom
   const { origin, code } = asOperatorError(thrown);
   // Fetched again it would be the same.
   if (code === "ISSUED_CERTIFICATE_UNUSABLE") await forgetOrder(parts, context);
-  if (origin === "ca-unreachable") parts.probes.noteUnreachable(order.directoryUrl, thrown);
+  if (origin === "ca-unreachable" || origin === "proxy") parts.probes.noteUnreachable(order.directoryUrl, thrown);
   await recordRefusal(parts, context, thrown);
   const told = desired.isUnnamed ? ofUnnamed(lineage, thrown) : thrown;
   return { ...common, outcome: "failed", ...(await recordFailure(parts, context, told)) };

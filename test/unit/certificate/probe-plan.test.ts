@@ -16,6 +16,7 @@ const after = (ms: number) => new Date(failedAt.getTime() + ms);
 test("a CA that could not be reached is looked at half an hour later, and tried again once it answers", () => {
   const plan = { probeAt: after(30 * MINUTE_MS), liftsAt: after(30 * MINUTE_MS) };
   expect(planProbe(facts({ origin: "ca-unreachable" }), failedAt)).toEqual(plan);
+  expect(planProbe(facts({ origin: "proxy" }), failedAt)).toEqual(plan);
 });
 
 test("a CA that fails in orders is tried again after three quarters of an hour, or once it has been down", () => {

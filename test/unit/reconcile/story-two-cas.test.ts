@@ -134,3 +134,33 @@ test("a public fallback gets no order while the memory goes with the container",
   await stage.live(HOUR);
   expect(new Set(stage.ca.orders.map(({ directoryUrl }) => directoryUrl))).toEqual(new Set([PRIVATE]));
 });
+
+test("a proxy that is down for weeks is no reason to ask the fallback, and the first CA is asked when it is back", async () => {
+  const stage = await reconcileStage();
+  stage.set("a.test", { fallbackDirectoryUrl: FALLBACK });
+  await stage.run();
+  stage.pass(60 * DAY);
+  stage.ca.isUp = () => false;
+  stage.ca.answer = () => {
+    throw new CaFailure(undefined, { origin: "proxy" });
+  };
+  await stage.live(20 * DAY + 7 * HOUR, { everyMs: HOUR });
+  stage.ca.isUp = () => true;
+  stage.ca.answer = () => undefined;
+  await stage.live(HOUR, { everyMs: HOUR });
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+  expect(new Set(stage.ca.orders.map(({ directoryUrl }) => directoryUrl))).toEqual(new Set([PRODUCTION]));
+});
+
+test("a proxy that fails for a while doesn't end the count of the first CA's own failures", async () => {
+  const { stage } = await dueStage(() => undefined);
+  await stage.live(4 * DAY, { everyMs: HOUR });
+  const { answer } = stage.ca;
+  stage.ca.answer = () => {
+    throw new CaFailure(undefined, { origin: "proxy" });
+  };
+  await stage.live(2 * DAY, { everyMs: HOUR });
+  stage.ca.answer = answer;
+  await stage.live(3 * DAY, { everyMs: HOUR });
+  expect(last(stage.ca.orders).directoryUrl).toBe(FALLBACK);
+});

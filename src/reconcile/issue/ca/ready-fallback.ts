@@ -40,9 +40,9 @@ async function tryAccount({ policy, ledgers, ca, clock }: StepParts, { log, sign
   else if (isOperators(failure)) await write({ ...tried, failure: toFailure(failure) });
 }
 
-// A CA that is down or fails comes back by itself.
+// A CA that is down or fails comes back by itself, and of a proxy its own CA's orders tell.
 function isOperators({ origin }: OperatorError): boolean {
-  return origin !== "ca-unreachable" && origin !== "ca-failing";
+  return !["ca-unreachable", "ca-failing", "proxy"].includes(origin);
 }
 
 async function isTurn(parts: StepParts, { request, signal }: Run, directoryUrl: string): Promise<boolean> {
