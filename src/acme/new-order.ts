@@ -1,10 +1,11 @@
-import type { Identifier, OperatorError } from "../certificate/index.ts";
+import { type Identifier, OperatorError } from "../certificate/index.ts";
 import type { LogEvent, LogFields } from "../ports/index.ts";
 import { CaFailingError, UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { type Order, readOrder } from "./objects.ts";
 import type { OrderExtras } from "./order-extras.ts";
 import type { OrderContext } from "./order-context.ts";
 import { problemName } from "./failures/problem.ts";
+import { UNKNOWN } from "./failures/problem-meanings.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
 
 /**
@@ -64,20 +65,29 @@ type Concession = {
 
 /** What can be left out after a refusal; undefined when that would help nobody. */
 function concede({ request }: OrderContext, extras: OrderExtras, refusal: unknown): Concession | undefined {
-  if (!(refusal instanceof ProblemError || refusal instanceof CaFailingError)) return undefined;
-  const name = refusal instanceof ProblemError ? problemName(refusal.problem) : undefined;
-  if (name === "invalidProfile") {
+  if (!(refusal instanceof OperatorError)) return undefined;
+  if (refusal instanceof ProblemError && problemName(refusal.problem) === "invalidProfile") {
     // The directory offers it, but not to this account, or not for these names.
     const { profile } = extras;
     if (profile === undefined || request.profile?.isRequired !== false) return undefined;
     return { extras: { ...extras, profile: undefined }, event: "profile.not-offered", fields: { profile }, refusal };
   }
-  // Some fail with 500 over a predecessor that they don't know. A newNonce that fails has nothing to do with it.
-  const isAboutReplaces = name === undefined ? refusal.origin === "ca-failing" : REPLACES_REFUSED.has(name);
-  if (extras.replaces === undefined || !isAboutReplaces) return undefined;
+  if (extras.replaces === undefined || !isAboutReplaces(refusal)) return undefined;
   return { extras: { ...extras, replaces: undefined }, event: "replacement.refused", refusal };
 }
 
+function isAboutReplaces(refusal: OperatorError): boolean {
+  if (refusal instanceof ProblemError) {
+    return REPLACES_REFUSED.has(problemName(refusal.problem)) || refusal.code === UNKNOWN.code;
+  }
+  // A firewall's page has no status of the CA's.
+  if (refusal instanceof UnexpectedAnswerError) return REFUSALS.has(refusal.status ?? 0);
+  // Some fail with 500 over a predecessor that they don't know. A newNonce that fails has nothing to do with it.
+  return refusal instanceof CaFailingError && refusal.origin === "ca-failing";
+}
+
+const REFUSALS = new Set([400, 403, 404, 409, 422]);
+
 // RFC 9773 §5 has a type of its own for a predecessor that is replaced already. For one that is unknown, of another account or of
-// other names CAs have chosen these.
+// other names CAs have chosen these, or a type that nobody else has.
 const REPLACES_REFUSED = new Set(["alreadyReplaced", "conflict", "malformed", "unauthorized", "serverInternal"]);

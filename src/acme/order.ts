@@ -70,7 +70,8 @@ export async function resumeOrder(
 
 function isHopeless(error: unknown, mayFail: boolean): boolean {
   if (error instanceof RateLimitedError) return false;
-  if (error instanceof UnexpectedAnswerError && error.isGone) return true;
+  // There is nothing at its URL, and no problem document that says so.
+  if (error instanceof UnexpectedAnswerError && (error.status === 404 || error.status === 410)) return true;
   const { origin } = asOperatorError(error);
   return origin === "ca-refused" || (origin === "ca-failing" && !mayFail);
 }

@@ -40,12 +40,12 @@ export class UnexpectedAnswerError extends OperatorError {
   readonly remedy: string =
     "Wait for the next try; if it stays, ask whoever runs the CA, and look for a proxy in between.";
 
-  /** There is nothing at this URL (404, 410), and no problem document that says so. */
-  readonly isGone: boolean;
+  /** Of a refusal without a problem document. */
+  readonly status: number | undefined;
 
-  constructor(url: string, words: string, { cause, isGone = false }: { cause?: unknown; isGone?: boolean } = {}) {
+  constructor(url: string, words: string, { cause, status }: { cause?: unknown; status?: number } = {}) {
     super(`The CA's answer at ${url} makes no sense: ${words}`, { cause });
-    this.isGone = isGone;
+    this.status = status;
   }
 }
 

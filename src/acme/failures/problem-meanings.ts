@@ -37,7 +37,8 @@ export function isCaFailing(problem: Problem): boolean {
   return ["badNonce", "serverInternal", "orderNotReady"].includes(problemName(problem));
 }
 
-const UNKNOWN: Meaning = {
+/** Of a problem whose type, and whose parts, say nothing that we know. */
+export const UNKNOWN: Meaning = {
   code: "ACME_PROBLEM", // The CA refused for a reason that has no entry of its own here: read its words.
   remedy:
     "Read what the CA says; if it is no fault of the settings, leave the daemon running: it tries again by itself.",

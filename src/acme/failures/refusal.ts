@@ -40,8 +40,7 @@ export function refusalOf({ url, doing, identifiers = [] }: Asked, reply: HttpRe
   }
   if (status >= 500) return new CaFailingError(doing, status, words);
   if (problem !== undefined) return new ProblemError(doing, problem);
-  const isGone = status === 404 || status === 410;
-  return new UnexpectedAnswerError(url, `${words}${redirectIn(reply)}`, { isGone });
+  return new UnexpectedAnswerError(url, `${words}${redirectIn(reply)}`, { status });
 }
 
 /** JSON of a body; undefined when it is none. */

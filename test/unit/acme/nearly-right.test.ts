@@ -163,7 +163,7 @@ describe("a web page in place of a CA's answer", () => {
   });
 
   test("that says there is nothing, or that the server fails, is what the status says", async () => {
-    expect(await failureOf({ "/newOrder": { status: 404, body: PAGE } })).toMatchObject({ isGone: true });
+    expect(await failureOf({ "/newOrder": { status: 404, body: PAGE } })).toMatchObject({ status: 404 });
     expect(await failureOf({ "/newOrder": { status: 502, body: PAGE } })).toMatchObject({ code: "ACME_CA_FAILING" });
     server.answerUnsigned(() => ({ status: 404, body: PAGE }));
     expect(await failureOf({})).toMatchObject({ code: "ACME_NOT_A_DIRECTORY" });

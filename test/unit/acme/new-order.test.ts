@@ -59,6 +59,9 @@ describe("an order that renews a certificate", () => {
     [403, "unauthorized"],
     [409, "conflict"],
     [400, "serverInternal"],
+    // Words of their own.
+    [400, "invalidReplaces"],
+    [422, "replacesNotFound"],
   ])("is placed once more without it after %i %s, and that is told", async (status, type) => {
     const refusal = problemAnswer(status, type, "not that one");
     const { issued, lines } = await runOrder(server, refusing([refusal]), { replaces: REPLACES });
@@ -90,7 +93,43 @@ describe("an order that renews a certificate", () => {
     expect(lines.map(({ event }) => event)).not.toContain("replacement.refused");
   });
 
+  test.each<[string, ScriptedAnswer]>([
+    ["409 with words", { status: 409, body: "predecessor already replaced" }],
+    ["403 with nothing", { status: 403, body: "" }],
+    ["404 with JSON", { status: 404, body: { error: "no such certificate" } }],
+    ["409 of no type", { status: 409, body: { detail: "replaced already" } }],
+  ])("is placed once more without it after %s, no problem document of ACME's", async (_what, refusal) => {
+    const { issued } = await runOrder(server, refusing([refusal]), { replaces: REPLACES });
+    expect(asked()).toEqual([{ replaces: REPLACES }, {}]);
+    expect(issued).toBeDefined();
+  });
+
+  test("is not placed again for a page of a firewall's, nor for what is no refusal", async () => {
+    for (const answer of [
+      { status: 403, body: "<html>Blocked</html>" },
+      { status: 418, body: "tea" },
+    ]) {
+      server.forget();
+      const { outcome } = await runOrder(server, { "/newOrder": [answer] }, { replaces: REPLACES });
+      expect(outcome).toBeInstanceOf(OperatorError);
+      expect(asked()).toEqual([{ replaces: REPLACES }]);
+    }
+  });
+
+  test("whose account the CA has deactivated is not told as refused for it", async () => {
+    const gone = problemAnswer(403, "unauthorized", "account is deactivated");
+    const account = { status: 201, headers: { Location: "/account" }, body: { status: "deactivated" } };
+    const answers = { "/newOrder": [gone], "/account": [account], "/newAccount": [account] };
+    const { outcome, lines } = await runOrder(server, answers, { replaces: REPLACES });
+    expect(outcome).toMatchObject({ code: "ACME_UNAUTHORIZED" });
+    expect(lines.map(({ event }) => event)).not.toContain("replacement.refused");
+  });
+
   test.each([
+    [400, "accountDoesNotExist", {}],
+    [400, "badCSR", {}],
+    [403, "externalAccountRequired", {}],
+    [403, "caa", {}],
     [429, "rateLimited", {}],
     [503, "rateLimited", { "Retry-After": "60" }],
     [400, "rejectedIdentifier", {}],
