@@ -6,7 +6,7 @@ import type { Connection, ConnectionOptions } from "./connection.ts";
 import { changeKey, isKeyRefusal, settleKeyChanges } from "./key-change.ts";
 import { isRecord } from "./failures/problem.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
-import { register, type RegistrationRequest } from "./registration.ts";
+import { isRegistrationRefusal, register, type RegistrationRequest } from "./registration.ts";
 
 /** Whose account is wanted: the parts of an IssueRequest that decide it. */
 export type AccountRequest = RegistrationRequest & Pick<IssueRequest, "accountId">;
@@ -14,12 +14,17 @@ export type AccountRequest = RegistrationRequest & Pick<IssueRequest, "accountId
 /** The account in the place of a refused one; one that is new needn't be replaced when it is refused, too. */
 export type Replacement = { readonly account: Account; readonly isNew: boolean };
 
+/** A caller in the queue; `known` is the refusal that was the last one when it came. */
+type Turn = ConnectionOptions & { readonly known: unknown };
+
 /** The accounts that we have at one CA: finds the one for an order, and makes one where there is none. Lives as long as the process. */
 export class AccountClient {
   readonly #ca: Ca;
   readonly #accounts: AccountStore;
   readonly #queue = createQueues();
   #throwAway: Account | undefined;
+  // The last one: who has waited behind it asks the CA no second time.
+  #refusal: unknown;
   // By the id it had: orders of a run that began before still ask for that one.
   readonly #successors = new Map<string, string>();
 
@@ -30,15 +35,17 @@ export class AccountClient {
 
   /** Throws OperatorError or the signal's reason. A new account is kept durably before it is given. Parallel calls register once. */
   open(request: AccountRequest, options: ConnectionOptions): Promise<Account> {
-    return this.#inTurn(() => this.#open(request, options));
+    const known = this.#refusal;
+    return this.#inTurn(() => this.#open(request, { ...options, known }));
   }
 
   /** Opens another account in the place of one that the CA no longer takes, which is set aside. Throws as `open`. */
   replace(refused: Account, request: AccountRequest, options: ConnectionOptions): Promise<Replacement> {
+    const turn = { ...options, known: this.#refusal };
     return this.#inTurn(async () => {
       if (request.account === "throw-away") {
         if (this.#throwAway?.id === refused.id) this.#throwAway = undefined;
-        return { account: await this.#open(request, options), isNew: true };
+        return { account: await this.#open(request, turn), isNew: true };
       }
       const known = await this.#find(refused.id);
       // Another order has met the same refusal while this one waited for its turn.
@@ -46,7 +53,7 @@ export class AccountClient {
       const { directoryUrl } = this.#ca;
       // The old one stays where it is until there is another: registering may be refused too. One that a death left unused is there.
       const other = await this.#accounts.findOther(directoryUrl, refused.id);
-      const account = other ?? (await this.#register(request, options));
+      const account = other ?? (await this.#register(request, turn));
       await this.#accounts.renameInConfs(directoryUrl, refused.id, account.id);
       await this.#accounts.setAside(directoryUrl, refused.id);
       this.#succeed(refused.id, account.id);
@@ -82,7 +89,7 @@ export class AccountClient {
     return this.#queue(this.#ca.directoryUrl, act);
   }
 
-  async #open(request: AccountRequest, options: ConnectionOptions): Promise<Account> {
+  async #open(request: AccountRequest, options: Turn): Promise<Account> {
     options.signal.throwIfAborted();
     if (request.account === "throw-away") {
       this.#throwAway ??= await register(this.#ca, newAccountKey, { request, ...options });
@@ -110,8 +117,14 @@ export class AccountClient {
     return this.#accounts.find(this.#ca.directoryUrl, id);
   }
 
-  async #register(request: AccountRequest, options: ConnectionOptions): Promise<Account> {
-    const account = await register(this.#ca, () => this.#keyToRegister(), { request, ...options });
+  async #register(request: AccountRequest, { known, ...options }: Turn): Promise<Account> {
+    if (this.#refusal !== known) throw this.#refusal;
+    const account = await register(this.#ca, () => this.#keyToRegister(), { request, ...options }).catch(
+      (thrown: unknown) => {
+        if (isRegistrationRefusal(thrown)) this.#refusal = thrown;
+        throw thrown;
+      },
+    );
     const createdAt = this.#ca.clock.now();
     await this.#accounts.save(this.#ca.directoryUrl, account, { email: request.email, createdAt });
     return account;
@@ -120,9 +133,7 @@ export class AccountClient {
   // On the disk before the CA hears of it: a repeat after a death or a full disk gives the same account (RFC 8555 §7.3.1), where
   // another key would leave one behind that nobody can use, and an external account binding used up.
   async #keyToRegister(): Promise<AccountKey> {
-    const pending = await this.#accounts.pendingRegistration(this.#ca.directoryUrl);
-    if (pending !== undefined) return pending;
-    const key = await newAccountKey();
+    const key = (await this.#accounts.pendingRegistration(this.#ca.directoryUrl)) ?? (await newAccountKey());
     await this.#accounts.prepareRegistration(this.#ca.directoryUrl, key);
     return key;
   }

@@ -1,5 +1,5 @@
 import type { Account, AccountKey, ExternalAccount, IssueRequest } from "../reconcile/index.ts";
-import { PlainError, wordsOf } from "../certificate/index.ts";
+import { OperatorError, PlainError, wordsOf } from "../certificate/index.ts";
 import { signExternalAccount } from "./account-key.ts";
 import type { Ca } from "./ca.ts";
 import { type Answer, connect, type ConnectionOptions } from "./connection.ts";
@@ -33,7 +33,9 @@ export async function register(
     };
     return connection.post("register an account", newAccount, { termsOfServiceAgreed: true, ...contact, ...binding });
   };
-  const answer = await apply(request, send, external);
+  const answer = await apply(request, send, external).catch((refusal: unknown) => {
+    throw patient(refusal, ca.clock.now());
+  });
   if (answer.location === undefined) {
     throw new UnexpectedAnswerError(answer.url, "a new account without its URL (Location)");
   }
@@ -64,6 +66,20 @@ function externalAccountFor({ account, externalAccount, directoryUrl }: Registra
     origin: "ca-refused",
     message: `No account was registered at ${directoryUrl}: this CA requires an external account binding, and none is set`,
   });
+}
+
+// CAs count registrations, and a binding that was refused is refused again: once a day is enough, where the CA asks for nothing.
+const REGISTER_EVERY_MS = 24 * 3600 * 1000;
+
+function patient(refusal: unknown, now: Date): unknown {
+  if (!isRegistrationRefusal(refusal) || refusal.retry !== "next-run") return refusal;
+  const notBefore = new Date(now.getTime() + REGISTER_EVERY_MS);
+  return Object.assign(refusal, { retry: { notBefore, isOurs: true } });
+}
+
+/** Whether the CA has decided against an account, rather than failed to make one. */
+export function isRegistrationRefusal(thrown: unknown): thrown is OperatorError {
+  return thrown instanceof OperatorError && thrown.origin === "ca-refused";
 }
 
 type Send = (external: ExternalAccount | undefined) => Promise<Answer>;

@@ -1,7 +1,14 @@
 import type { Identifier } from "./identifier.ts";
 
-/** When a failed step may be tried again: never, at the next run, or not before an instant the other side named. */
-export type RetryRule = "never" | "next-run" | { readonly notBefore: Date; readonly scope?: WaitScope | undefined };
+/** When a failed step may be tried again: never, at the next run, or not before an instant the other side named, or we have. */
+export type RetryRule = "never" | "next-run" | Patience;
+
+type Patience = {
+  readonly notBefore: Date;
+  readonly scope?: WaitScope | undefined;
+  /** Nobody has asked for it: it holds no command up, and nothing once the settings are others. */
+  readonly isOurs?: boolean | undefined;
+};
 
 /**
  * What a CA's request for patience holds for: all orders of the account (the default), orders with one of these names or a

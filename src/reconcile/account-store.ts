@@ -24,7 +24,7 @@ export interface AccountStore {
   findOther(directoryUrl: string, accountId: string): Promise<Account | undefined>;
   /**
    * Keeps the key of a coming account durably, and unseen by certbot, before the CA hears of it; until `save` has it. May run
-   * twice. Throws OperatorError.
+   * twice. Throws OperatorError, also where `save` could not keep the account.
    */
   prepareRegistration(directoryUrl: string, key: AccountKey): Promise<void>;
   /** A prepared key with which no account was saved yet: the CA may know it. Throws OperatorError. */

@@ -1,6 +1,6 @@
 import { createPrivateKey, type JsonWebKey } from "node:crypto";
 import { basename, join } from "node:path";
-import { accountIdOf, wordsOf } from "../certificate/index.ts";
+import { accountIdOf, unlessErrno, wordsOf } from "../certificate/index.ts";
 import type { Account } from "../reconcile/index.ts";
 import type { DurableFiles } from "./durable-files.ts";
 import { StoreError } from "./errors.ts";
@@ -73,6 +73,20 @@ export class AccountFolders {
     return { privateKey, registration, meta };
   }
 
+  /** Does with an empty folder what {@link create} would, and takes it away again. Throws what that would. */
+  async tryOut(path: readonly string[]): Promise<void> {
+    const parent = path.slice(0, -1);
+    await this.#ensureFolders(parent);
+    const [prepared, tried] = [this.#temporary(path.at(-1) ?? ""), this.at(...parent, ".new")];
+    for (const left of [prepared, tried]) await this.#files.fs.rm(left, { recursive: true, force: true });
+    await this.#files.ensureFolder(prepared, FOLDER_MODE);
+    try {
+      await this.#files.fs.rename(prepared, tried);
+    } finally {
+      for (const left of [prepared, tried]) await this.#files.fs.rm(left, { recursive: true, force: true });
+    }
+  }
+
   /** Makes an account folder, durable and whole or not at all. A whole one of the same account is left as it is. */
   async create(path: readonly string[], account: Account, records: AccountRecords): Promise<void> {
     if (accountIdOf(account.privateKeyPem) !== account.id) {
@@ -141,7 +155,11 @@ export class AccountFolders {
   async #ensureFolders(names: readonly string[]): Promise<void> {
     await this.#files.fs.mkdir(this.#files.root, { recursive: true });
     for (let depth = 0; depth <= names.length; depth += 1) {
-      await this.#files.ensureFolder(this.at(...names.slice(0, depth)), FOLDER_MODE);
+      const folder = this.at(...names.slice(0, depth));
+      await this.#files.ensureFolder(folder, FOLDER_MODE);
+      if ((await unlessErrno(this.#files.fs.stat(folder), "ENOENT")) !== undefined) continue;
+      const target = await this.#files.readLink(folder);
+      throw unusableAccount(folder, `it is a link to ${target ?? "something"}, where nothing is`);
     }
   }
 }

@@ -51,13 +51,14 @@ class CertbotAccounts implements AccountStore {
     return { usable, failure: read.find((one) => one.status === "rejected") };
   }
 
-  /** Keeps a coming account's key where certbot doesn't look, until `save` has the account. May run twice. */
+  /** Keeps a coming account's key where certbot doesn't look, until `save` has the account, for which there is room. May run twice. */
   async prepareRegistration(directoryUrl: string, { id, privateKeyPem }: AccountKey): Promise<void> {
     const path = [REGISTRATION, ...serverFolders(directoryUrl), id];
     const records = { privateKey: privateKeyRecord(privateKeyPem), registration: "{}", meta: "{}" };
-    await translated("keep a coming ACME account's key", this.#folders.at(...path), () =>
-      this.#folders.create(path, { id, privateKeyPem, url: "" }, records),
-    );
+    await translated("keep a coming ACME account's key", this.#folders.at(...path), async () => {
+      await this.#folders.tryOut([...serverFolders(directoryUrl), id]);
+      await this.#folders.create(path, { id, privateKeyPem, url: "" }, records);
+    });
   }
 
   /** A prepared key with which no account was saved; what can't be read of it is of no use to anybody. */

@@ -42,12 +42,13 @@ function parseValidation(json: JsonReader): FailedValidation | undefined {
 }
 
 function parseWait(json: JsonReader): CaWait | undefined {
-  return whole({
+  const wait = whole({
     scope: json.parsed("scope", parseScope),
     askedAt: json.instant("askedAt"),
     until: json.instant("until"),
     failure: json.parsed("failure", parseFailure),
   });
+  return wait && { ...wait, settingsDigest: json.text("settingsDigest") };
 }
 
 function parseScope(json: JsonReader): CaWait["scope"] | undefined {

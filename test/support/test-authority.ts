@@ -23,9 +23,12 @@ export class CaFailure extends OperatorError {
   override readonly retry: RetryRule;
   override readonly origin: FailureOrigin;
 
-  constructor(notBefore?: Date, { scope, origin }: { scope?: WaitScope | undefined; origin?: FailureOrigin } = {}) {
+  constructor(
+    notBefore?: Date,
+    { scope, origin, isOurs }: { scope?: WaitScope | undefined; origin?: FailureOrigin; isOurs?: boolean } = {},
+  ) {
     super("the CA says no");
-    this.retry = notBefore ? { notBefore, scope } : "next-run";
+    this.retry = notBefore ? { notBefore, scope, isOurs } : "next-run";
     this.origin = origin ?? "ca-refused";
   }
 }

@@ -56,15 +56,15 @@ async function decideAndDo(parts: StepParts, run: Run, asked: DesiredCertificate
 
 async function order(parts: StepParts, run: Run, context: IssueContext): Promise<CertificateReport> {
   const { desired, order: plan } = context;
-  const unreachable = parts.probes.unreachable(plan.directoryUrl);
-  if (unreachable !== undefined) {
-    // It would only cost the time limits of its requests once more, and hold the others up.
+  const vain = parts.probes.vain(plan.directoryUrl);
+  if (vain !== undefined) {
+    // It would only cost the time limits of its requests once more, and hold the others up; or ask for an account once more.
     const now = parts.clock.now();
     const held = {
       ...onDisk(desired),
       outcome: "held",
       because: plan.because,
-      failure: toFailure(unreachable),
+      failure: toFailure(vain),
     } as const;
     return withNext(held, { now, tryAt: lookAgainAt(now) });
   }

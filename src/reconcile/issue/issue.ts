@@ -94,10 +94,11 @@ async function failed(parts: StepParts, context: Attempt, thrown: unknown): Prom
     log.error("lineage.failed", { lineage, ...toFailure(thrown) });
     return { ...common, outcome: "failed", failure: toFailure(thrown) };
   }
-  const { origin, code } = asOperatorError(thrown);
+  const { origin, code, retry } = asOperatorError(thrown);
   // Fetched again it would be the same.
   if (code === "ISSUED_CERTIFICATE_UNUSABLE") await forgetOrder(parts, context);
-  if (origin === "ca-unreachable" || origin === "proxy") parts.probes.noteUnreachable(order.directoryUrl, thrown);
+  const isForAll = typeof retry === "object" && retry.isOurs;
+  if (isForAll || ["ca-unreachable", "proxy"].includes(origin)) parts.probes.noteVain(order.directoryUrl, thrown);
   await recordRefusal(parts, context, thrown);
   const told = desired.isUnnamed ? ofUnnamed(lineage, thrown) : thrown;
   return { ...common, outcome: "failed", ...(await recordFailure(parts, context, told)) };
@@ -117,7 +118,7 @@ export async function rehearse(parts: StepParts, context: Omit<IssueContext, "or
   const { directoryUrl } = desired.settings;
   const rehearsalUrl = parts.policy.stagingOf(directoryUrl) ?? directoryUrl;
   try {
-    const asked = activeWait(await parts.ledgers.read(rehearsalUrl), desired.identifiers, parts.clock.now());
+    const asked = activeWait(await parts.ledgers.read(rehearsalUrl), desired, parts.clock.now());
     if (asked) return { ...common, outcome: "failed", failure: asked.failure, nextAt: new Date(asked.until) };
     await parts.ca.issue({ ...requestFor(parts, desired, rehearsalUrl), account: "throw-away" }, log, signal);
     log.info("rehearsal.passed", { lineage: desired.lineage, directory: rehearsalUrl });

@@ -81,8 +81,10 @@ function turnOfFallback(facts: CaFacts): Date | undefined {
 }
 
 function planAt(facts: IssueFacts, because: IssueReason, directoryUrl: string): OrderPlan {
-  const { desired, ledgerOf, paidAt, now } = facts;
-  const asked = activeWait(ledgerOf(directoryUrl), desired.identifiers, now);
+  const { desired, ledgerOf, paidAt, policy, request, now } = facts;
+  const isPatient = request.trigger !== "command" && !isLastResort(facts);
+  const settingsDigest = isPatient ? policy.settingsDigest : undefined;
+  const asked = activeWait(ledgerOf(directoryUrl), { identifiers: desired.identifiers, settingsDigest }, now);
   // What the CA asks for holds for everybody, an explicit command included; another CA has asked nothing.
   if (asked) return { kind: "hold", because, until: new Date(asked.until), problem: asked.failure };
   const isExempt = isExemptAt(facts, because, directoryUrl);

@@ -17,6 +17,8 @@ import { byWebroot } from "../../support/challenges.ts";
 
 const EXTERNAL = { keyId: "kid-1", hmacKey: randomBytes(32).toString("base64url") };
 
+const CLOCK_START = new Date("2026-06-01T00:00:00Z");
+
 let server: ScriptedCa;
 let root: string;
 
@@ -77,7 +79,7 @@ function sidecar(fs?: Parameters<typeof createAccountStore>[0]["fs"]) {
     solverFor: () => {
       throw new Error("no proof is wanted");
     },
-    clock: instantClock(),
+    clock: instantClock(CLOCK_START),
     ...networkOf(server.caPem),
   });
   const order = (more: Partial<IssueRequest> = {}) => {
@@ -158,15 +160,33 @@ describe("a registration", () => {
   });
 });
 
-test("orders that come at the same time register one account, though the first try at it fails", async () => {
-  const codes = async () => {
-    const { order } = sidecar();
-    return (await Promise.all([order(), order(), order()])).map(({ code }) => code);
-  };
+describe("orders that come at the same time", () => {
+  const threeAt = ({ order }: ReturnType<typeof sidecar>) => Promise.all([order(), order(), order()]);
+  const codes = (errors: Awaited<ReturnType<typeof threeAt>>) => errors.map(({ code }) => code);
   const fine = "ACME_REJECTED_IDENTIFIER";
-  answer({ newAccount: (count) => (count === 1 ? problemAnswer(400, "malformed", "not today") : registered(count)) });
-  expect((await codes()).filter((code) => code === fine)).toHaveLength(2);
-  expect([registrations().length, (await accountFolders()).length]).toEqual([2, 1]);
+
+  test("register one account, though the CA fails at the first", async () => {
+    answer({ newAccount: (count) => (count <= 3 ? { status: 500, body: "" } : registered(count)) });
+    expect(codes(await threeAt(sidecar()))).toEqual(["ACME_CA_FAILING", fine, fine]);
+    expect([registrations().length, (await accountFolders()).length]).toEqual([4, 1]);
+  });
+
+  test("are refused by one registration that the CA refuses, which is our own reason to wait a day", async () => {
+    answer({ newAccount: (count) => (count === 1 ? problemAnswer(400, "malformed", "not today") : registered(count)) });
+    const { order, ...rest } = sidecar();
+    const refused = await threeAt({ order, ...rest });
+    expect(codes(refused)).toEqual(Array(3).fill("ACME_MALFORMED"));
+    expect(registrations()).toHaveLength(1);
+    const aDayLater = new Date(CLOCK_START.getTime() + 24 * 3600_000);
+    expect(refused[0]?.retry).toEqual({ notBefore: aDayLater, isOurs: true });
+    expect((await order()).code).toBe(fine);
+  });
+
+  test("wait as long as the CA asks, where it does", async () => {
+    answer({ newAccount: () => problemAnswer(429, "rateLimited", "too many", { "Retry-After": "3600" }) });
+    const [error] = await threeAt(sidecar());
+    expect(error?.retry).toEqual({ notBefore: new Date(CLOCK_START.getTime() + 3600_000), scope: { kind: "account" } });
+  });
 });
 
 describe("an external account", () => {

@@ -19,7 +19,8 @@ function asked(ledger: CaLedger, { scope = ACCOUNT, names = "a.test", forMs = HO
 }
 
 const identifiers = (names: string) => names.split(",").map(parseIdentifier);
-const heldUntil = (ledger: CaLedger, names: string, now = NOW) => activeWait(ledger, identifiers(names), now)?.until;
+const heldUntil = (ledger: CaLedger, names: string, now = NOW) =>
+  activeWait(ledger, { identifiers: identifiers(names) }, now)?.until;
 
 test("of several requests for patience the one that asks for the most holds, in whatever order they came", () => {
   for (const lengths of [

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isReached } from "../../../src/reconcile/index.ts";
 import {
   CaFailure,
@@ -142,4 +142,58 @@ test("patience that a CA asks for beyond the alarm isn't slept through: what is 
   // A sixth and a twentieth of its life are left.
   for (const mark of [14, 24.5]) expect(days.filter((day) => Math.abs(day - mark) < 0.001)).toHaveLength(1);
   expect(stage.ca.orders.slice(1).map(({ at }) => at)).toEqual(expect.arrayContaining([until]));
+});
+
+describe("a CA that refuses to register us", () => {
+  /** A stage of three certificates, whose CA knows no account of ours until `isMended`. */
+  function strangerStage() {
+    const mended = { isMended: false };
+    const stage = reconcileStage({ domains: "a.test;b.test;c.test" }).then((made) => {
+      made.ca.answer = () => {
+        if (!mended.isMended) throw new CaFailure(new Date(made.now().getTime() + DAY), { isOurs: true });
+      };
+      return made;
+    });
+    return { stage, mended };
+  }
+
+  test("is asked once a day, however many certificates wait for it", async () => {
+    const stage = await strangerStage().stage;
+    const reports = await stage.live(5 * DAY - HOUR, { everyMs: HOUR });
+    // All at once, for which the account's own queue makes one registration.
+    expect(stage.gaps().filter((minutes) => minutes > 0)).toEqual(Array(4).fill(24 * 60));
+    expect(outcomes(last(reports))).toEqual(["a", "b", "c"].map((name) => `${name}.test held TEST_CA_FAILED`));
+  });
+
+  test("is asked at once by update-cert", async () => {
+    const stage = await strangerStage().stage;
+    await stage.run();
+    const before = stage.ca.orders.length;
+    await stage.run();
+    expect(stage.ca.orders).toHaveLength(before);
+    await stage.command();
+    expect(stage.ca.orders.length).toBeGreaterThan(before);
+  });
+
+  test("is asked at once with other settings", async () => {
+    const { stage: making, mended } = strangerStage();
+    const stage = await making;
+    await stage.run();
+    mended.isMended = true;
+    expect(isReached(await stage.run())).toBe(false);
+    stage.policy = { ...stage.policy, settingsDigest: "other credentials" };
+    expect(isReached(await stage.run())).toBe(true);
+  });
+
+  test("is asked when a certificate is about to lapse, whatever we wait for", async () => {
+    const stage = await reconcileStage();
+    await stage.run();
+    stage.pass(89 * DAY);
+    stage.ca.answer = () => {
+      throw new CaFailure(new Date(stage.now().getTime() + DAY), { isOurs: true });
+    };
+    await stage.run();
+    stage.ca.answer = () => undefined;
+    expect(isReached(last(await stage.live(3 * HOUR)))).toBe(true);
+  });
 });

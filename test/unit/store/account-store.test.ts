@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Account, KeyChange } from "../../../src/reconcile/index.ts";
 import { createAccountStore } from "../../../src/store/index.ts";
 import { certbotConf } from "../../support/lineage-tree.ts";
-import { dyingFiles } from "../../support/stepped-files.ts";
+import { dyingFiles, steppedFiles } from "../../support/stepped-files.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 import { thrownBy } from "../../support/test-store.ts";
 
@@ -167,6 +167,26 @@ describe("a coming account's key", () => {
       await store.setAside(URL, account.id);
       expect(await store.pendingRegistration(URL)).toEqual(undefined);
       if (diedIn() === undefined) break;
+    }
+  });
+
+  test("is kept only where the account can be kept, too: what can't is told before the CA hears of it", async () => {
+    await mkdir(join(root, ...FOLDER.slice(0, -1)), { recursive: true });
+    await symlink("elsewhere", join(root, ...FOLDER));
+    await expect(store.prepareRegistration(URL, key)).rejects.toMatchObject({
+      code: "ACCOUNT_UNREADABLE",
+      message: expect.stringContaining(`${join(root, ...FOLDER)}: it is a link to elsewhere, where nothing is`),
+    });
+    await rm(join(root, ...FOLDER));
+    for (const code of ["EROFS", "EXDEV"]) {
+      const fs = steppedFiles((_, call) => {
+        const isThere = call.startsWith("rename") && call.includes(` ${join(root, ...FOLDER)}/`);
+        if (isThere) throw Object.assign(new Error(code), { code });
+      });
+      await expect(createAccountStore({ root, fs }).prepareRegistration(URL, key)).rejects.toMatchObject({
+        message: expect.stringContaining(code),
+      });
+      expect(await readdir(join(root, ...FOLDER))).toEqual([]);
     }
   });
 

@@ -21,13 +21,15 @@ export type Readied = {
   readonly failure?: Failure | undefined;
 };
 
-/** One request of the CA's for patience. */
+/** One request of the CA's for patience, or our own decision to leave it alone. */
 export type CaWait = {
   readonly scope:
     Exclude<WaitScope, { readonly kind: "exact-set" }> | { readonly kind: "exact-set"; readonly names: string };
   readonly askedAt: string;
   readonly until: string;
   readonly failure: Failure;
+  /** Of our own decision: it holds for orders with these settings. */
+  readonly settingsDigest?: string | undefined;
 };
 
 /** The ledger of a CA that we have never asked for anything. */

@@ -11,7 +11,7 @@ export class CaProbes {
   readonly #answering = new Map<string, Promise<boolean>>();
   readonly #silent = new Map<string, RenewalInfoAnswer>();
   readonly #inVain = new Map<string, number>();
-  readonly #unreachable = new Map<string, unknown>();
+  readonly #vain = new Map<string, unknown>();
 
   constructor(ca: CertificateAuthority, signal: AbortSignal) {
     this.#ca = ca;
@@ -25,14 +25,14 @@ export class CaProbes {
     return known;
   }
 
-  /** Keeps other orders of the run from a CA that one has found unreachable, by what was thrown. */
-  noteUnreachable(directoryUrl: string, thrown: unknown): void {
-    this.#unreachable.set(directoryUrl, thrown);
+  /** Keeps other orders of the run from a CA at which they would fail as one has, by what was thrown. */
+  noteVain(directoryUrl: string, thrown: unknown): void {
+    this.#vain.set(directoryUrl, thrown);
   }
 
-  /** What an order of this run was thrown when it could not reach the CA; undefined when none was. */
-  unreachable(directoryUrl: string): unknown {
-    return this.#unreachable.get(directoryUrl);
+  /** What an order of this run was thrown that stands for all others at the CA; undefined when none was. */
+  vain(directoryUrl: string): unknown {
+    return this.#vain.get(directoryUrl);
   }
 
   /** What the CA says of a certificate; after an error that may pass, or three of any kind, the same for all others of the run. */

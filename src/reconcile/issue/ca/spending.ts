@@ -75,8 +75,10 @@ export async function recordRefusal(parts: StepParts, context: IssueContext, thr
   };
   const wait = (ledger: CaLedger): CaLedger => {
     if (typeof retry !== "object") return ledger;
-    const { notBefore, scope = { kind: "account" } } = retry;
-    return withWait(ledger, { scope, identifiers: desired.identifiers, notBefore, failure: toFailure(thrown) }, now);
+    const { notBefore, scope = { kind: "account" }, isOurs } = retry;
+    const settingsDigest = isOurs ? parts.policy.settingsDigest : undefined;
+    const failure = toFailure(thrown);
+    return withWait(ledger, { scope, identifiers: desired.identifiers, notBefore, failure, settingsDigest }, now);
   };
   await parts.ledgers
     .update(directoryUrl, (ledger) => wait(count(ledger)))

@@ -4,25 +4,34 @@ import type { CaWait, CaLedger } from "./ledger.ts";
 /** No back-off and no request of a CA that we obey is longer, in milliseconds: what is, was edited by hand. */
 export const LONGEST_WAIT_MS = 32 * 24 * 3600 * 1000;
 
-/** The CA's request for patience that keeps an order for these names back the longest; undefined where none does. */
-export function activeWait(ledger: CaLedger, identifiers: readonly Identifier[], now: Date): CaWait | undefined {
+/** An order that is to go out: its names, and the settings where our own decisions may hold it up. */
+export type Waiter = { readonly identifiers: readonly Identifier[]; readonly settingsDigest?: string | undefined };
+
+/** The wait that keeps an order back the longest; undefined where none does. */
+export function activeWait(ledger: CaLedger, { identifiers, settingsDigest }: Waiter, now: Date): CaWait | undefined {
   return ledger.holds
+    .filter((wait) => wait.settingsDigest === undefined || wait.settingsDigest === settingsDigest)
     .filter((wait) => isActive(wait, now) && concerns(wait, identifiers))
     .reduce<CaWait | undefined>((a, b) => (a && a.until > b.until ? a : b), undefined);
 }
 
 /** The ledger with one more request for patience, without those that have passed. */
 export function withWait(ledger: CaLedger, asked: Asked, now: Date): CaLedger {
-  const { scope, identifiers, notBefore, failure } = asked;
+  const { scope, identifiers, notBefore, failure, settingsDigest } = asked;
   const kept = scope.kind === "exact-set" ? { kind: scope.kind, names: exactSetKey(identifiers) } : scope;
-  const wait: CaWait = { scope: kept, askedAt: now.toISOString(), until: notBefore.toISOString(), failure };
+  const wait: CaWait = {
+    scope: kept,
+    askedAt: now.toISOString(),
+    until: notBefore.toISOString(),
+    failure,
+    settingsDigest,
+  };
   return { ...ledger, holds: [...ledger.holds.filter((one) => isActive(one, now)), wait] };
 }
 
-/** What a CA asked for in answer to an order for `identifiers`. */
-export type Asked = {
+/** What a CA asked for in answer to an order for `identifiers`; with a `settingsDigest` it is what we decided then. */
+export type Asked = Waiter & {
   readonly scope: WaitScope;
-  readonly identifiers: readonly Identifier[];
   readonly notBefore: Date;
   readonly failure: Failure;
 };
