@@ -14,7 +14,8 @@ import {
 import type { Config, ConfigSources } from "../settings/index.ts";
 import { CHANNELS } from "../notify/index.ts";
 import type { Log, Tools } from "../ports/index.ts";
-import { createDeployment, type Deployment } from "../target/index.ts";
+import { createDeployment, type Deployment, type EngineLine } from "../target/index.ts";
+import { createSocketHealing, type SocketHealing } from "./socket-healing.ts";
 import type { Paths } from "./paths.ts";
 import type { Policy, ReconcileParts } from "../reconcile/index.ts";
 import { createAccountStore, createLineageStore, createNotebooks } from "../store/index.ts";
@@ -32,6 +33,7 @@ export type Program = {
   /** Whether one may act is known to whoever holds the lock. */
   readonly parts: Omit<ReconcileParts, "mayAct">;
   readonly deployment: Deployment;
+  readonly healing: SocketHealing;
   readonly paths: Paths;
   /** A number in [0, 1) that is this installation's own and stays: the moments of different ones are spread by it. */
   readonly draw: number;
@@ -64,7 +66,9 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
   const { paths, log } = surroundings;
   const { tools, caHttp: http } = reachOut(config, surroundings);
   const { clock, random } = tools;
-  const deployment = createDeployment({ docker: config.docker, service: "nginx", clock, log, random });
+  const healing = createSocketHealing(tools);
+  const onLine = (line: EngineLine) => void healing.hear(line);
+  const deployment = createDeployment({ docker: config.docker, service: "nginx", clock, log, random, onLine });
   const solverFor = createSolvers(CHALLENGES, { ...tools, front: deployment.front });
   const accounts = createAccountStore({ root: paths.tree });
   const ca = createCertificateAuthority({ accounts, solverFor, clock, http, lookUpCaa });
@@ -80,7 +84,7 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
   };
   const ownText = config.wanted.map(({ name }) => name).join(" ") || hostname();
   const draw = createHash("sha256").update(ownText).digest().readUInt32BE() / 2 ** 32;
-  return { config, tools, parts, deployment, paths, draw };
+  return { config, tools, parts, deployment, healing, paths, draw };
 }
 
 function toPolicy(config: Config): Policy {

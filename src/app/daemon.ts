@@ -23,20 +23,34 @@ const LOCK_RETRY_MS = 30_000;
  * goes on with what is on disk, and says what is wrong to whoever asks. Resolves when it has ended; `exit` ends what takes longer.
  */
 export async function runDaemon(host: Host, exit: () => void): Promise<void> {
-  ignoreOtherSignals();
+  let isSignalled = false;
+  const onSignal = () => {
+    isSignalled = true;
+  };
+  ignoreOtherSignals(onSignal);
   const stopping = new AbortController();
   const config = readSettings(settingSources(host));
   const log = await openLog(config);
+  const stop = () => {
+    stopping.abort(new DaemonStoppingError());
+    setTimeout(exit, STOP_WITHIN_MS).unref();
+  };
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.on(name, () => {
       log.info("signal.received", { signal: name });
-      stopping.abort(new DaemonStoppingError());
-      setTimeout(exit, STOP_WITHIN_MS).unref();
+      stop();
     });
   }
   // The loop listens too. Without it, waiting for the lock or with nothing to go on with, the signal must not end the daemon.
-  process.on("SIGHUP", () => log.info("signal.received", { signal: "SIGHUP" }));
-  const start = { host, log, config };
+  process.on("SIGHUP", () => {
+    onSignal();
+    log.info("signal.received", { signal: "SIGHUP" });
+  });
+  // `docker kill`, with any signal, is a stop to Docker: it would not start us again.
+  const restart = () => {
+    if (!isSignalled) stop();
+  };
+  const start = { host, log, config, restart };
   tellStart(start);
   while (!stopping.signal.aborted) {
     await holdLock(start, stopping.signal).catch(async (thrown: unknown) => {
@@ -48,10 +62,16 @@ export async function runDaemon(host: Host, exit: () => void): Promise<void> {
   log.info("daemon.stopped");
 }
 
-type Start = { readonly host: Host; readonly log: Log; readonly config: Config };
+type Start = {
+  readonly host: Host;
+  readonly log: Log;
+  readonly config: Config;
+  /** Ends the daemon for its restart policy. */
+  readonly restart: () => void;
+};
 
 /** One tenure of the lock: from winning it until the daemon stops or the lock is lost. */
-async function holdLock({ host, log, config }: Start, stopping: AbortSignal): Promise<void> {
+async function holdLock({ host, log, config, restart }: Start, stopping: AbortSignal): Promise<void> {
   // Who asks while we are still looking at the tree waits for what comes of it.
   const ready = Promise.withResolvers<CommandParts>();
   ready.promise.catch(() => undefined);
@@ -74,7 +94,7 @@ async function holdLock({ host, log, config }: Start, stopping: AbortSignal): Pr
       ready.resolve(refusedParts(refusal));
       return await untilAborted(signal);
     }
-    await serve(program, { host, log, signal, mayAct: () => lock.isHeld(), use: ready.resolve });
+    await serve(program, { host, log, signal, restart, mayAct: () => lock.isHeld(), use: ready.resolve });
   } catch (thrown) {
     ready.reject(thrown);
     throw thrown;
@@ -83,16 +103,14 @@ async function holdLock({ host, log, config }: Start, stopping: AbortSignal): Pr
   }
 }
 
-type Serving = {
-  readonly host: Host;
-  readonly log: Log;
+type Serving = Pick<Start, "host" | "log" | "restart"> & {
   readonly signal: AbortSignal;
   readonly mayAct: () => Promise<boolean>;
   readonly use: (parts: CommandParts) => void;
 };
 
 /** The loop and everything that asks it for runs, until the signal aborts. */
-async function serve(program: Program, { host, log, signal, mayAct, use }: Serving): Promise<void> {
+async function serve(program: Program, { host, log, signal, restart, mayAct, use }: Serving): Promise<void> {
   const parts = { ...program.parts, mayAct };
   const chosen = program.config.schedule;
   const schedule = createSchedule(
@@ -115,6 +133,8 @@ async function serve(program: Program, { host, log, signal, mayAct, use }: Servi
   const onHangUp = () => loop.request("signal");
   process.on("SIGHUP", onHangUp);
   const watching = program.deployment.targets.watch(() => loop.request("target-started"), signal);
+  // Not in the middle of an order.
+  program.healing.due.then(() => loop.exclusive(async () => restart(), signal)).catch(() => undefined);
   loop.request("start");
   await loop.ended();
   process.off("SIGHUP", onHangUp);

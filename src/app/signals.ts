@@ -2,7 +2,7 @@
 // (SEGV, ABRT and the like): coming back from these would repeat the fault for ever.
 const MEANINGLESS = "USR1 USR2 QUIT PIPE ALRM STKFLT TSTP TTIN TTOU XCPU XFSZ VTALRM PROF IO PWR";
 
-/** Makes the signals that say nothing to the daemon do nothing to it: `docker kill -s` sends any, and a mistake is no stop. */
-export function ignoreOtherSignals(): void {
-  for (const name of MEANINGLESS.split(" ")) process.on(`SIG${name}`, () => undefined);
+/** Makes the signals that say nothing to the daemon do nothing to it: `docker kill -s` sends any, and a mistake is no stop. Each calls `onSignal`. */
+export function ignoreOtherSignals(onSignal: () => void): void {
+  for (const name of MEANINGLESS.split(" ")) process.on(`SIG${name}`, onSignal);
 }

@@ -29,6 +29,8 @@ export const LOG_EVENTS = {
   "deploy.postponed": "No target can be reached; certificates wait for it.",
   "docker.connected": "The Docker engine's events are being followed (again).",
   "docker.lost": "The connection to the Docker engine is lost; it is made anew.",
+  "docker.socket-replaced":
+    "The engine's socket was replaced on the host: the sidecar ends once, so that its restart policy mounts the new one.",
   "limit.overridden": "A certificate is about to lapse: the order goes out though our count of the limit forbids it.",
   "lineage.converted": "A real folder `live/<name>` was made a link, so that versions change in one step.",
   "lineage.failed": "No new version of a certificate could be had, or one can't be read.",

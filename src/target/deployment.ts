@@ -19,6 +19,8 @@ export type DeploymentOptions = {
   readonly random: () => number;
   /** All in milliseconds. */
   readonly timeouts?: Partial<DeploymentTimeouts> | undefined;
+  /** Hears how the line to the engine is, while targets are watched. */
+  readonly onLine?: SourceParts["onLine"];
   /** How this process finds its own container; only tests give another. */
   readonly ownHints?: OwnContainerHints | undefined;
 };
@@ -56,7 +58,7 @@ export function buildDeployment(options: DeploymentOptions, { kinds, sources }: 
   const engine = createEngine({ docker, clock, timeouts });
   const survey = { engine, service, project: project || undefined, ownHints: options.ownHints ?? REAL_HINTS };
   const tools = createTargetTools({ engine, clock, random, handshakeMs: timeouts.handshakeMs });
-  const parts = { ...survey, ...timeouts, clock, log, random, kinds, tools };
+  const parts = { ...survey, ...timeouts, clock, log, random, kinds, tools, onLine: options.onLine };
   return {
     targets: joined(sources.map((create) => create(parts))),
     front: createFrontDoor(parts),

@@ -1,6 +1,7 @@
 import { createComposeSource } from "./compose.ts";
 import { buildDeployment, type Choices, type Deployment, type DeploymentOptions } from "./deployment.ts";
 import { nginx } from "./nginx.ts";
+import type { EngineLine } from "./start-watch.ts";
 
 // What a container can be told to be by its label; the first is what our service is without one.
 const TARGET_KINDS: Choices["kinds"] = [nginx];
@@ -8,7 +9,7 @@ const TARGET_KINDS: Choices["kinds"] = [nginx];
 // Where targets are searched for.
 const SOURCES: Choices["sources"] = [createComposeSource];
 
-export type { Deployment, DeploymentOptions };
+export type { Deployment, DeploymentOptions, EngineLine };
 
 /** Builds the way to all targets; it can't fail. */
 export function createDeployment(options: DeploymentOptions): Deployment {

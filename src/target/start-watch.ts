@@ -1,7 +1,8 @@
-import { toFailure } from "../certificate/index.ts";
+import { asOperatorError, toFailure } from "../certificate/index.ts";
 import type { Clock, Log } from "../ports/index.ts";
 import { composeService, projectFilter, replicaName } from "./compose-labels.ts";
 import { findSurroundings, mayBeTarget, surveyProject, type SurveyParts } from "./compose-survey.ts";
+import type { OwnPlace } from "./docker/container-address.ts";
 import type { Container } from "./docker/container.ts";
 import { DEPLOY, operatorsLabels } from "./labels.ts";
 
@@ -13,7 +14,14 @@ export type WatchParts = SurveyParts & {
   /** First pause before the event stream is opened again, in milliseconds; it doubles with each failure. */
   readonly reconnectFirstMs: number;
   readonly reconnectLongestMs: number;
+  /** Hears each connection and each failure of one. */
+  readonly onLine?: ((line: EngineLine) => void) | undefined;
 };
+
+/** How the line to the engine is; with a connection it is known whether the engine starts us again when we end. */
+export type EngineLine =
+  | { readonly kind: "connected"; readonly isRestarted: boolean }
+  | { readonly kind: "lost"; readonly isSocketReplaced: boolean };
 
 type OnStart = (target: string) => void;
 
@@ -28,15 +36,20 @@ const JITTER = 0.2;
  * may have been missed. `onStart` must not throw. That Docker is lost or there again is logged once for each change.
  */
 export async function watchStarts(parts: WatchParts, onStart: OnStart, signal: AbortSignal): Promise<void> {
-  const { clock, reconnectLongestMs } = parts;
+  const { clock, reconnectLongestMs, onLine = () => undefined } = parts;
   const tell = tellChanges(parts, signal);
+  const connected = (ownPlace: OwnPlace) => {
+    tell("connected");
+    onLine({ kind: "connected", isRestarted: ownPlace?.isRestarted ?? false });
+  };
   let failures = 0;
   for (let attempt = 1; !signal.aborted; attempt += 1) {
     const startedAt = clock.now().getTime();
     try {
-      await follow(parts, { onStart, signal, isFirst: attempt === 1, connected: () => tell("connected") });
+      await follow(parts, { onStart, signal, isFirst: attempt === 1, connected });
     } catch (thrown) {
       tell("lost", thrown);
+      onLine({ kind: "lost", isSocketReplaced: asOperatorError(thrown).code === "DOCKER_SOCKET_REPLACED" });
     }
     // A proxy may end a stream that has been idle for long: no failure. One that ends at once, again and again, is.
     failures = clock.now().getTime() - startedAt >= reconnectLongestMs ? 1 : failures + 1;
@@ -49,15 +62,15 @@ type Follow = {
   readonly signal: AbortSignal;
   /** Whoever starts to watch searches by himself first. */
   readonly isFirst: boolean;
-  readonly connected: () => void;
+  readonly connected: (ownPlace: OwnPlace) => void;
 };
 
 // Ends or throws when the stream does.
 async function follow(parts: WatchParts, { onStart, signal, isFirst, connected }: Follow): Promise<void> {
   const { engine } = parts;
-  const { project } = await findSurroundings(parts, signal);
+  const { project, ownPlace } = await findSurroundings(parts, signal);
   using stream = await engine.openEvents({ actions: START_ACTIONS, labels: projectFilter(project) }, signal);
-  connected();
+  connected(ownPlace);
   // Listening before searching: a start in between is told twice rather than not at all.
   const { replicas } = isFirst ? { replicas: [] } : await surveyProject(parts, signal);
   for (const { name, container } of replicas.filter(({ container }) => container.status === "running")) {

@@ -18,6 +18,8 @@ export type Container = {
   /** The container whose network namespace it lives in: its own id, or another's with `network_mode: service:…`. */
   readonly namespaceOf: string;
   readonly mounts: readonly ContainerMount[];
+  /** The engine starts it again when it ends by itself. */
+  readonly isRestarted: boolean;
 };
 
 /** What the engine has mounted into a container; mounts that `--tmpfs` makes are not among them. */
@@ -51,7 +53,7 @@ type Loose<T> = { readonly [Key in keyof T]?: Readonly<T[Key]> | null | undefine
 export type InspectedContainer = Pick<ContainerInspectInfo, "Id" | "Name" | "Image"> & {
   readonly State: Pick<ContainerInspectInfo["State"], "Status" | "ExitCode">;
   readonly Config: Loose<Pick<ContainerInspectInfo["Config"], "Env" | "Labels">>;
-  readonly HostConfig: Loose<Pick<ContainerInspectInfo["HostConfig"], "NetworkMode" | "Binds">>;
+  readonly HostConfig: Loose<Pick<ContainerInspectInfo["HostConfig"], "NetworkMode" | "Binds" | "RestartPolicy">>;
   readonly NetworkSettings: { readonly Networks?: Readonly<Record<string, InspectedEndpoint>> | null };
   readonly Mounts?: readonly InspectedMount[] | null;
 };
@@ -73,6 +75,7 @@ export function readContainer(inspected: InspectedContainer): Container {
     networkMode,
     networks: Object.entries(inspected.NetworkSettings.Networks ?? {}).map(readEndpoint),
     namespaceOf: networkMode.startsWith("container:") ? networkMode.slice("container:".length) : inspected.Id,
+    isRestarted: ["always", "unless-stopped"].includes(inspected.HostConfig.RestartPolicy?.Name ?? ""),
     mounts: (inspected.Mounts ?? []).map((mount) => readMount(mount, inspected.HostConfig.Binds ?? [])),
   };
 }

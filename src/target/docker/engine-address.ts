@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { join } from "node:path";
@@ -12,6 +12,12 @@ export function describeEngineAddress(address: DockerEngine): string {
   if (address.kind === "socket") return address.socketPath;
   const { host, port, certPath } = address;
   return `${certPath === undefined ? "http" : "https"}://${urlHost(host)}:${port}`;
+}
+
+/** Whether the address is a socket whose file the host has no name for any more: what is mounted there is its last link. */
+export async function isSocketReplaced(address: DockerEngine): Promise<boolean> {
+  if (address.kind !== "socket") return false;
+  return (await stat(address.socketPath).catch(() => undefined))?.nlink === 0;
 }
 
 const UNSET = { socketPath: undefined, host: undefined, port: undefined, timeout: undefined };

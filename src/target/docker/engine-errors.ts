@@ -16,6 +16,13 @@ export function dockerUnreachable({ endpoint, doing }: EngineRequest, words: str
   return new PlainError({ code: "DOCKER_UNREACHABLE", message, remedy, cause });
 }
 
+/** The mounted socket is a dead file: the host has a new one. The sidecar ends once by itself, for its restart to mount that. */
+export function dockerSocketReplaced({ endpoint, doing }: EngineRequest, cause: unknown): PlainError {
+  const message = `could not ${doing}: ${endpoint}, which is mounted here, is no longer the Docker engine's socket: the host has a new one`;
+  const remedy = "Run docker compose up -d --force-recreate certbot, which mounts the new socket.";
+  return new PlainError({ code: "DOCKER_SOCKET_REPLACED", message, remedy, cause });
+}
+
 /** Docker, or a proxy before it, doesn't allow a call. The message says which. */
 function dockerDenied({ endpoint, doing }: EngineRequest, words: string, cause: unknown): PlainError {
   const message = `could not ${doing}: the Docker engine at ${endpoint} refuses it: ${words}`;

@@ -3,8 +3,14 @@ import type Dockerode from "dockerode";
 import type { Clock, DockerEngine } from "../../ports/index.ts";
 import { readContainer, type Container, type Labels } from "./container.ts";
 import { withDeadline } from "./deadline.ts";
-import { connectOptions, describeEngineAddress } from "./engine-address.ts";
-import { DockerRequestError, dockerUnreachable, toEngineError, type EngineRequest } from "./engine-errors.ts";
+import { connectOptions, describeEngineAddress, isSocketReplaced } from "./engine-address.ts";
+import {
+  DockerRequestError,
+  dockerSocketReplaced,
+  dockerUnreachable,
+  toEngineError,
+  type EngineRequest,
+} from "./engine-errors.ts";
 import { execTimedOut, runInContainer, type ExecResult } from "./exec.ts";
 import { readJsonLines } from "./json-lines.ts";
 
@@ -21,7 +27,7 @@ export type ContainerEvent = Pick<Container, "id" | "labels">;
 
 /**
  * The Docker engine, as far as we use it. Every call opens its own connection, is bounded in time, and throws an
- * OperatorError (DOCKER_UNREACHABLE, DOCKER_DENIED, DOCKER_REQUEST_FAILED, DOCKER_HOST_UNUSABLE) or the signal's reason.
+ * OperatorError (DOCKER_UNREACHABLE, DOCKER_SOCKET_REPLACED, DOCKER_DENIED, DOCKER_REQUEST_FAILED, DOCKER_HOST_UNUSABLE) or the signal's reason.
  * Parallel calls are safe.
  */
 export type Engine = {
@@ -63,7 +69,9 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
       return await withDeadline({ clock, signal, ms, expired }, async (own) => work(await connect(address), own));
     } catch (thrown) {
       signal.throwIfAborted();
-      throw toEngineError(request, thrown);
+      const error = toEngineError(request, thrown);
+      const isReplaced = error.code === "DOCKER_UNREACHABLE" && (await isSocketReplaced(address));
+      throw isReplaced ? dockerSocketReplaced(request, thrown) : error;
     }
   };
 

@@ -16,6 +16,7 @@ function container(id: string, networks: readonly NetworkEndpoint[], networkMode
     networks,
     namespaceOf: networkMode.startsWith("container:") ? namespaceOf : id,
     mounts: [],
+    isRestarted: true,
   };
 }
 

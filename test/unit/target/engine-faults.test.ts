@@ -1,4 +1,5 @@
-import { rm } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { createEngine, type Engine } from "../../../src/target/docker/engine.ts";
 import { createDeployment } from "../../../src/target/index.ts";
@@ -6,6 +7,7 @@ import { systemClock } from "../../../src/system/index.ts";
 import { answer, startFakeEngine, type EngineHandler, type FakeEngine } from "../../support/fake-engine.ts";
 import { poll } from "../../support/poll.ts";
 import { collectLog } from "../../support/collected-log.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const NEVER = new AbortController().signal;
 const CONTAINER = { id: "a".repeat(64), name: "shop-nginx-1" };
@@ -41,6 +43,21 @@ describe("an engine that can't be used", () => {
       remedy: expect.stringContaining("Mount"),
     });
     await expect(failure).rejects.toThrow(/list containers.*ENOENT.*\/nowhere\/docker\.sock/);
+  });
+
+  test("with a socket that was replaced on the host: says so, and the command that mounts the new one", async () => {
+    const folder = await temporaryFolder();
+    await using file = await open(join(folder, "docker.sock"), "w");
+    await rm(join(folder, "docker.sock"));
+    // A file of no name, as a bind mount of one that was replaced leaves it.
+    const socketPath = `/proc/self/fd/${file.fd}`;
+    const timeouts = { callMs: 5000, execMs: 5000 };
+    const engine = createEngine({ docker: { kind: "socket", socketPath }, clock: systemClock, timeouts });
+    await expect(engine.list([], NEVER)).rejects.toMatchObject({
+      code: "DOCKER_SOCKET_REPLACED",
+      message: `could not list containers: ${socketPath}, which is mounted here, is no longer the Docker engine's socket: the host has a new one`,
+      remedy: expect.stringContaining("docker compose up -d --force-recreate certbot"),
+    });
   });
 
   test("with a socket that nobody listens on any more", async () => {

@@ -1,5 +1,7 @@
+import { open, rename, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { createDeployment } from "../../../src/target/index.ts";
+import { createDeployment, type EngineLine } from "../../../src/target/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import {
   answer,
@@ -10,6 +12,7 @@ import {
 } from "../../support/fake-engine.ts";
 import { poll } from "../../support/poll.ts";
 import { collectLog } from "../../support/collected-log.ts";
+import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const CONTAINER_ID = "a".repeat(64);
 
@@ -106,6 +109,41 @@ describe("the watch for starts", () => {
     ]);
     expect(lines[1]?.fields).toMatchObject({ endpoint: fake?.socketPath, code: "DOCKER_REQUEST_FAILED" });
     stop();
+    await ended;
+  });
+
+  test("says whether the engine starts us again, and when the socket that is mounted here was replaced", async () => {
+    const folder = await temporaryFolder();
+    const socketPath = join(folder, "docker.sock");
+    const own = { ...nginx, HostConfig: { ...nginx.HostConfig, RestartPolicy: { Name: "unless-stopped" } } };
+    fake = await startFakeEngine((path, response) => {
+      if (path === "/events") response.writeHead(200).flushHeaders();
+      else answer(response, own);
+    });
+    await symlink(fake.socketPath, socketPath);
+    const heard: EngineLine[] = [];
+    const deployment = createDeployment({
+      docker: { kind: "socket", socketPath },
+      service: "nginx",
+      clock: systemClock,
+      log: collectLog(),
+      random: () => 0.5,
+      timeouts: { callMs: 2000, reconnectFirstMs: 10, reconnectLongestMs: 40 },
+      ownHints: { mountinfo: async () => "", hostname: () => CONTAINER_ID.slice(0, 12) },
+      onLine: (line) => heard.push(line),
+    });
+    const controller = new AbortController();
+    const ended = deployment.targets.watch(() => undefined, controller.signal);
+    await poll("it is connected", () => heard.length === 1);
+    expect(heard).toEqual([{ kind: "connected", isRestarted: true }]);
+    await using file = await open(join(folder, "replaced"), "w");
+    await rm(join(folder, "replaced"));
+    await symlink(`/proc/self/fd/${file.fd}`, join(folder, "new"));
+    await rename(join(folder, "new"), socketPath);
+    await fake.close();
+    fake = undefined;
+    await poll("it is lost", () => heard.some((line) => line.kind === "lost" && line.isSocketReplaced));
+    controller.abort(new Error("stop"));
     await ended;
   });
 
