@@ -1,11 +1,13 @@
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
-// They play deaths at every call, processes, or months of life: nothing that a quick loop needs each time.
+// They play deaths at every call, processes, months of life, or read a million characters many times: nothing that a quick loop
+// needs each time.
 const SLOW = [
   "acme/account",
   "cli",
   "daemon-on-a-folder",
+  "foreign-text",
   "lock/lock",
   "reconcile/story-{many,rejected,targets,two-cas}",
   "simulation",

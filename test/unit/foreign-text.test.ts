@@ -1,11 +1,20 @@
 import { Readable } from "node:stream";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { distanceFrom, linkTargets, readChain } from "../../src/acme/certificate-chain.ts";
+import { ChallengeFailedError } from "../../src/acme/failures/problem-errors.ts";
 import { refusalOf } from "../../src/acme/failures/refusal.ts";
 import { parseRetryAfter } from "../../src/acme/failures/retry-after.ts";
+import { readDirectory, readOrder } from "../../src/acme/objects.ts";
 import { printable } from "../../src/certificate/index.ts";
+import { toPlainFields } from "../../src/system/plain-fields.ts";
+import { readContainer } from "../../src/target/docker/container.ts";
 import { toEngineError } from "../../src/target/docker/engine-errors.ts";
 import { readJsonLines } from "../../src/target/docker/json-lines.ts";
+import { readMounts } from "../../src/target/docker/mountinfo.ts";
+import { containerIdFromMounts } from "../../src/target/docker/own-container.ts";
+import { readPort, readWants } from "../../src/target/labels.ts";
+import { readSays } from "../../src/target/nginx-files.ts";
 import { RenewalConf } from "../../src/store/renewal-conf.ts";
 import { writeSettings } from "../../src/store/renewal-settings.ts";
 import { treePaths } from "../../src/store/tree-paths.ts";
@@ -37,6 +46,18 @@ const NASTY = [
   "<a ",
   "CN=",
 ]
+  .concat([
+    "/",
+    "\\1",
+    ".,;)",
+    "<title",
+    "<title ",
+    "http://",
+    "!! ",
+    "== a\n",
+    "-----BEGIN A",
+    "-----BEGIN PRIVATE KEY-----",
+  ])
   .concat(["-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----a", 'for "', "requesting certificates for a, "])
   .map((unit) => ({ name: JSON.stringify(unit), text: filled(unit) }))
   .concat(
@@ -47,6 +68,55 @@ const NASTY = [
       })),
     ),
   );
+
+const PIECES = [
+  "a",
+  "A",
+  "0",
+  " ",
+  "\t",
+  "\n",
+  "\r",
+  "-",
+  "-----",
+  "=",
+  ",",
+  ";",
+  ":",
+  "/",
+  "\\",
+  "<",
+  ">",
+  '"',
+  "'",
+  "[",
+  "]",
+  ".",
+]
+  .concat([
+    "(",
+    "#",
+    "<title",
+    "<body",
+    "https://",
+    "BEGIN ",
+    "END ",
+    "PRIVATE KEY",
+    "CERTIFICATE",
+    "containers/",
+    "!! ",
+    "== ",
+  ])
+  .concat([
+    "for ",
+    "requesting certificates for ",
+    "retry after ",
+    "during ",
+    "refused",
+    "redirect",
+    "\u00a0",
+    "\u202e",
+  ]);
 
 const ASKED = { url: "https://ca.test/order", doing: "place an order", identifiers: [] };
 const ENGINE = { endpoint: "/var/run/docker.sock", doing: "list containers" };
@@ -73,7 +143,52 @@ const READERS: readonly (readonly [string, (text: string) => unknown])[] = [
   ["the engine's events", (text) => readJson(text)],
   ["a renewal conf", (text) => new RenewalConf(text)],
   ["an output for a terminal", (text) => printable(text)],
+  ["a firewall's page", (text) => refusal(403, `<html><title>${text}`)],
+  ["what stands before a page", (text) => refusal(403, `${text}<html>`)],
+  ["a CA's words on a paused account", (detail) => refusal(403, problemOf("unauthorized", { detail }))],
+  ["a CA's link in a problem", (instance) => refusal(403, problemOf("userActionRequired", { instance }))],
+  ["a CA's many parts of a problem", (text) => refusal(400, problemOf("compound", { subproblems: partsOf(text) }))],
+  ...["connection", "dns", "tls", "unauthorized", "caa"].map(
+    (type) => [`a CA's words on a failed proof: ${type}`, (detail: string) => proofOf(type, detail)] as const,
+  ),
+  ["a CA's order", (text) => readOrder(ASKED.url, { status: text, authorizations: [text, text], finalize: text })],
+  ["a CA's directory", (text) => readDirectory(ASKED.url, { newNonce: text, newAccount: text, newOrder: text })],
+  ["what nginx's container prints", (text) => readSays(text)],
+  ["the mounts of our container", (text) => [readMounts(text), containerIdFromMounts(mountOf(text))]],
+  ["what the engine says of a container", (text) => readContainer(containerOf(text))],
+  ["a container's labels", (value) => [readPort("t", { "cert-sidecar.port": value }), readWants("t", { value })]],
+  ["a conf's challenges", (text) => CONFS.read(new RenewalConf(`[renewalparams]\n[[webroot_map]]\na = ${text}`))],
+  ["a field of a log line", (text) => toPlainFields({ message: text })],
 ];
+
+const problemOf = (type: string, more: object) =>
+  JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, ...more });
+
+const partsOf = (text: string) =>
+  (text.match(/[^]{1,1024}/g) ?? []).map((detail) => ({
+    type: "x",
+    detail,
+    identifier: { type: "dns", value: detail },
+  }));
+
+function proofOf(type: string, detail: string) {
+  const problem = { type: `urn:ietf:params:acme:error:${type}`, detail, subproblems: [] };
+  const identifier = { type: "dns", value: "a.test" } as const;
+  return new ChallengeFailedError([{ identifier, problem, records: [], isTried: true }]);
+}
+
+const mountOf = (root: string) => `1 2 0:1 ${root} /etc/hostname rw - ext4 /dev/x rw`;
+
+const containerOf = (text: string) => ({
+  Id: text,
+  Name: text,
+  Image: text,
+  State: { Status: text, ExitCode: 0 },
+  Config: { Env: [text], Labels: { [text]: text } },
+  HostConfig: { NetworkMode: text, Binds: [text] },
+  NetworkSettings: { Networks: { [text]: { IPAddress: text } } },
+  Mounts: [{ Type: "volume" as const, Name: text, Destination: text }],
+});
 
 function pageOf(text: string): Error {
   return Object.assign(new Error("refused"), { statusCode: 502, json: Buffer.from(text) });
@@ -85,6 +200,17 @@ describe("a million characters of others' text cost no more than their length:",
       const cpuMs = await cpuMsOf(() => read(text));
       expect({ name, isSlow: cpuMs > MOST_CPU_MS, cpuMs }).toEqual({ name, isSlow: false, cpuMs });
     }
+  });
+
+  test("whatever it repeats behind whatever", async () => {
+    const words = fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 3 }).map((pieces) => pieces.join(""));
+    const text = fc.tuple(words, words, words).map(([start, unit, end]) => ({ start, unit, end }));
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...READERS), text, async ([, read], { start, unit, end }) => {
+        expect(await cpuMsOf(() => read(`${start}${filled(unit)}${end}`))).toBeLessThan(MOST_CPU_MS);
+      }),
+      { numRuns: 150 },
+    );
   });
 
   test("a renewal conf whose names are no longer wanted", async () => {

@@ -53,7 +53,7 @@ export function containerIdFromMounts(mountinfo: string): string | undefined {
   // The last folder of that name counts: an engine inside a container has its own below the outer one's. Podman puts its
   // storage driver in front: overlay-containers, vfs-containers, …
   const ids = readAllMounts(mountinfo).flatMap(({ root, mountPoint }) =>
-    ENGINE_FILES.has(mountPoint) ? (/.*\/(?:[a-z0-9]+-)?containers\/([0-9a-f]{64})\//.exec(root)?.[1] ?? []) : [],
+    ENGINE_FILES.has(mountPoint) ? (/^.*\/(?:[a-z0-9]+-)?containers\/([0-9a-f]{64})\//.exec(root)?.[1] ?? []) : [],
   );
   return ids[0];
 }
