@@ -92,3 +92,19 @@ test("no account is asked for in a rehearsal, in another's place, nor where it w
   await stage.run();
   expect(stage.ca.accounts).toEqual([]);
 });
+
+test("one try a day for an account, whether an order asks for it or the settings do", async () => {
+  const stage = await stageWithFallback();
+  const refuse = () => {
+    throw new CaFailure(new Date(stage.now().getTime() + DAY), { origin: "ca-refused", isOurs: true });
+  };
+  stage.ca.answerToAccount = refuse;
+  stage.ca.answer = ({ directoryUrl }) => {
+    if (directoryUrl === FALLBACK) refuse();
+    throw new CaFailure(undefined, { origin: "ca-failing" });
+  };
+  await stage.live(10 * DAY - HOUR, { everyMs: DAY });
+  const asked = stage.ca.orders.filter(({ directoryUrl }) => directoryUrl === FALLBACK);
+  expect(stage.ca.accounts.length).toBeGreaterThan(0);
+  expect(asked.length + stage.ca.accounts.length).toBeLessThanOrEqual(10);
+});

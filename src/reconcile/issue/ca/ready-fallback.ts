@@ -2,6 +2,7 @@ import { asOperatorError, toFailure, type Failure, type OperatorError } from "..
 import type { Policy } from "../../policy.ts";
 import type { Run, StepParts } from "../../run.ts";
 import type { CaLedger, CaLedgers, Readied } from "./ledger.ts";
+import { activeWait, withPatience } from "./wait.ts";
 
 const TRY_AGAIN_MS = 24 * 3600_000;
 
@@ -27,7 +28,10 @@ export async function readyFallback(parts: StepParts, run: Run): Promise<Failure
 async function tryAccount({ policy, ledgers, ca, clock }: StepParts, { log, signal }: Run, directoryUrl: string) {
   const { fallbackExternalAccount: externalAccount, email, settingsDigest } = policy;
   const tried = { triedAt: clock.now().toISOString(), settingsDigest };
-  const write = (readied: Readied) => ledgers.update(directoryUrl, (ledger) => ({ ...ledger, readied }));
+  const write = (readied: Readied, thrown?: OperatorError) =>
+    ledgers.update(directoryUrl, (ledger) =>
+      withPatience({ ...ledger, readied }, { identifiers: [], settingsDigest }, { thrown, now: clock.now() }),
+    );
   await write(tried);
   const failure = await ca
     .openAccount({ directoryUrl, email, externalAccount }, log, signal)
@@ -37,7 +41,7 @@ async function tryAccount({ policy, ledgers, ca, clock }: StepParts, { log, sign
       return asOperatorError(thrown);
     });
   if (failure === undefined) await write({ ...tried, isReady: true });
-  else if (isOperators(failure)) await write({ ...tried, failure: toFailure(failure) });
+  else if (isOperators(failure)) await write({ ...tried, failure: toFailure(failure) }, failure);
 }
 
 // A CA that is down or fails comes back by itself, and of a proxy its own CA's orders tell.
@@ -48,11 +52,15 @@ function isOperators({ origin }: OperatorError): boolean {
 async function isTurn(parts: StepParts, { request, signal }: Run, directoryUrl: string): Promise<boolean> {
   const { policy, clock, storage, mayAct } = parts;
   if (policy.isRehearsalOnly || policy.areOrdersInDoubt || request.only !== undefined) return false;
-  const readied = readiedFor(await parts.ledgers.read(directoryUrl), policy);
+  const ledger = await parts.ledgers.read(directoryUrl);
+  const readied = readiedFor(ledger, policy);
   const waitedMs = readied ? clock.now().getTime() - new Date(readied.triedAt).getTime() : Number.POSITIVE_INFINITY;
   // A try in the future was written by a clock that has been set back since.
   const isWaiting = waitedMs >= 0 && waitedMs < TRY_AGAIN_MS && request.trigger !== "command";
   if (readied?.isReady || isWaiting) return false;
+  // An order has been refused an account today, or the CA asks for patience.
+  const settingsDigest = request.trigger === "command" ? undefined : policy.settingsDigest;
+  if (activeWait(ledger, { identifiers: [], settingsDigest }, clock.now())) return false;
   // An account that goes with the container would be another one after each start.
   if (policy.isPublicCa(directoryUrl) && (await storage.inspect(signal)).kind !== "lasting") return false;
   return mayAct();

@@ -8,7 +8,7 @@ import {
   toFailure,
   type SpentOrder,
 } from "../../../certificate/index.ts";
-import { withWait } from "./wait.ts";
+import { withPatience } from "./wait.ts";
 import type { CaLedger } from "./ledger.ts";
 import { BudgetExceededError } from "../../errors.ts";
 import type { IssueContext } from "../context.ts";
@@ -73,13 +73,9 @@ export async function recordRefusal(parts: StepParts, context: IssueContext, thr
     const spending = pruneSpending(limits, ledger.spending, now);
     return { ...ledger, spending: { ...spending, failedValidations: [...spending.failedValidations, ...failed] } };
   };
-  const wait = (ledger: CaLedger): CaLedger => {
-    if (typeof retry !== "object") return ledger;
-    const { notBefore, scope = { kind: "account" }, isOurs } = retry;
-    const settingsDigest = isOurs ? parts.policy.settingsDigest : undefined;
-    const failure = toFailure(thrown);
-    return withWait(ledger, { scope, identifiers: desired.identifiers, notBefore, failure, settingsDigest }, now);
-  };
+  const { identifiers } = desired;
+  const waiter = { identifiers, settingsDigest: parts.policy.settingsDigest };
+  const wait = (ledger: CaLedger) => withPatience(ledger, waiter, { thrown, now });
   await parts.ledgers
     .update(directoryUrl, (ledger) => wait(count(ledger)))
     .catch((cause: unknown) => log.error("state.unsaved", { lineage: desired.lineage, ...toFailure(cause) }));

@@ -1,4 +1,11 @@
-import { exactSetKey, type Failure, type WaitScope, type Identifier } from "../../../certificate/index.ts";
+import {
+  asOperatorError,
+  exactSetKey,
+  toFailure,
+  type Failure,
+  type WaitScope,
+  type Identifier,
+} from "../../../certificate/index.ts";
 import type { CaWait, CaLedger } from "./ledger.ts";
 
 /** No back-off and no request of a CA that we obey is longer, in milliseconds: what is, was edited by hand. */
@@ -13,6 +20,19 @@ export function activeWait(ledger: CaLedger, { identifiers, settingsDigest }: Wa
     .filter((wait) => wait.settingsDigest === undefined || wait.settingsDigest === settingsDigest)
     .filter((wait) => isActive(wait, now) && concerns(wait, identifiers))
     .reduce<CaWait | undefined>((a, b) => (a && a.until > b.until ? a : b), undefined);
+}
+
+/** The ledger with what was thrown at an order, where it asks for patience. */
+export function withPatience(
+  ledger: CaLedger,
+  { identifiers, settingsDigest }: Required<Waiter>,
+  { thrown, now }: { readonly thrown: unknown; readonly now: Date },
+): CaLedger {
+  const { retry } = asOperatorError(thrown);
+  if (typeof retry !== "object") return ledger;
+  const { notBefore, scope = { kind: "account" }, isOurs } = retry;
+  const asked = { scope, identifiers, notBefore, failure: toFailure(thrown) };
+  return withWait(ledger, { ...asked, settingsDigest: isOurs ? settingsDigest : undefined }, now);
 }
 
 /** The ledger with one more request for patience, without those that have passed. */
