@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { certificatesIn } from "../certificate/index.ts";
+import { certificatesIn, isKeyOf } from "../certificate/index.ts";
 import type { Answer, Connection } from "./connection.ts";
 import { UnexpectedAnswerError } from "./failures/connection-errors.ts";
 import { ProblemError } from "./failures/problem-errors.ts";
@@ -18,10 +18,29 @@ export type CertificateChain = {
 const MOST_ALTERNATES = 10;
 
 /**
- * Fetches the certificate of a valid order (RFC 8555 §7.4.2), with the chain that the request prefers where the CA offers it, else
+ * Fetches the certificate of a valid order (RFC 8555 §7.4.2), whose key is given, with the chain that the request prefers where the CA offers it, else
  * with the CA's default one. No trouble with another chain than the default one is a reason to fail.
  */
-export async function downloadCertificate(context: OrderContext, order: Order): Promise<CertificateChain> {
+export async function downloadCertificate(
+  context: OrderContext,
+  order: Order,
+  privateKeyPem: string,
+): Promise<CertificateChain> {
+  return inOrder(await download(context, order), privateKeyPem);
+}
+
+// RFC 8555 §9.1 wants the leaf first and each once; a CA, or who pastes one together, may begin at the root.
+function inOrder(chain: CertificateChain, privateKeyPem: string): CertificateChain {
+  const all = [...new Set([chain.certificatePem, ...certificatesIn(chain.chainPem)])];
+  const leaf = all.find((pem) => isKeyOf(pem, privateKeyPem));
+  // None is its own: that is told where the certificate is kept.
+  if (leaf === undefined) return chain;
+  const issuers = all.filter((pem) => pem !== leaf);
+  const isUpsideDown = issuers.length > 0 && leaf === all.at(-1);
+  return { certificatePem: leaf, chainPem: (isUpsideDown ? issuers.toReversed() : issuers).join("") };
+}
+
+async function download(context: OrderContext, order: Order): Promise<CertificateChain> {
   if (order.certificate === undefined) {
     throw new UnexpectedAnswerError(order.url, "a valid order without a certificate");
   }

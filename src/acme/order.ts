@@ -30,8 +30,9 @@ export async function completeOrder(
   // RFC 9773 §5: what the CA shows in its order counts, not what we have sent.
   const isReplacement = request.replaces !== undefined && order.replaces === request.replaces;
   await request.beforeFinalize?.({ url: order.url, privateKeyPem: signingRequest.privateKeyPem, isReplacement });
-  const chain = await downloadCertificate(context, await finalize(context, order, signingRequest));
-  return { privateKeyPem: signingRequest.privateKeyPem, ...chain, isReplacement };
+  const { privateKeyPem } = signingRequest;
+  const chain = await downloadCertificate(context, await finalize(context, order, signingRequest), privateKeyPem);
+  return { privateKeyPem, ...chain, isReplacement };
 }
 
 /**
@@ -58,7 +59,7 @@ export async function resumeOrder(
       status === "ready"
         ? await finalize(context, order, await createSigningRequest(request, createPrivateKey(privateKeyPem)))
         : await decided(context, order);
-    return { privateKeyPem, ...(await downloadCertificate(context, finished)), isReplacement };
+    return { privateKeyPem, ...(await downloadCertificate(context, finished, privateKeyPem)), isReplacement };
   } catch (error) {
     // A CA that shows the order but fails at what is next may well fail at a new one too, and that one would count.
     const mayFail = mayWait || status !== undefined;

@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { OperatorError } from "../../../src/certificate/index.ts";
+import { issueForTest } from "../../support/issued-certificate.ts";
 import { type ScriptedAnswer, type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
 import { certificateAnswer, happyEnd, runOrder, scriptedOrder } from "../../support/scripted-order.ts";
 
@@ -35,6 +36,18 @@ describe("an answer that is nearly right is taken:", () => {
     const { issued } = await runWith({ "/certificate": certificateAnswer(spoil(`${server.caPem}${server.caPem}`)) });
     const canonical = new X509Certificate(server.caPem).toString();
     expect(issued).toMatchObject({ certificatePem: canonical, chainPem: canonical });
+  });
+
+  test.each<[string, (leaf: string, chain: readonly string[]) => readonly string[]]>([
+    ["the root first", (leaf, chain) => [...chain.toReversed(), leaf]],
+    ["its leaf in the middle", (leaf, [first = "", second = ""]) => [first, leaf, second]],
+    ["its leaf twice", (leaf, chain) => [leaf, leaf, ...chain]],
+  ])("a chain with %s, which is put in order", async (_how, spoil) => {
+    const { certificatePem, chainPem, privateKeyPem } = issueForTest({ names: ["a.test"] });
+    const chain = [chainPem, new X509Certificate(server.caPem).toString()];
+    const answers = happyEnd(server, spoil(certificatePem, chain).join(""));
+    const { issued } = await runOrder(server, answers, { privateKeyPem });
+    expect(issued).toMatchObject({ certificatePem, chainPem: chain.join("") });
   });
 
   test("no answer says what kind it is of", async () => {
