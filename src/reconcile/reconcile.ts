@@ -15,6 +15,7 @@ import { listForServers, strandsNames } from "./deploy/owners.ts";
 import type { RunRequest } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";
 import { lookOnce } from "./storage.ts";
+import { tellAtStart } from "./tell-at-start.ts";
 import { unreadableReport, type CertificateReport, type RunReport } from "./run-report.ts";
 
 // The CA is the bottleneck, and its limits are shared among all of them.
@@ -97,26 +98,6 @@ async function listMended(parts: ReconcileParts, log: Log): Promise<readonly Sto
   if (isWhole && stored.every(({ problem }) => problem === undefined)) return stored;
   await mendTree(parts, log);
   return parts.store.list();
-}
-
-async function tellAtStart(parts: ReconcileParts, run: Run, { stored, desired }: Seen): Promise<void> {
-  tellUnsupported(stored, run.log);
-  for (const stray of await parts.store.strays()) run.log.warn("conf.stray", stray);
-  for (const { lineage, current, problem } of desired) {
-    // It is renewed by the settings, or not at all: each run tells that one.
-    if (current && problem) run.log.warn("lineage.failed", { lineage, ...toFailure(problem) });
-  }
-  const storage = await parts.storage.inspect(run.signal);
-  if (storage.kind === "ephemeral") run.log.warn("storage.ephemeral", storage);
-}
-
-type Seen = { readonly stored: readonly StoredLineage[]; readonly desired: readonly DesiredCertificate[] };
-
-// What a taken-over tree has relied on must not stop without a word.
-function tellUnsupported(stored: readonly StoredLineage[], log: Log): void {
-  for (const { name, settings } of stored) {
-    for (const ignored of settings?.unsupported ?? []) log.warn("option.ignored", { lineage: name, ...ignored });
-  }
 }
 
 type Plan = { readonly chosen: readonly DesiredCertificate[]; readonly desired: readonly DesiredCertificate[] };

@@ -97,7 +97,8 @@ export class ConfFiles {
 
   /** Makes a conf name an account's successor; writes only a change. One that can't be read is left as it is: it names nobody. */
   async renameAccount(lineage: string, rename: AccountRename): Promise<void> {
-    const text = await this.#files.readText(this.#paths.conf(lineage));
+    const reading = this.#files.readText(this.#paths.conf(lineage));
+    const text = await unlessErrno(reading, "EISDIR", "ELOOP", "EFBIG");
     const renamed = text === undefined ? undefined : renamedIn(text, rename);
     if (renamed === undefined) return;
     await this.#files.replace(this.#paths.conf(lineage), renamed, { mode: await this.#mode(lineage) });

@@ -33,12 +33,17 @@ export function createFileSystemTrial({ paths, files }: Tree): (lineage: string)
   };
 }
 
-// A folder where the conf is to be, or a file where folders are.
+// A folder where the conf is to be; a file, or a link that leads nowhere, where folders are.
 async function refuseStrays(lineage: string, paths: TreePaths, files: DurableFiles): Promise<void> {
   const doing = `keep the files of ${lineage}, so nothing was ordered`;
-  const [conf, archive] = [paths.conf(lineage), paths.archiveOf(lineage)];
+  const conf = paths.conf(lineage);
   await translated(doing, conf, () => files.readText(conf));
-  await translated(doing, archive, () => files.list(archive));
+  for (const folder of [paths.live, paths.archive, paths.renewal, paths.archiveOf(lineage)]) {
+    await translated(doing, folder, async () => {
+      const isThere = await files.list(folder).then((entries) => entries.length > 0);
+      if (!isThere && (await files.readLink(folder)) !== undefined) await files.fs.stat(folder);
+    });
+  }
 }
 
 /** Removes what trials that died have left in these folders. Throws system errors. */

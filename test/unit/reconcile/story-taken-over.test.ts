@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { inspect, isReached } from "../../../src/reconcile/index.ts";
@@ -137,13 +137,32 @@ describe("what stands in renewal and is no certificate's conf", () => {
     expect([strays.length, unreadable.length, picture.isWell]).toEqual([2, 0, true]);
   });
 
-  test("is found in the way of an order before the CA hears of it", async () => {
-    const { stage, ordered } = await spoiled((at) => mkdir(at("renewal", "c.test.conf")), "a.test;c.test");
-    const report = await stage.run();
-    expect(report.certificates[1]?.failure).toMatchObject({ code: "STORE_FAILED" });
-    expect(report.certificates[1]?.failure?.remedy).toMatch(/^Rename or delete \S+c\.test\.conf\.$/);
-    expect(ordered()).toEqual([]);
-  });
+  test.each([
+    ["a folder", (at) => mkdir(at("renewal", "c.test.conf")).then(() => undefined)],
+    ["a file", async (at) => writeFile(at("archive", "c.test"), "")],
+    ["a link that leads nowhere", async (at) => symlink("nowhere", at("archive", "c.test"))],
+    [
+      "a link to an unmounted disk",
+      async (at) => {
+        await rm(at("archive"), { recursive: true });
+        await symlink("/nowhere", at("archive"));
+      },
+    ],
+  ] satisfies [string, Parameters<typeof spoiled>[0]][])(
+    "is found in the way of an order before the CA hears of it: %s",
+    async (_, spoil) => {
+      const { stage, ordered } = await spoiled(async (at) => {
+        await rm(at("live"), { recursive: true });
+        await rm(at("renewal", "b.test.conf"));
+        await spoil(at);
+      }, "c.test");
+      const report = await stage.run();
+      const failure = report.certificates.find(({ lineage }) => lineage === "c.test")?.failure;
+      expect(failure?.code).toBe("STORE_FAILED");
+      expect(failure?.message).toMatch(/so nothing was ordered: .*\/(?:archive|renewal)\b/);
+      expect(ordered()).toEqual([]);
+    },
+  );
 });
 
 test("a conf's renew_before_expiry counts, whether or not the settings name the certificate, and stays in the conf", async () => {
@@ -269,4 +288,16 @@ test("a conf of which nothing else is left says how to go on", async () => {
   expect(problem?.remedy).toBe(
     "Put its files back, or name it in CERTBOT_DOMAIN; to end it delete renewal/b.test.conf.",
   );
+});
+
+test("webroots of single names that the settings overrule are named at the start", async () => {
+  const { stage } = await spoiled(async (at) => {
+    for (const name of ["a.test", "b.test"]) {
+      const conf = at("renewal", `${name}.conf`);
+      const text = await readFile(conf, "utf8");
+      await writeFile(conf, text.replace(`${name} = /var/www/html`, `${name} = ${at()}`));
+    }
+  }, "a.test");
+  await stage.run({ trigger: "start" });
+  expect(stage.told("option.ignored")).toMatchObject([{ lineage: "a.test", option: "[[webroot_map]]" }]);
 });

@@ -241,6 +241,7 @@ describe("a change of an account's key", () => {
       putConf("of-other.test", { accountId: "f".repeat(32) }),
       putConf("broken.test").then((path) => writeFile(path, `account = ${old.id}\n`).then(() => path)),
     ]);
+    await mkdir(join(root, "renewal", "a folder.conf"));
     const before = await Promise.all([named, atOther, ofOther, broken].map(read));
     await store.renameInConfs(URL, old.id, change.account.id);
     const [first = "", ...others] = before;
