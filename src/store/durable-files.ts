@@ -6,7 +6,7 @@ import { hasErrno, unlessErrno } from "../certificate/index.ts";
 /** The part of `node:fs/promises` that the store uses: what a test replaces to fail, or die, at any one call. */
 export type FileSystem = Pick<
   typeof nodeFiles,
-  "chown" | "cp" | "lstat" | "mkdir" | "open" | "readdir" | "readlink" | "rename" | "rm" | "stat" | "symlink" | "unlink"
+  "chown" | "lstat" | "mkdir" | "open" | "readdir" | "readlink" | "rename" | "rm" | "stat" | "symlink" | "unlink"
 > & { readFile(path: string, encoding: "utf8"): Promise<string> };
 
 /** The real file system; its `readFile` takes no device, pipe or endless file, which the tree's owner could link to. */
@@ -35,8 +35,12 @@ export type TreeOptions = {
   readonly fs?: FileSystem | undefined;
 };
 
-/** What a new file is to be like; `gid` where it must not be the owner's own group. */
-export type FileMode = { readonly mode: number; readonly gid?: number | undefined };
+/** What a new file is to be like; `gid` where it must not be the owner's own group, `mtime` where it isn't of now. */
+export type FileMode = {
+  readonly mode: number;
+  readonly gid?: number | undefined;
+  readonly mtime?: Date | undefined;
+};
 
 /**
  * Reads one tree, and writes to it so that it survives a power cut, as the tree's owner. What a call writes is on the disk when
@@ -86,11 +90,12 @@ export class DurableFiles {
   }
 
   /** Writes a file that must not exist yet (EEXIST); on failure nothing of it is left. */
-  async create(path: string, data: string, { mode, gid }: FileMode): Promise<void> {
+  async create(path: string, data: string | Uint8Array, { mode, gid, mtime }: FileMode): Promise<void> {
     const file = await this.fs.open(path, "wx", mode);
     try {
       await file.chmod(mode); // the umask may have taken bits away
       await file.writeFile(data);
+      if (mtime) await file.utimes(mtime, mtime);
       await this.#giveToOwner(await file.stat(), (uid, group) => file.chown(uid, group), gid);
       await file.sync();
       await file.close();
@@ -99,6 +104,29 @@ export class DurableFiles {
       await this.fs.rm(path, { force: true }).catch(() => undefined);
       throw withPath(thrown, path);
     }
+  }
+
+  /**
+   * Copies what somebody else has put somewhere: a file that isn't endless, a link as it is, a folder with all in it; sockets and
+   * pipes are left out. A link that takes a file's place meanwhile is not followed: we may read what its owner may not.
+   */
+  async copy(from: string, to: string): Promise<void> {
+    const target = await this.readLink(from);
+    if (target !== undefined) return this.createLink(target, to);
+    await using source = await unlessErrno(this.fs.open(from, ITSELF), "ENXIO", "ELOOP", "ENOENT");
+    const found = await source?.stat();
+    if (!source || !found) return;
+    const { mtime, gid } = found;
+    const mode = found.mode & 0o777;
+    if (found.isFile() && found.size <= LONGEST_TEXT_BYTES) {
+      await this.create(to, await source.readFile(), { mode, gid, mtime });
+      return;
+    }
+    if (!found.isDirectory()) return;
+    await this.ensureFolder(to, mode);
+    const inside = `/proc/self/fd/${source.fd}`;
+    for (const entry of await this.fs.readdir(inside)) await this.copy(join(inside, entry), join(to, entry));
+    await this.syncFolder(to);
   }
 
   /**

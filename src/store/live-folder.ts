@@ -183,18 +183,10 @@ export class LiveFolder {
   async #carryOver(lineage: string, shown: Shown, to: string): Promise<void> {
     const isOurs = parseGeneration(shown.target ?? "")?.lineage === lineage;
     if (shown.kind !== "folder" && !isOurs) return;
-    const reading = this.#files.fs.readdir(this.#paths.liveOf(lineage), { withFileTypes: true });
-    for (const found of (await unlessErrno(reading, "ENOENT")) ?? []) {
-      const entry = found.name;
-      // A socket or a pipe is another program's, and can't be copied.
-      if (!found.isFile() && !found.isDirectory() && !found.isSymbolicLink()) continue;
+    for (const entry of await this.#files.list(this.#paths.liveOf(lineage))) {
       // certbot goes back to its previous_*.pem links when it finds them: they are of the old version.
       if (/^(?:previous_)?(?:cert|chain|fullchain|privkey)\.pem$/.test(entry)) continue;
-      const options = { recursive: true, verbatimSymlinks: true, preserveTimestamps: true };
-      await this.#files.fs.cp(join(this.#paths.liveOf(lineage), entry), join(to, entry), options);
-    }
-    for (const entry of await this.#files.fs.readdir(to, { recursive: true, withFileTypes: true })) {
-      if (entry.isFile() || entry.isDirectory()) await this.#files.syncFolder(join(entry.parentPath, entry.name));
+      await this.#files.copy(join(this.#paths.liveOf(lineage), entry), join(to, entry));
     }
   }
 }

@@ -78,7 +78,6 @@ class FragileDisk {
       }
       if (call === "mkdir" && !this.#find(path)) this.#put(path, load(path, { isSynced: false }));
       if (call === "symlink") this.#put(other, { kind: "link", target: path });
-      if (call === "cp") this.#put(other, load(other, { isSynced: false }));
       if (call === "rename") this.#put(other, this.#take(path));
       if (["rm", "rmdir", "unlink"].includes(call)) this.#take(path);
       return result;

@@ -31,7 +31,6 @@ export function syncFiles(onCall: (call: string) => unknown): SyncFiles {
   };
   const calls = {
     chown: done("chown", files.chownSync),
-    cp: done("cp", files.cpSync),
     lstat: done("lstat", files.lstatSync),
     mkdir: done("mkdir", files.mkdirSync),
     readdir: done("readdir", files.readdirSync),
@@ -49,9 +48,10 @@ export function syncFiles(onCall: (call: string) => unknown): SyncFiles {
         fd: file,
         chmod: done("file.chmod", (mode: number) => files.fchmodSync(file, mode)),
         chown: done("file.chown", (uid: number, gid: number) => files.fchownSync(file, uid, gid)),
+        readFile: done("file.readFile", () => files.readFileSync(file)) as FileHandle["readFile"],
         stat: done("file.stat", () => files.fstatSync(file)) as FileHandle["stat"],
         utimes: done("file.utimes", (atime: Date, mtime: Date) => files.futimesSync(file, atime, mtime)),
-        writeFile: done("file.writeFile", (data: string) => files.writeFileSync(file, data)),
+        writeFile: done("file.writeFile", (data: string | Uint8Array) => files.writeFileSync(file, data)),
         sync: done("file.sync", () => undefined),
         close: closing(file),
         [Symbol.asyncDispose]: closing(file),
@@ -66,10 +66,10 @@ export function syncFiles(onCall: (call: string) => unknown): SyncFiles {
 
 /** Whether a call of {@link syncFiles} writes: to die before one that only reads is to die before the next one that does. */
 export function isWrite(call: string): boolean {
-  return !/^(?:stat|lstat|readdir|readFile|readlink|file\.(?:close|stat))\b/.test(call);
+  return !/^(?:stat|lstat|readdir|readFile|readlink|file\.(?:close|readFile|stat))\b/.test(call);
 }
 
 /** Whether a call of {@link syncFiles} needs room on the disk. */
 export function needsRoom(call: string): boolean {
-  return /^(?:cp|mkdir|symlink|open .*\.new|file\.writeFile)/.test(call);
+  return /^(?:mkdir|symlink|open .*\.new|file\.writeFile)/.test(call);
 }

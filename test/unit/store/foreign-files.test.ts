@@ -5,6 +5,8 @@ import {
   lstat,
   mkdir,
   readdir,
+  readFile,
+  readlink,
   rename,
   rm,
   rmdir,
@@ -167,4 +169,38 @@ test("all that is secret is for its owner alone", async () => {
     modes.set(path, ((await stat(join(root, path))).mode & 0o777).toString(8));
   }
   expect([...modes.values()]).toEqual(["700", "600", "700", "600", "700"]);
+});
+
+test("what is copied for somebody is what was there, and no link that takes its place meanwhile is followed", async () => {
+  const [root, foreign] = [await temporaryFolder(), await temporaryFolder()];
+  const at = (name: string) => join(root, name);
+  await writeFile(join(foreign, "secret"), "ours");
+  await mkdir(at("from"));
+  await writeFile(at("from/keystore.p12"), Buffer.from([0xff, 0, 0xfe]), { mode: 0o640 });
+  await symlink("../elsewhere", at("from/link"));
+  const old = new Date("2020-01-01T00:00:00Z");
+  await utimes(at("from/keystore.p12"), old, old);
+  await new DurableFiles(root, REAL_FILES).copy(at("from"), at("to"));
+  expect(await readFile(at("to/keystore.p12"))).toEqual(Buffer.from([0xff, 0, 0xfe]));
+  const { mode, mtime } = await stat(at("to/keystore.p12"));
+  expect([mode & 0o777, mtime]).toEqual([0o640, old]);
+  expect(await readlink(at("to/link"))).toBe("../elsewhere");
+  // Its owner is the quickest there is: the link is there as soon as anything was asked of the file.
+  for (const call of ["readlink", "open"] as const) {
+    const path = at(`${call}.pem`);
+    await writeFile(path, "mine");
+    const swap = async () => {
+      await rm(path);
+      await symlink(join(foreign, "secret"), path);
+    };
+    const ask = REAL_FILES[call] as (...args: unknown[]) => Promise<unknown>;
+    const asking = async (...args: unknown[]) => {
+      const [asked] = await Promise.allSettled([ask(...args)]);
+      if (args[0] === path) await swap();
+      if (asked.status === "rejected") throw asked.reason;
+      return asked.value;
+    };
+    await new DurableFiles(root, { ...REAL_FILES, [call]: asking }).copy(path, at(call));
+    expect(await readFile(at(call), "utf8").catch(() => "mine")).toBe("mine");
+  }
 });
