@@ -3,6 +3,9 @@ import { deployHindranceOf, hindranceOf, type Hindrances } from "./hindrances.ts
 import type { Timeline } from "./timeline.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
+// A CA lets certificates begin an hour before.
+const BACKDATED_MS = 3600_000;
+
 /** Called when a fault begins or ends. */
 export type OnChange = (fault: Fault, isBeginning: boolean) => void;
 
@@ -56,6 +59,15 @@ export class ActiveFaults {
 
   has(kind: Fault["kind"]): boolean {
     return this.#active.some(({ fault }) => fault.kind === kind);
+  }
+
+  /** Why a server refuses a certificate of a lineage: for a file of the operator's, or since it is from the time of the fault. */
+  refusal(lineage: number, validFromMs: number): string | undefined {
+    const refusing = this.#active.find(({ fault, fromMs }) => {
+      if (fault.kind !== "refusing") return false;
+      return fault.whose === "operators" || (fault.lineage === lineage && validFromMs + BACKDATED_MS >= fromMs);
+    });
+    return refusing && `emerg: ${JSON.stringify(refusing.fault)}`;
   }
 
   /** The kind of the first one that hinders orders. */

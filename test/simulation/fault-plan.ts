@@ -33,6 +33,8 @@ export type Fault =
   | { readonly kind: "refusing"; readonly whose: "operators" | "ours"; readonly lineage: number }
   /** A hand has made a lineage's conf something that can't be read; it is mended at the end. */
   | { readonly kind: "conf-spoiled"; readonly lineage: number; readonly how: "empty" | "garbled" | "gone" }
+  /** A mistake in the settings: in the words that say how to order, or in those of one certificate. */
+  | { readonly kind: "wrong-setting"; readonly about: "orders" | "certificate"; readonly lineage: number }
   /** Our clock is slow, and set right at the end. */
   | { readonly kind: "clock-behind"; readonly byMs: number }
   /** The machine is off. */
@@ -112,6 +114,7 @@ const EPISODES_A_YEAR: Readonly<Record<Fault["kind"] | "siege", number>> = {
   refusing: 4,
   "conf-spoiled": 3,
   "clock-behind": 2,
+  "wrong-setting": 1.5,
 };
 const INCIDENTS_A_YEAR: Readonly<Record<Incident["kind"], number>> = {
   death: 24,
@@ -123,12 +126,18 @@ const INCIDENTS_A_YEAR: Readonly<Record<Incident["kind"], number>> = {
   "live-restored": 1.5,
 };
 
-const SHORTEST: Partial<Record<Fault["kind"], number>> = { stopped: MINUTE, refusing: HOUR, "conf-spoiled": HOUR };
+const SHORTEST: Partial<Record<Fault["kind"], number>> = {
+  stopped: MINUTE,
+  refusing: HOUR,
+  "conf-spoiled": HOUR,
+  "wrong-setting": HOUR,
+};
 const LONGEST: Partial<Record<Fault["kind"], number>> = {
   "disk-full": DAY,
   slow: DAY,
   nonces: 3 * DAY,
   stopped: 2 * DAY,
+  "wrong-setting": 31 * DAY,
 };
 
 /**
@@ -231,6 +240,8 @@ function drawFault(draws: Draws, frame: PlanFrame, kind: Fault["kind"]): Fault {
       return { kind, lineage, whose: draws.pick(["operators", "ours"]) };
     case "conf-spoiled":
       return { kind, lineage, how: draws.pick(["empty", "garbled", "gone"]) };
+    case "wrong-setting":
+      return { kind, lineage, about: draws.pick(["orders", "certificate"]) };
     case "clock-behind":
       return { kind, byMs: draws.spread(MINUTE, 3 * DAY) };
     case "slow":

@@ -111,6 +111,7 @@ function fateBy(parts: LineParts, meeting: Meeting): Fate | undefined {
     case "stopped":
     case "refusing":
     case "conf-spoiled":
+    case "wrong-setting":
     case "clock-behind":
       return undefined;
   }

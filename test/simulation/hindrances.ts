@@ -1,4 +1,4 @@
-import type { Fault } from "./fault-plan.ts";
+import type { Episode, Fault } from "./fault-plan.ts";
 
 // Half of all nonces refused, or a tenth of all requests lost, is no reason to fail.
 const BEARABLE_NONCES = 0.5;
@@ -55,6 +55,7 @@ export function hindranceOf(fault: Fault): Pick<Hindrance, "why" | "lineage"> | 
   switch (fault.kind) {
     case "renewal-info":
     case "conf-spoiled":
+    case "wrong-setting":
       return undefined;
     // A version that is put back keeps the one before on disk.
     case "refusing":
@@ -84,4 +85,29 @@ export function deployHindranceOf(fault: Fault): Pick<Hindrance, "why" | "lineag
   if (kind === "refusing" && fault.whose === "ours") return { why: kind, lineage: fault.lineage };
   const isOfAll = kind === "refusing" || kind === "stopped" || kind === "disk-full" || kind === "clock-behind";
   return isOfAll ? { why: kind } : undefined;
+}
+
+type Doubt = {
+  readonly lineages: readonly number[];
+  readonly isOnDisk: (lineage: number) => boolean;
+  readonly nowMs: number;
+};
+
+/** Settings with a mistake leave what is on disk to its conf: who has none there, or none that can be read, waits. */
+export function hindrancesInDoubt(
+  active: readonly Episode[],
+  { lineages, isOnDisk, nowMs: fromMs }: Doubt,
+): Hindrance[] {
+  return active.flatMap((wrong) => {
+    const { fault } = wrong;
+    if (fault.kind !== "wrong-setting") return [];
+    const isWaiting = (lineage: number, { fault: other }: Episode) =>
+      isOnDisk(lineage) ? other.kind === "conf-spoiled" && other.lineage === lineage : other === fault;
+    const concerned = lineages.filter((lineage) => fault.about === "orders" || lineage === fault.lineage);
+    return concerned.flatMap((lineage) =>
+      active
+        .filter((one) => isWaiting(lineage, one))
+        .map(({ toMs }) => ({ fromMs, toMs: Math.min(toMs, wrong.toMs), lineage, why: fault.kind })),
+    );
+  });
 }

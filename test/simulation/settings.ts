@@ -1,7 +1,8 @@
-import { parseIdentifier } from "../../src/certificate/index.ts";
+import { parseIdentifier, PlainError } from "../../src/certificate/index.ts";
 import type { Policy } from "../../src/reconcile/index.ts";
 import { aPolicy } from "../support/a-policy.ts";
 import type { Draws } from "./draws.ts";
+import type { Fault } from "./fault-plan.ts";
 
 /** Let's Encrypt's own, so that the product's table of limits applies; nothing leaves this process. */
 export const PRODUCTION = "https://acme-v02.api.letsencrypt.org/directory";
@@ -33,6 +34,19 @@ export function drawNames(draws: Draws, number: number): string[] {
 export function changeNames(names: readonly string[]): string[] {
   const extra = `new.${names[0] ?? ""}`;
   return names.includes(extra) ? names.filter((name) => name !== extra) : [...names, extra];
+}
+
+type Mistake = Extract<Fault, { kind: "wrong-setting" }>;
+
+const WRONG = new PlainError({ code: "CONFIG_INVALID", message: "--nonsense is no option", remedy: "Take it out." });
+
+/** What is left of a policy while there are these mistakes in the settings. */
+export function policyDuring(mistakes: readonly Mistake[], policy: Policy): Policy {
+  if (mistakes.length === 0) return policy;
+  const wrong = mistakes.filter(({ about }) => about === "certificate").map(({ lineage }) => lineageOf(lineage));
+  const wanted = policy.wanted.filter(({ name }) => !wrong.includes(name));
+  const areOrdersInDoubt = mistakes.some(({ about }) => about === "orders");
+  return { ...policy, wanted, areOrdersInDoubt, settingsProblem: WRONG };
 }
 
 /** What the settings ask for: a certificate for each list of names. */

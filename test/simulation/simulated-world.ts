@@ -1,17 +1,27 @@
-import type { X509Certificate } from "node:crypto";
 import type { HttpRequest, LogEvent, LogFields } from "../../src/ports/index.ts";
 import type { RunRequest, RunReport } from "../../src/reconcile/index.ts";
 import { ActiveFaults } from "./active-faults.ts";
 import { createDraws, type Draws } from "./draws.ts";
-import { type DeathPlace, drawFaultPlan, type Fault, type Incident } from "./fault-plan.ts";
+import { Doom } from "./doom.ts";
+import { drawFaultPlan, type Fault, type Incident } from "./fault-plan.ts";
 import { type LineParts, openLine } from "./faulty-line.ts";
 import { DailyCount, type Figures } from "./figures.ts";
-import { Hindrances } from "./hindrances.ts";
+import { Hindrances, hindrancesInDoubt } from "./hindrances.ts";
 import { Judge } from "./judge.ts";
 import { OperatorsHand } from "./operators-hand.ts";
 import { OrderWatch } from "./order-watch.ts";
 import { ProofBoard } from "./proof-board.ts";
-import { changeNames, drawNames, FALLBACK, lineageOf, numberOf, policyOf, PRODUCTION, STAGING } from "./settings.ts";
+import {
+  changeNames,
+  drawNames,
+  FALLBACK,
+  lineageOf,
+  numberOf,
+  policyDuring,
+  policyOf,
+  PRODUCTION,
+  STAGING,
+} from "./settings.ts";
 import { SidecarProcess } from "./sidecar-process.ts";
 import { SimulatedCa } from "./simulated-ca.ts";
 import { SimulatedTarget, type TargetCall } from "./simulated-target.ts";
@@ -66,8 +76,7 @@ export class SimulatedWorld {
   readonly #line: LineParts;
   #names: readonly (readonly string[])[];
   #process: SidecarProcess | undefined;
-  #doom: { readonly at: DeathPlace; readonly downMs: number; calls: number } | undefined;
-  #isDeploying = false;
+  readonly #doom = new Doom();
   #starts = 0;
   #deaths = 0;
   #runs = 0;
@@ -78,7 +87,8 @@ export class SimulatedWorld {
     this.#time = new VirtualTime(startMs);
     this.#timeline = new Timeline(() => this.#time.nowMs(), watch ? { watch } : {});
     this.#target = new SimulatedTarget(root);
-    this.#target.refusal = (lineage, certificate) => this.#refusal(lineage, certificate);
+    this.#target.refusal = (lineage, { validFromDate }) =>
+      this.#faults.refusal(numberOf(lineage), validFromDate.getTime());
     this.#hand = new OperatorsHand(root);
     this.#names = Array.from({ length: lineages }, (_, number) =>
       drawNames(createDraws(seed, `names ${number}`), number),
@@ -172,24 +182,25 @@ export class SimulatedWorld {
   #onFault(fault: Fault, isBeginning: boolean): void {
     this.#primary.hasRenewalInfo = !this.#faults.of("renewal-info").some(({ how }) => how === "unsupported");
     if (fault.kind === "stopped") return isBeginning ? this.#stop() : this.#spawn();
+    if (isBeginning && (fault.kind === "conf-spoiled" || fault.kind === "wrong-setting")) this.#noteDoubt();
+    if (fault.kind === "wrong-setting") return this.#restart();
     if (fault.kind === "conf-spoiled") return isBeginning ? this.#hand.spoil(fault) : this.#hand.mend(fault);
     if (fault.kind !== "clock-behind") return;
     this.#orders.forgetTold();
     this.#checkSoon();
   }
 
-  #behindMs(): number {
-    return Math.max(0, ...this.#faults.of("clock-behind").map(({ byMs }) => byMs));
+  #noteDoubt(): void {
+    const lineages = this.#names.map((_, number) => number);
+    const isOnDisk = (number: number) => this.#judge.current(lineageOf(number)) !== undefined;
+    for (const doubt of hindrancesInDoubt(this.#faults.all(), { lineages, isOnDisk, nowMs: this.#time.nowMs() })) {
+      this.#hindrances.add(doubt);
+      this.#deployHindrances.add(doubt);
+    }
   }
 
-  // A file of the operator's is refused whatever else is there; one of ours, if it is from the time of the fault.
-  #refusal(lineage: string, { validFromDate }: X509Certificate): string | undefined {
-    const refusing = this.#faults.all().find(({ fault, fromMs }) => {
-      if (fault.kind !== "refusing") return false;
-      const isOfFault = fault.lineage === numberOf(lineage) && validFromDate.getTime() + HOUR >= fromMs;
-      return fault.whose === "operators" || isOfFault;
-    });
-    return refusing && `emerg: ${JSON.stringify(refusing.fault)}`;
+  #behindMs(): number {
+    return Math.max(0, ...this.#faults.of("clock-behind").map(({ byMs }) => byMs));
   }
 
   #checkSoon(): void {
@@ -201,8 +212,7 @@ export class SimulatedWorld {
     const nowMs = this.#time.nowMs();
     switch (incident.kind) {
       case "death":
-        this.#doom = incident;
-        return;
+        return this.#doom.set(incident);
       case "mass-revocation":
         return this.#primary.registry.revokeAll({ start: incident.startMs, end: incident.endMs }, nowMs);
       case "accounts-dropped":
@@ -211,9 +221,7 @@ export class SimulatedWorld {
         return this.#primary.forgetNonces();
       case "names-changed":
         this.#names = this.#names.map((names, number) => (number === incident.lineage ? changeNames(names) : names));
-        this.#stop();
-        this.#time.at(nowMs + 5000, () => this.#spawn());
-        return;
+        return this.#restart();
       case "live-restored":
         if (!this.#hand.restore()) return;
         this.#hindrances.add({ fromMs: nowMs - DAY, toMs: nowMs, why: "restored" });
@@ -225,6 +233,11 @@ export class SimulatedWorld {
           this.#time.at(nowMs + index * incident.everyMs, () => this.#type(incident.what));
         }
     }
+  }
+
+  #restart(): void {
+    this.#stop();
+    this.#time.at(this.#time.nowMs() + 5000, () => this.#spawn());
   }
 
   #type(what: "plain" | "force" | "dry-run"): void {
@@ -247,7 +260,7 @@ export class SimulatedWorld {
     const process = new SidecarProcess({
       root,
       time: this.#time,
-      policy: policyOf(this.#names, hasFallback),
+      policy: policyDuring(this.#faults.of("wrong-setting"), policyOf(this.#names, hasFallback)),
       random: createDraws(seed, `process ${this.#starts}`).next,
       solver: this.#proofs,
       targets: (owner) => this.#target.seenBy((call) => this.#onTarget(owner, call)),
@@ -259,7 +272,7 @@ export class SimulatedWorld {
       onReport: (report, request) => this.#onReport(report, request),
     });
     this.#process = process;
-    this.#isDeploying = false;
+    this.#doom.tellRunEnded();
     process.start().catch((thrown: unknown) => this.#judge.report(`the daemon didn't start: ${String(thrown)}`));
   }
 
@@ -276,14 +289,12 @@ export class SimulatedWorld {
 
   #onTarget(owner: SidecarProcess, call: TargetCall): Promise<never> | undefined {
     if (owner.isDead) return new Promise(() => undefined);
-    this.#isDeploying ||= call === "check";
-    return this.#isDeploying && this.#isDoomed("deploy") ? this.#die(owner, call) : undefined;
+    return this.#doom.strikesAtTarget(call) ? this.#die(owner, call) : undefined;
   }
 
   #onDisk(owner: SidecarProcess, call: string): Promise<never> | undefined {
     if (owner.isDead) return new Promise(() => undefined);
-    if (isWrite(call) && (this.#isDoomed("disk") || (this.#isDeploying && this.#isDoomed("deploy"))))
-      return this.#die(owner, call);
+    if (isWrite(call) && this.#doom.strikesOnDisk()) return this.#die(owner, call);
     if (!this.#faults.has("disk-full") || !needsRoom(call)) return undefined;
     const error = new Error(`ENOSPC: no space left on device, ${call}`);
     return Promise.reject(Object.assign(error, { code: "ENOSPC", syscall: call.split(" ")[0] }));
@@ -294,19 +305,12 @@ export class SimulatedWorld {
     const requestsToday = this.#requests.add(this.#time.nowMs());
     if (requestsToday > MOST_REQUESTS_A_DAY) this.#judge.report(`${requestsToday} requests in a day`);
     this.#orders.onRequest(owner, request);
-    return this.#isDoomed("request") && this.#process ? this.#die(this.#process, request.url) : undefined;
-  }
-
-  #isDoomed(at: DeathPlace): boolean {
-    if (this.#doom?.at !== at) return false;
-    this.#doom = { ...this.#doom, calls: this.#doom.calls - 1 };
-    return this.#doom.calls <= 0;
+    return this.#doom.strikesAtRequest() && this.#process ? this.#die(this.#process, request.url) : undefined;
   }
 
   #die(process: SidecarProcess, where: string): Promise<never> {
-    const { downMs = 0 } = this.#doom ?? {};
+    const downMs = this.#doom.lift();
     const nowMs = this.#time.nowMs();
-    this.#doom = undefined;
     this.#deaths += 1;
     this.#timeline.tell(() => `DEATH at ${where.replace(this.#options.root, "")}`);
     process.kill();
@@ -320,7 +324,7 @@ export class SimulatedWorld {
 
   #onReport(report: RunReport, request: RunRequest): void {
     this.#runs += 1;
-    this.#isDeploying = false;
+    this.#doom.tellRunEnded();
     if (request.isRehearsal) return;
     const isNew = report.certificates.some(({ outcome }) => outcome === "issued" || outcome === "renewed");
     if (isNew || report.deploys.some(({ outcome }) => outcome === "deployed")) this.#judge.look();
