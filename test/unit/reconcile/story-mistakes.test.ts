@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildProgram } from "../../../src/app/build.ts";
@@ -170,13 +170,20 @@ describe("with a mistake in the settings", () => {
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('CERTBOT_SERVER="nobody"') });
   });
 
-  test("what is on disk without a readable conf is left as it is: nothing says how it is ordered", async () => {
-    const stage = await stageWith();
-    await writeFile(join(stage.root, "renewal", "a.test.conf"), "");
-    restart(stage, { ...GOOD, CERTBOT_SERVER: "nobody" });
-    stage.pass(61 * DAY);
-    await stage.run();
-    expect(ordersFor(stage)).toHaveLength(1);
+  test.each([
+    ["an empty conf", (conf: string) => writeFile(conf, "")],
+    ["no conf", (conf: string) => rm(conf)],
+  ])("what is on disk with %s is left as it is, and served: nothing says how it is ordered", async (_, spoil) => {
+    for (const domain of ["a.test", "a.test,b.test", "x_"]) {
+      const stage = await stageWith();
+      await spoil(join(stage.root, "renewal", "a.test.conf"));
+      restart(stage, { ...GOOD, CERTBOT_SERVER: "nobody", CERTBOT_DOMAIN: domain });
+      stage.pass(61 * DAY);
+      await stage.run();
+      await stage.command();
+      expect({ domain, orders: ordersFor(stage) }).toEqual({ domain, orders: [`a.test ${PRODUCTION}`] });
+      expect(stage.nginx.served()).toContain("a.test=a.test/1");
+    }
   });
 
   test("an impossible certificate holds up no other", async () => {
