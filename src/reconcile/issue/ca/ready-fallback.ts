@@ -8,8 +8,9 @@ const TRY_AGAIN_MS = 24 * 3600_000;
 
 /**
  * Registers our account at the fallback CA when it is configured: credentials that are wrong or have expired must be told
- * while the first CA is well. One try for these settings, then one a day, and after a refusal one for each explicit command; a try is written
- * down before it is made. Gives why there is none, as {@link fallbackFailure}. Never throws, except the signal's reason.
+ * while the first CA is well. One try for these settings, then one a day, and after a refusal one for each explicit command;
+ * a try is written down before it is made. Gives why there is none, as {@link fallbackFailure}. Never throws, except the
+ * signal's reason.
  */
 export async function readyFallback(parts: StepParts, run: Run): Promise<Failure | undefined> {
   const { policy, ledgers } = parts;
@@ -55,8 +56,8 @@ async function isTurn(parts: StepParts, { request, signal }: Run, directoryUrl: 
   const ledger = await parts.ledgers.read(directoryUrl);
   const readied = readiedFor(ledger, policy);
   const waitedMs = readied ? clock.now().getTime() - new Date(readied.triedAt).getTime() : Number.POSITIVE_INFINITY;
-  // A try in the future was written by a clock that has been set back since.
   const isMended = request.trigger === "command" && readied?.failure !== undefined;
+  // A try in the future was written by a clock that has been set back since.
   const isWaiting = waitedMs >= 0 && waitedMs < TRY_AGAIN_MS && !isMended;
   if (readied?.isReady || isWaiting) return false;
   // An order has been refused an account today, or the CA asks for patience.
