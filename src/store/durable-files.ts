@@ -169,14 +169,19 @@ export class DurableFiles {
     return true;
   }
 
-  /** Makes a link that must not exist yet (EEXIST). */
+  /** Makes a link that must not exist yet (EEXIST); on failure nothing of it is left. */
   async createLink(target: string, path: string): Promise<void> {
     await this.fs.symlink(target, path);
-    // A link can't be opened to be read; what it leads to is not touched.
-    await using link = await this.fs.open(path, O_PATH | constants.O_NOFOLLOW);
-    const own = await link.stat();
-    const give = (uid: number, gid: number) => this.fs.chown(`/proc/self/fd/${link.fd}`, uid, gid);
-    if (own.isSymbolicLink()) await this.#giveToOwner(own, give);
+    try {
+      // A link can't be opened to be read; what it leads to is not touched.
+      await using link = await this.fs.open(path, O_PATH | constants.O_NOFOLLOW);
+      const own = await link.stat();
+      const give = (uid: number, gid: number) => this.fs.chown(`/proc/self/fd/${link.fd}`, uid, gid);
+      if (own.isSymbolicLink()) await this.#giveToOwner(own, give);
+    } catch (thrown) {
+      await this.fs.rm(path, { force: true }).catch(() => undefined);
+      throw thrown;
+    }
   }
 
   /** Makes the names in a folder durable; of a file that somebody else has written, what it holds. */
