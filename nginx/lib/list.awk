@@ -5,6 +5,11 @@
 #   source=CERTBOT_DOMAIN: <name> …                                     plain names alone, where there is no list yet
 # What comes out is safe inside an nginx configuration and a path, and nginx takes it as names.
 
+function refuse(words, what) {
+    gsub(/[^ -~]/, "?", words)
+    print "cert-sidecar: \"" substr(words, 1, 100) "\" in " source " has what no certificate's name or domain name has; " what " is left out." | "cat >&2"
+}
+
 { gsub(/\r/, ""); sub(/#.*/, "") }
 source != "list" {
     # The placeholders of .env.example mean: not set yet.
@@ -13,6 +18,8 @@ source != "list" {
     gsub(/\. /, " ")
     lineage = $1
     sub(/^\*\./, "", lineage)
+    # The sidecar reads every form of a name: until it has, the others are served.
+    for (i = 2; i <= NF; i++) if ($i !~ /^([*][.])?[a-z0-9_-]+([.][a-z0-9_-]+)*$|^[[]?[0-9a-f:.]*:[0-9a-f:.]*[]]?$/) { refuse($i, "it"); $i = "" }
     if (NF) $0 = lineage " " $0
 }
 NF == 0 { next }
@@ -27,8 +34,7 @@ $2 != "default" && $2 != "-" {
     $0 = $1 " " word " unknown" names
 }
 !/^[A-Za-z0-9_:][A-Za-z0-9._:-]* +(default|-) +(real|test|unknown)( +([*][.])?[a-z0-9_-]+([.][a-z0-9_-]+)*| +[[][0-9a-f:.]+[]])+ *$/ || length($1) > 200 {
-    gsub(/[^ -~]/, "?")
-    print "cert-sidecar: \"" substr($0, 1, 100) "\" in " source " has what no certificate's name or domain name has; the line is left out." | "cat >&2"
+    refuse($0, "the line")
     next
 }
 $1 in seen { next }

@@ -143,6 +143,13 @@ test.each(["[2001:db8::1]", "münchen.test", `${`${"n".repeat(63)}.`.repeat(3)}l
   },
 );
 
+test("without a list a name that isn't plain takes no other name of its certificate away", () => {
+  const { lines, complaints } = read("CERTBOT_DOMAIN", "a.test münchen.test b..test www.a.test. x;} [::1]\n");
+  expect(lines).toEqual(["a.test|default_server|unknown|a.test www.a.test [::1]", "@others|||_"]);
+  for (const word of ["m\\?+nchen.test", "b..test", "x;}"])
+    expect(complaints).toMatch(new RegExp(`"${word}" in CERTBOT_DOMAIN`));
+});
+
 test("the placeholders of .env.example count as not set", () => {
   const { lines, complaints } = read("CERTBOT_DOMAIN", "your_domain.com\nexample.com\n");
   expect(lines).toEqual(["@others|default_server||_"]);
