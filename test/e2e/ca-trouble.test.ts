@@ -63,11 +63,12 @@ const FAILED_PROOF = [
     trouble: "a webroot that nginx doesn't see",
     settings: { CERTBOT_WEBROOT_PATH: "/tmp" },
     code: "ACME_CHALLENGE_WRONG_ANSWER",
-    message: /The CA could not verify demo\.test: .*returned 404/,
-    // The sidecar's own look through nginx says it before the CA does.
+    // The sidecar's own look through nginx says it before the CA does, and the likeliest cause with the CA's words.
     advice:
-      /demo\.test: warning: nginx at http:\S+ answered 404 for the challenge of demo\.test: it doesn't see \/tmp\n {2}what to do: Mount the same folder at \/tmp in nginx and in the sidecar/,
-    remedy: /from the webroot it shares with the sidecar; then run update-cert/,
+      /demo\.test: warning: nginx at http:\S+ answered 404 for the challenge of demo\.test: it doesn't see \/tmp, .*\n {2}what to do: Mount the same folder at \/tmp in nginx and in the sidecar/,
+    message:
+      /The CA could not verify demo\.test: .*returned 404 \(seen from here before: nginx at http:\S+ answered 404 .*: it doesn't see \/tmp, or /,
+    remedy: /Mount the same folder at \/tmp in nginx and in the sidecar/,
   },
 ];
 
