@@ -137,6 +137,7 @@ function daemonText({ daemon }: CommandParts): string {
   const nextCheckAt = daemon.nextCheckAt();
   const { isHealthy, problems } = daemon.health();
   const next = nextCheckAt ? `next check ${instant(nextCheckAt)}` : "no check is scheduled";
-  const health = isHealthy ? "healthy" : `unhealthy:\n${problems.map((problem) => `  ${problem}`).join("\n")}`;
+  const told = problems.map((problem) => `  ${problem.replaceAll("\n", "\n    ")}`);
+  const health = isHealthy ? "healthy" : `unhealthy:\n${told.join("\n")}`;
   return `daemon: ${next}; ${health}`;
 }

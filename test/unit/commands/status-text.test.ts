@@ -25,3 +25,16 @@ test("status says what only a conf asks for, what is wrong with one, and what is
   expect(written).toContain(`${at("dir.conf")} is no certificate's: EISDIR`);
   expect(written).toContain(`what to do: Rename or delete ${at("dir.conf")}.`);
 });
+
+test("status keeps the lines of one problem together", async () => {
+  const stage = await reconcileStage();
+  let written = "";
+  const health = { isHealthy: false, problems: ["The settings have 2 mistakes:\nONE\nTWO", "another"] };
+  const parts = commandParts({
+    inspect: (options) => inspect(stage.parts(), options),
+    daemon: { health: () => health, nextCheckAt: () => undefined },
+  });
+  const io = { out: (text: string) => void (written += text), err: () => undefined, isTty: false, signal };
+  await runCommand(parts, { command: "status", args: [] }, io);
+  expect(written).toMatch(/unhealthy:\n {2}The settings have 2 mistakes:\n {4}ONE\n {4}TWO\n {2}another\n$/);
+});
