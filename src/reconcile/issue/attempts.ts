@@ -95,7 +95,8 @@ type Success = { readonly validity: Validity; readonly now: Date; readonly befor
 
 function pauseAfter(parts: StepParts, { desired, order }: Attempt, { validity, now, before }: Success): Pause {
   const planned = (failures: number) => planRetry({ failures, failedAt: now, validity }, parts.random);
-  if (planRenewal({ validity }, now).kind === "due") {
+  const { renewBeforeMs } = desired.settings;
+  if (planRenewal({ validity, renewBeforeMs }, now).kind === "due") {
     const failures = Math.max(1, before.failures);
     const failure = toFailure(new AlreadyDueError(desired.lineage, validity, now));
     const nextAt = planned(failures);

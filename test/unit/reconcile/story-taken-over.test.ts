@@ -184,6 +184,21 @@ test("a conf's renew_before_expiry counts, whether or not the settings name the 
   expect(await conf("b.test")).toContain("renew_before_expiry = 50 days\n");
 });
 
+test("what arrives so old that its renew_before_expiry has come already is ordered as rarely as after failures", async () => {
+  const stage = await reconcileStage();
+  stage.ca.life = (at) => ({
+    notBefore: new Date(at.getTime() - 25 * DAY),
+    notAfter: new Date(at.getTime() + 65 * DAY),
+  });
+  await stage.run();
+  const conf = join(stage.root, "renewal", "a.test.conf");
+  await writeFile(conf, `renew_before_expiry = 80 days\n${await readFile(conf, "utf8")}`);
+  expect(outcomes(await stage.run())).toEqual(["a.test renewed CLOCK_WRONG"]);
+  expect(outcomes(await stage.run())).toEqual(["a.test held CLOCK_WRONG"]);
+  await stage.run();
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
 describe("a certificate that the settings don't name any more, and whose names nobody can prove,", () => {
   const refuse = (stage: Awaited<ReturnType<typeof reconcileStage>>) => {
     stage.ca.answer = ({ lineage }) => {
