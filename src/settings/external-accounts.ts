@@ -7,20 +7,24 @@ import { isLetsEncrypt } from "./servers.ts";
 
 type ExternalAccounts = Pick<Config, "externalAccount" | "fallbackExternalAccount">;
 
+const FALLBACK_PREFIX = "CERTBOT_FALLBACK_EAB";
+
 /** The accounts at the CAs' websites, for each CA its own. Mistakes never show a key. */
 export function chooseExternalAccounts(reading: Reading, { directoryUrl, fallbackDirectoryUrl }: ChosenServers) {
   reading.readOption("--eab-hmac-alg", parseAlgorithm);
   const externalAccount = readAccount(reading, "CERTBOT_EAB");
   // It may never be needed, and holds up nothing.
-  const own = reading.mistakes.aside(() => readFallbackAccount(reading));
+  const own = reading.mistakes.aside(() => readFallbackAccount(reading)).found;
+  // Whoever mistypes one, or names a file that can't be read, means none of another CA's.
+  const isRight = !reading.mistakes.all.some(({ setting }) => setting.startsWith(FALLBACK_PREFIX));
   // Let's Encrypt wants none: what is set can only be meant for the other.
-  const meant = own.found ?? (isLetsEncrypt(directoryUrl) ? externalAccount : undefined);
-  const fallbackExternalAccount = own.isRight && fallbackDirectoryUrl !== undefined ? meant : undefined;
+  const meant = own ?? (isLetsEncrypt(directoryUrl) ? externalAccount : undefined);
+  const fallbackExternalAccount = isRight && fallbackDirectoryUrl !== undefined ? meant : undefined;
   return { externalAccount, fallbackExternalAccount } satisfies ExternalAccounts;
 }
 
 function readFallbackAccount(reading: Reading): ChosenExternalAccount | undefined {
-  const account = readAccount(reading, "CERTBOT_FALLBACK_EAB");
+  const account = readAccount(reading, FALLBACK_PREFIX);
   if (account === undefined || reading.text("CERTBOT_FALLBACK_SERVER") !== undefined) return account;
   const problem = "needs CERTBOT_FALLBACK_SERVER beside it, the CA that it is for";
   reading.mistakes.add({ setting: "CERTBOT_FALLBACK_EAB_KID", problem });

@@ -133,6 +133,10 @@ describe("the fallback CA's account at its website", () => {
     expect(config.mistakes.map(formatMistake)).toEqual([expect.stringContaining(start)]);
     expect(config.mistakes.map(formatMistake).join()).not.toContain("hunter2");
     expect(config).toMatchObject({ areOrdersInDoubt: false, fallbackExternalAccount: undefined });
+    // Nor does one that is set for another CA stand in for it.
+    const others = { CERTBOT_SERVER: "letsencrypt", CERTBOT_EAB_KID: "kid-1", CERTBOT_EAB_HMAC_KEY: KEY };
+    const beside = readConfig({ ...all, ...others }, { readFile: () => "" });
+    expect(beside).toMatchObject({ externalAccount: { keyId: "kid-1" }, fallbackExternalAccount: undefined });
   });
 });
 
