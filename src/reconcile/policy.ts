@@ -1,4 +1,4 @@
-import type { OperatorError, OrderSettings, OrderWish, WantedCertificate } from "../certificate/index.ts";
+import type { Identifier, OperatorError, OrderSettings, OrderWish, WantedCertificate } from "../certificate/index.ts";
 import type { ExternalAccount } from "./issue/certificate-authority.ts";
 
 /** What the operator's settings ask for, in the words of reconcile. */
@@ -19,6 +19,8 @@ export type Policy = OrderWish & {
   readonly isRehearsalOnly: boolean;
   /** What is wrong with the settings; the rest of this is what is right. */
   readonly settingsProblem?: OperatorError | undefined;
+  /** The names of certificates that it has left out of `wanted`: no other certificate is to lose one of them meanwhile. */
+  readonly leftOut?: readonly Identifier[] | undefined;
   /** It leaves in doubt how to order: what is on disk goes on by its conf, and nothing else is ordered. */
   readonly areOrdersInDoubt?: boolean | undefined;
   /** Changes whenever a setting changes that could make a failed order succeed. */

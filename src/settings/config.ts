@@ -1,4 +1,4 @@
-import type { OrderWish, WantedCertificate } from "../certificate/index.ts";
+import type { Identifier, OrderWish, WantedCertificate } from "../certificate/index.ts";
 import type { DockerEngine } from "../ports/index.ts";
 import type { Mistake } from "./mistake.ts";
 import type { Secret } from "./secret.ts";
@@ -28,6 +28,8 @@ export type Config = OrderWish & {
   readonly areOrdersInDoubt: boolean;
   /** The certificates that the settings name, in their order, those with a mistake left out; empty where none is named. */
   readonly wanted: readonly WantedCertificate[];
+  /** The names of those left out: no other certificate is to lose one of them meanwhile. */
+  readonly leftOut: readonly Identifier[];
   /** Contact for a new account, without `mailto:`. */
   readonly email?: string | undefined;
   /** ACME directory URL of the CA that is asked when the first one has been failing. */

@@ -17,6 +17,8 @@ import type { Reading, TypedText } from "./reading.ts";
 /** The certificates that are wanted, and where a name of theirs was typed. */
 export type ChosenCertificates = {
   readonly wanted: readonly WantedCertificate[];
+  /** All names that were typed and can be read, those of certificates with a mistake too. */
+  readonly named: readonly Identifier[];
   readonly settingOf: (identifier: Identifier) => string;
 };
 
@@ -35,20 +37,21 @@ export function chooseCertificates(reading: Reading, challenges: readonly Challe
   const addresses = reading.mistakes.aside(() => readAddresses(reading));
   const joined = [...first, ...added, ...addresses.found];
   const certificates = joined.length === 0 ? [] : [joined, ...others];
+  const typed = certificates.flat().flatMap(({ text, setting }) => {
+    const identifier = tryIdentifier(text);
+    return typeof identifier === "string" ? [] : [{ identifier, setting }];
+  });
   // Where a name was typed first, it is to be found.
-  const typed = certificates.flat().map(({ text, setting }) => [keyOf(text), setting] as const);
-  const settings = new Map(typed.toReversed());
+  const settings = new Map(
+    typed.map(({ identifier, setting }) => [identifierKey(identifier), setting] as const).toReversed(),
+  );
   const firstName = reading.mistakes.aside(() => readCertName(certificates.length, reading));
   const isFirstRight = addresses.isRight && firstName.isRight;
   return {
     wanted: readWanted(certificates, reading.mistakes, { firstName: firstName.found, isFirstRight, challenges }),
+    named: typed.map(({ identifier }) => identifier),
     settingOf: (identifier) => settings.get(identifierKey(identifier)) ?? "CERTBOT_DOMAIN",
   };
-}
-
-function keyOf(name: string): string {
-  const identifier = tryIdentifier(name);
-  return typeof identifier === "string" ? name : identifierKey(identifier);
 }
 
 function readAddresses({ options, mistakes }: Reading): TypedText[] {

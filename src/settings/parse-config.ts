@@ -1,4 +1,4 @@
-import type { ChallengeUse } from "../certificate/index.ts";
+import { identifierKey, type ChallengeUse, type Identifier } from "../certificate/index.ts";
 import { checkNames } from "./check-names.ts";
 import { chooseServers, findServerWarnings } from "./choose-ca.ts";
 import { chooseExternalAccounts } from "./external-accounts.ts";
@@ -55,8 +55,10 @@ function readOrder(reading: Reading, challenges: readonly ChallengeUse[]) {
   const profile = chooseProfile(reading);
   const { isFirstRight, ...servers } = chooseServers(reading);
   const ca = { ...servers, profile: profile?.name };
+  const wanted = isFirstRight ? checkNames(certificates, ca, reading.mistakes) : certificates.wanted;
   return {
-    wanted: isFirstRight ? checkNames(certificates, ca, reading.mistakes) : certificates.wanted,
+    wanted,
+    leftOut: namesLeftOut(certificates.named, wanted),
     email: reading.read("CERTBOT_EMAIL", parseEmail),
     ...servers,
     ...chooseExternalAccounts(reading, servers),
@@ -66,6 +68,11 @@ function readOrder(reading: Reading, challenges: readonly ChallengeUse[]) {
     challenges,
     keyType: chooseKeyType(reading),
   };
+}
+
+function namesLeftOut(named: readonly Identifier[], wanted: Config["wanted"]): Config["leftOut"] {
+  const kept = new Set(wanted.flatMap(({ identifiers }) => identifiers.map(identifierKey)));
+  return named.filter((one) => !kept.has(identifierKey(one)));
 }
 
 function readOthers(reading: Reading, { isCronExpression }: ConfigSources) {

@@ -10,7 +10,7 @@ import { Secret } from "./secret.ts";
  */
 export function digestSettings(config: Config): string {
   const { schedule, channels, docker, logLevel, logFormat, warnings, options, ...read } = config;
-  const { mistakes, areOrdersInDoubt, ...matters } = read;
+  const { mistakes, areOrdersInDoubt, leftOut, ...matters } = read;
   const { wanted, directoryUrl, email, keyType = DEFAULT_KEY_TYPE, challenges: chosen, ...others } = matters;
   const { verifyTls, caBundle, fallbackDirectoryUrl, ...rest } = others;
   // What the first version had stands in its order, and its one challenge as a folder.

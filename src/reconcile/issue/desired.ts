@@ -1,4 +1,6 @@
 import {
+  identifierKey,
+  namesBeyond,
   sameIdentifiers,
   type Identifier,
   type KeyType,
@@ -71,10 +73,17 @@ function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[]
 }
 
 function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
-  const { identifiers } = wanted;
+  const identifiers = namesOf(wanted, lineage?.current, policy);
   const name = lineage?.name ?? wanted.name;
   const waitsFor = policy.areOrdersInDoubt ? waitingForSettings(name, policy.settingsProblem) : undefined;
   return { ...onDisk(lineage), lineage: name, identifiers, ...mergeOrder(policy, lineage?.settings), waitsFor };
+}
+
+// A name that is to go to a certificate with a mistake stays where it is until that one can be ordered.
+function namesOf({ identifiers }: WantedCertificate, current: StoredLineage["current"], { leftOut = [] }: Policy) {
+  const covered = current?.leaf.identifiers ?? [];
+  const dropped = namesBeyond(covered, identifiers);
+  return leftOut.some((one) => dropped.includes(identifierKey(one))) ? covered : identifiers;
 }
 
 function fromStored(lineage: StoredLineage, policy: Policy): DesiredCertificate[] {

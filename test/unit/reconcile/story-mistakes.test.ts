@@ -191,6 +191,31 @@ describe("with a mistake in the settings", () => {
     expect(stage.ca.orders.map(({ names }) => names).sort()).toEqual(["c.test", "d.test,x.test", "e.test"]);
   });
 
+  test.each([
+    ["that is mistyped", "a.test;b.test,c_c.test"],
+    ["of which nobody knows which is meant", "a.test;b.test,c.test;b.test,d.test"],
+    ["for which its CA gives none", "a.test;b.test,10.0.0.1"],
+  ])("a name that is to go to a certificate %s stays where it is until then", async (_, domains) => {
+    const stage = await stageWith({ ...GOOD, CERTBOT_DOMAIN: "a.test,b.test", CERTBOT_SERVER: "letsencrypt" });
+    restart(stage, { CERTBOT_DOMAIN: domains, CERTBOT_SERVER: "letsencrypt" });
+    const report = await stage.run();
+    expect(outcomes(report)).toEqual(["a.test not-due"]);
+    expect((await stage.list()).map((line) => line.split(" "))).toEqual([["a.test", "a.test", "b.test"]]);
+    stage.pass(61 * DAY);
+    await stage.run();
+    restart(stage, { CERTBOT_DOMAIN: "a.test;b.test", CERTBOT_SERVER: "letsencrypt" });
+    await stage.run();
+    const names = stage.ca.orders.map((one) => one.names);
+    expect(names).toEqual(["a.test,b.test", "a.test,b.test", "b.test", "a.test"]);
+  });
+
+  test("a name that nobody names any more is given up, whatever else is mistyped", async () => {
+    const stage = await stageWith({ ...GOOD, CERTBOT_DOMAIN: "a.test,b.test" });
+    restart(stage, { ...GOOD, CERTBOT_DOMAIN: "a.test;c.test,d_d.test" });
+    await stage.run();
+    expect(stage.ca.orders.map(({ names }) => names)).toEqual(["a.test,b.test", "a.test"]);
+  });
+
   test("nothing is ordered, nor anybody registered, where nothing is there yet", async () => {
     for (const wrong of [
       { CERTBOT_EMAIL: "admin@" },

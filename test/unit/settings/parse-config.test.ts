@@ -43,6 +43,7 @@ describe("settings that can be used", () => {
       logFormat: "auto",
       options: { dryRun: false, forceRenewal: false, verbose: false, quiet: false },
       warnings: [],
+      leftOut: [],
       mistakes: [],
       areOrdersInDoubt: false,
     });
