@@ -71,7 +71,8 @@ export class TestTarget implements Target {
 
   /** It takes what is there, as at its start. */
   restart(): void {
-    this.#serves = this.#read();
+    const taken = [...this.#read()].filter(([, { lineage, version }]) => !this.refuses(lineage, version));
+    this.#serves = new Map(taken);
   }
 
   // At once, so that the clock of a test that jumps knows when nothing else goes on.

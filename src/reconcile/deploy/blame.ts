@@ -9,6 +9,28 @@ import { withPutBack } from "../tries.ts";
 export type Suspect = { readonly version: Version; readonly previous: LineageVersion };
 
 /**
+ * Those of which a target has served a version, or has one on disk to serve instead. Of another one nothing is lost when something
+ * stands in for it, and it can't be put back: kept on trial, it would keep all others waiting.
+ */
+export async function withVersionBefore(
+  context: DeployContext,
+  behind: readonly Version[],
+): Promise<readonly Version[]> {
+  const found = await Promise.all(
+    behind.map(async (version) => {
+      try {
+        const { deploy } = await context.store.loadState(version.lineage);
+        if (deploy[context.target.name]?.servedFingerprint !== undefined) return true;
+        return (await context.store.previousVersion(version.lineage, version.version)) !== undefined;
+      } catch {
+        return true;
+      }
+    }),
+  );
+  return behind.filter((_, index) => found[index]);
+}
+
+/**
  * Finds out which of our new versions make a target's configuration test fail, by the same test against the versions before.
  * Call it while no other target reads the files. Afterwards the guilty ones are put back to the version before, and all others
  * are shown as they were; none is guilty when the test fails for a foreign reason. Dying in the middle leaves a valid pair
@@ -76,7 +98,8 @@ export function lineagesOf(versions: readonly Version[]): readonly string[] {
   return versions.map(({ lineage }) => lineage);
 }
 
-async function passes({ target, signal }: DeployContext, behind: readonly Version[]): Promise<boolean> {
+/** Whether the target's test passes with these on trial. */
+export async function passes({ target, signal }: DeployContext, behind: readonly Version[]): Promise<boolean> {
   try {
     await target.check(signal, lineagesOf(behind));
     return true;

@@ -1,5 +1,5 @@
 import { mapLimited, toFailure } from "../../certificate/index.ts";
-import { findGuilty, lineagesOf } from "./blame.ts";
+import { findGuilty, lineagesOf, passes, withVersionBefore } from "./blame.ts";
 import {
   explainServed,
   findServed,
@@ -70,14 +70,18 @@ async function dealWithRejection(
   context: DeployContext,
   behind: readonly Version[],
   rejection: ConfigurationRejectedError,
-): Promise<Refusal> {
+): Promise<Refusal | undefined> {
   const { target, round, log } = context;
   // Another target has had its say while this one waited for its turn: what it refused may be all that is wrong.
   if (behind.some(round.isRefused)) return { reports: [], left: behind };
-  const guilty = await findGuilty(context, behind);
+  const onTrial = await withVersionBefore(context, behind);
+  const guilty = await findGuilty(context, onTrial);
   const lineages = guilty.map(({ version }) => version.lineage);
   log.error("configuration.rejected", { target: target.name, ...toFailure(rejection), lineages });
-  if (guilty.length === 0) return { reports: await recordFailures(context, behind, rejection), left: [] };
+  if (guilty.length === 0) {
+    if (onTrial.length < behind.length && (await passes(context, onTrial))) return undefined;
+    return { reports: await recordFailures(context, behind, rejection), left: [] };
+  }
   lineages.forEach((lineage) => round.refuse(lineage));
   const reports: DeployReport[] = [];
   for (const suspect of guilty) reports.push(await recordRejection(context, suspect, rejection));
