@@ -16,6 +16,8 @@ run_certificate_step() {
     prepare_folders
     # In the rescue configuration there is no block of ours.
     if [ "$(noted https)" = off-by-rescue ] && ! grep -q certificates.d "$NGINX_FOLDER/nginx.conf"; then return; fi
+    # An older version may have started this nginx: it has written none.
+    if ! [ -f "$NGINX_FOLDER/sidecar/variables.conf" ]; then publish_rendered sidecar/variables.conf variables.conf; fi
     for round in 1 2 3 4 5; do
         read_wanted || die "cannot read the list of certificates."
         made_from=$MADE_FROM

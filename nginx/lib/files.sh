@@ -68,6 +68,12 @@ publish() {
     die "cannot write $1. Leave $NGINX_FOLDER inside the container and writable: mount files there one by one, not the folder."
 }
 
+# publish_rendered FILE TEMPLATE
+publish_rendered() {
+    rendered=$(render "$2") || die "cannot render $2."
+    publish "$NGINX_FOLDER/$1" "$rendered" || true
+}
+
 # note NAME TEXT: writes down what was decided, for later steps and for the sidecar to read (by exec).
 note() {
     publish "$NGINX_FOLDER/sidecar/$1" "$2" || true

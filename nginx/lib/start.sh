@@ -52,11 +52,6 @@ tell_of_redirects() {
         "set NGINX_PUBLIC_HTTPS_PORT to the port at which visitors find HTTPS, 443 where a router maps it."
 }
 
-publish_rendered() {
-    rendered=$(render "$2") || die "cannot render $2."
-    publish "$NGINX_FOLDER/$1" "$rendered" || true
-}
-
 # The image's welcome page takes the name localhost from the app. It is moved only where it is the image's own: what is
 # mounted there is the operator's.
 set_aside_welcome_page() {

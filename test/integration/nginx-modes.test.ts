@@ -100,6 +100,14 @@ test("a list that root in nginx's container may not read takes no certificate aw
   expect((await server.https("/", { host: "api.test" })).certificate?.fingerprint256).toBe(fingerprint(handMade));
 });
 
+test("an nginx that an older version of this folder has started takes the next certificate", async () => {
+  const server = await start({ CERTBOT_DOMAIN: "shop.test" });
+  // As an older one leaves it: it has written no such file.
+  await server.exec("rm", "/etc/nginx/sidecar/variables.conf");
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  expect(await server.deploy()).toContain("certificate shop.test: served from");
+});
+
 test("a certificate that arrives is seen by its files alone, whatever tools the image has", async () => {
   const hide = 'rm -f "$(command -v stat)"; exec sh /opt/cert-sidecar/nginx/entrypoint.sh';
   const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { command: ["-c", hide] });
