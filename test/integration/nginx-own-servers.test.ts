@@ -75,7 +75,14 @@ test("one that is the default server of both ports is so, and ours go on beside 
     # server { listen 8080 default_server; }`);
   expect(await answers("other.test")).toEqual(["own", "own"]);
   expect(await answers("shop.test")).toEqual([OURS, OURS]);
-  expect(await server.log()).not.toContain("refuse");
+  expect(await server.log()).not.toMatch(/refuse|a server of your own/);
+});
+
+test("a variable of an operator's own, of the name that everybody copies, stays his", async () => {
+  const server = await startWith(`
+    map $http_upgrade $connection_upgrade { default upgrade; '' his; }
+    server { listen 80; server_name own.test; location / { return 200 $connection_upgrade; } }`);
+  expect((await server.http("/", { host: "own.test" })).body).toBe("his");
 });
 
 test("an operator's own nginx.conf needs no more than one include of ours", async () => {

@@ -23,6 +23,8 @@ test.each([
   "server{listen *:80 reuseport default_server;}",
   "server {\r\n\tlisten\t0.0.0.0:80\r\n\tdefault;\r\n}",
   "server { listen [::]:80 default_server ipv6only=off; }",
+  "server { listen 0.0.0.0 default_server; }",
+  "server { listen [::] default_server; }",
 ])("ours isn't the default server beside %j", async (conf) => {
   expect(await defaultOf80(conf)).toBe("");
 });
@@ -34,6 +36,7 @@ test.each([
   "server { listen 8080 default_server; }",
   "server { listen 443 ssl default_server; }",
   "server { listen 192.0.2.1:80 default_server; }",
+  "server { listen 192.0.2.1 default_server; }",
   "server { listen 80; server_name default; }",
 ])("ours is the default server beside %j", async (conf) => {
   expect(await defaultOf80(conf)).toBe(" default_server");
