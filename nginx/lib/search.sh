@@ -116,7 +116,7 @@ nginx_takes() {
     trial="$NGINX_FOLDER/trial.$$"
     left_out='^$'
     if [ "$WITH_USER_FILES" = no ]; then left_out='sidecar/user-files\.conf'; fi
-    if ! render_blocks "$1" >"$trial.blocks" || ! sed -e "s#[^ ]*certificates\.d/[^;]*;#$trial.blocks;#" -e "\\#$left_out#d" \
+    if ! render_blocks "$1" >"$trial.blocks" || ! sed -e "s#[^[:space:]]*certificates\.d/[^;]*;#$trial.blocks;#" -e "\\#$left_out#d" \
         "$NGINX_FOLDER/nginx.conf" >"$trial.conf"; then
         die "cannot write $trial.conf. Leave $NGINX_FOLDER inside the container and writable."
     fi

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -93,4 +94,15 @@ test("an operator's own nginx.conf needs no more than one include of ours", asyn
   const host = "shop.test";
   expect((await nginx.http("/", { host })).headers.location).toBe("https://shop.test/");
   expect((await nginx.https("/", { host })).status).toBe(502);
+});
+
+test("one that is written with tabs has a broken pair's HTTPS stood in for, and all others'", async () => {
+  const other = await makeTestCertificate(["DNS:other.test"]);
+  await folders.putPair("other.test", other.certificatePem, pair.keyPem);
+  await writeFile(join(folders.confD, "own"), "events {}\nhttp {\n\tinclude\t/etc/nginx/certificates.d/*.conf;\n}\n");
+  const docker = ["-v", `${join(folders.confD, "own")}:/etc/nginx/nginx.conf:ro`];
+  nginx = await NginxContainer.start(folders, { env: { CERTBOT_DOMAIN: "shop.test; other.test" }, docker });
+  expect((await nginx.https("/", { host: "other.test" })).certificate?.subject).toContain("PLACEHOLDER");
+  const served = (await nginx.https("/", { host: "shop.test" })).certificate?.fingerprint256;
+  expect(served).toBe(new X509Certificate(pair.certificatePem).fingerprint256);
 });
