@@ -1,5 +1,6 @@
 import { PlainError } from "../certificate/index.ts";
 import type { Reach } from "./docker/container-address.ts";
+import { commandWords } from "./docker/exec.ts";
 import type { Place } from "./kind.ts";
 
 /** Whom a failure is about. */
@@ -63,14 +64,14 @@ export function certificateStepFailed({ name, service }: Named, output: string):
 
 /** A command that nginx's container must have could not be started there. */
 export function commandMissing({ name, service }: Named, argv: readonly string[], output: string): PlainError {
-  const message = `could not start "${argv.join(" ")}" in ${name}: ${output}`;
+  const message = `could not start "${commandWords(argv)}" in ${name}: ${output}`;
   const remedy = `Use an image for the service ${service} that has the command ${argv[0] ?? ""} in its PATH.`;
   return new PlainError({ code: "TARGET_COMMAND_MISSING", message, remedy });
 }
 
 /** A command in nginx's container was killed before it ended, most often because the container was stopped. */
 export function commandKilled({ name, service }: Named, argv: readonly string[], exitCode: number): PlainError {
-  const message = `"${argv.join(" ")}" in ${name} was killed (exit code ${exitCode}): the container stops, or has no memory left`;
+  const message = `"${commandWords(argv)}" in ${name} was killed (exit code ${exitCode}): the container stops, or has no memory left`;
   const remedy = `Read docker compose ps -a ${service} if it stays so; it is tried again by itself when the container starts.`;
   return new PlainError({ code: "TARGET_COMMAND_KILLED", message, remedy });
 }

@@ -1,5 +1,6 @@
 import { DockerRequestError } from "./docker/engine-errors.ts";
 import type { Engine } from "./docker/engine.ts";
+import { commandWords } from "./docker/exec.ts";
 import { commandKilled, targetNotRunning } from "./errors.ts";
 import type { TargetTools } from "./kind.ts";
 import { createTlsCheck, type TlsCheckParts } from "./tls/tls-check.ts";
@@ -28,7 +29,7 @@ export function createTargetTools({ engine, ...tls }: ToolParts): TargetTools {
         if (!isGone) throw thrown;
         throw targetNotRunning(service, [`${name} is not running any more`], { cause: thrown });
       }
-      throw targetNotRunning(service, [`${name} stopped while "${argv.join(" ")}" ran in it`]);
+      throw targetNotRunning(service, [`${name} stopped while "${commandWords(argv)}" ran in it`]);
     },
     tlsCheck: (place, asked, signal) => check({ place, ...asked }, signal),
   };

@@ -11,7 +11,7 @@ import {
   toEngineError,
   type EngineRequest,
 } from "./engine-errors.ts";
-import { execTimedOut, runInContainer, type ExecResult } from "./exec.ts";
+import { commandWords, execTimedOut, runInContainer, type ExecResult } from "./exec.ts";
 import { readJsonLines } from "./json-lines.ts";
 
 /** How long the engine may take, in milliseconds. */
@@ -101,7 +101,7 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
       const expired = () => execTimedOut(container.name, argv, timeouts.execMs);
       const run = (docker: Dockerode, own: AbortSignal) =>
         runInContainer({ docker, clock, containerId: container.id, argv }, own);
-      return call(`run "${argv.join(" ")}" in ${container.name}`, signal, run, { ms: timeouts.execMs, expired });
+      return call(`run "${commandWords(argv)}" in ${container.name}`, signal, run, { ms: timeouts.execMs, expired });
     },
     openEvents: (filter, signal) => openEvents({ endpoint, call }, filter, signal),
   };

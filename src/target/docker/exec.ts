@@ -13,9 +13,17 @@ export type ExecResult = {
   readonly stderr: string;
 };
 
+const LONGEST_COMMAND = 200;
+
+/** A command for people: what it is about may be hundreds of certificates, and the words are kept for each of them. */
+export function commandWords(argv: readonly string[]): string {
+  const words = argv.join(" ");
+  return words.length > LONGEST_COMMAND ? `${words.slice(0, LONGEST_COMMAND)}…` : words;
+}
+
 /** A command in nginx's container took too long; it may still go on there. */
 export function execTimedOut(container: string, argv: readonly string[], ms: number): PlainError {
-  const command = argv.join(" ");
+  const command = commandWords(argv);
   const message = `"${command}" in ${container} did not end within ${ms / 1000} s`;
   const remedy = `Run docker exec ${container} ${command} and see what it waits for, often a name server that does not answer.`;
   return new PlainError({ code: "TARGET_COMMAND_TIMED_OUT", message, remedy });

@@ -1,6 +1,7 @@
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { toFailure } from "../../../src/certificate/index.ts";
 import { createEngine, type Engine } from "../../../src/target/docker/engine.ts";
 import { createDeployment } from "../../../src/target/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
@@ -186,5 +187,17 @@ describe("a command in a container", () => {
     await expect(failure).rejects.toMatchObject({ code: "TARGET_COMMAND_TIMED_OUT" });
     await expect(failure).rejects.toThrow(/"nginx -t" in shop-nginx-1 did not end within 0\.15 s/);
     await poll("no connection is left", () => fake?.connections() === 0);
+  });
+
+  test("on hundreds of certificates is told in a few words", async () => {
+    const hang: EngineHandler = (_path, response) => void response.writeHead(200).write(frame(1, "wait"));
+    const engine = await engineThat(script(hang, [running]), { callMs: 5000, execMs: 150 });
+    const lineages = Array.from({ length: 500 }, (_, index) => `shop-${index}.test`);
+    const failure = toFailure(
+      await engine.exec(CONTAINER, ["step", ...lineages], NEVER).catch((thrown: unknown) => thrown),
+    );
+    expect(failure.code).toBe("TARGET_COMMAND_TIMED_OUT");
+    expect(failure.message).toMatch(/^"step shop-0\.test .*…" in shop-nginx-1 did not end/);
+    expect(failure.message.length + failure.remedy.length).toBeLessThan(800);
   });
 });
