@@ -20,7 +20,8 @@ export function isProxys(failure: unknown): boolean {
 /** What a request to `url` is thrown when the proxy failed. */
 export function proxyError(proxy: string, url: string, cause: unknown): Error & ProxyFailure {
   const { statusCode } = cause as { statusCode?: unknown };
-  const proxyStatus = typeof statusCode === "number" ? statusCode : undefined;
+  // Of what speaks no HTTP it is no number.
+  const proxyStatus = Number.isInteger(statusCode) ? Number(statusCode) : undefined;
   const words = `the proxy ${proxy} ${whatItDid(new URL(url), proxyStatus, cause)}`;
   return Object.assign(new Error(words, { cause }), { code: errnoOf(cause), proxy, proxyStatus });
 }

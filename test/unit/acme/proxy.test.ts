@@ -75,7 +75,9 @@ describe("a proxy that doesn't let us through to the CA is told as what it is, w
     const silent = await listening(createSocketServer(() => undefined));
     const deaf = await listening(createSocketServer((socket) => void socket.destroy()));
     const other = await listening(createSocketServer((socket) => void socket.end("SSH-2.0-x\r\n")));
+    const patient = await listening(createSocketServer((socket) => void socket.end("SSH-2.0-x\r\n\r\n")));
     for (const [host, timeoutMs] of [
+      [patient, 5000],
       [silent, 100],
       [deaf, 5000],
       [other, 5000],
