@@ -9,7 +9,7 @@ import {
   toFailure,
   type Failure,
 } from "../../certificate/index.ts";
-import { activeWait, LONGEST_WAIT_MS } from "./ca/wait.ts";
+import { activeWait, ownWait, LONGEST_WAIT_MS } from "./ca/wait.ts";
 import { BudgetExceededError, HastyRenewalInfoError } from "../errors.ts";
 import type { IssueFacts, IssueReason } from "./facts.ts";
 
@@ -71,13 +71,18 @@ export function candidates(facts: IssueFacts): readonly string[] {
   return attempts.lastDirectoryUrl === fallback ? [first, fallback] : [fallback, first];
 }
 
-function turnOfFallback(facts: CaFacts): Date | undefined {
-  const { attempts, desired, policy } = facts;
-  if (policy.fallbackDirectoryUrl === undefined || firstDirectory(facts) !== policy.directoryUrl) return undefined;
+function turnOfFallback(facts: IssueFacts): Date | undefined {
+  const { attempts, desired, policy, ledgerOf, now } = facts;
+  const first = firstDirectory(facts);
+  if (policy.fallbackDirectoryUrl === undefined || first !== policy.directoryUrl) return undefined;
   // Failures with other settings say nothing of these.
-  if (attempts.settingsDigest !== policy.settingsDigest || attempts.caFailingSince === undefined) return undefined;
-  const failingSince = new Date(attempts.caFailingSince);
-  return fallbackAt({ failures: attempts.caFailures ?? 0, failingSince, validity: desired.current?.leaf.validity });
+  const { caFailingSince, caFailures = 0 } = attempts.settingsDigest === policy.settingsDigest ? attempts : {};
+  // While the first CA is left alone nothing fails there, and for most certificates nothing has.
+  const leftAlone = ownWait(ledgerOf(first), policy.settingsDigest, now);
+  const since = caFailingSince ?? leftAlone?.askedAt;
+  const failures = leftAlone ? Number.POSITIVE_INFINITY : caFailures;
+  const validity = desired.current?.leaf.validity;
+  return fallbackAt({ failures, failingSince: since === undefined ? undefined : new Date(since), validity });
 }
 
 function planAt(facts: IssueFacts, because: IssueReason, directoryUrl: string): OrderPlan {

@@ -95,6 +95,23 @@ test("no account is asked for in a rehearsal, in another's place, nor where it w
   expect(stage.ca.accounts).toEqual([]);
 });
 
+test("where the first CA refuses an account, the fallback CA gives what isn't there at once, and keeps up what is", async () => {
+  const names = ["a", "b", "c", "d", "e", "f", "g"].map((one) => `${one}.test`);
+  const stage = await reconcileStage();
+  stage.set(names.join(";"), { fallbackDirectoryUrl: FALLBACK });
+  stage.ca.answer = ({ directoryUrl }) => {
+    if (directoryUrl === FALLBACK) return;
+    throw new CaFailure(new Date(stage.now().getTime() + DAY), { origin: "ca-refused", isOurs: true });
+  };
+  const ordered = () => stage.ca.orders.filter(({ directoryUrl }) => directoryUrl === FALLBACK).map((one) => one.names);
+  await stage.live(HOUR);
+  expect(ordered().toSorted()).toEqual(names);
+  const reports = await stage.live(90 * DAY, { everyMs: 12 * HOUR });
+  const ends = reports.at(-1)?.certificates.map(({ validity }) => Number(validity?.notAfter));
+  expect(ends?.filter((end) => end > stage.now().getTime())).toHaveLength(names.length);
+  expect(ordered()).toHaveLength(2 * names.length);
+});
+
 test("one try a day for an account, whether an order asks for it or the settings do", async () => {
   const stage = await stageWithFallback();
   const refuse = () => {

@@ -22,6 +22,11 @@ export function activeWait(ledger: CaLedger, { identifiers, settingsDigest }: Wa
     .reduce<CaWait | undefined>((a, b) => (a && a.until > b.until ? a : b), undefined);
 }
 
+/** Our own decision to leave the CA alone, which was made with these settings; undefined where there is none. */
+export function ownWait({ holds }: CaLedger, settingsDigest: string, now: Date): CaWait | undefined {
+  return holds.find((wait) => wait.settingsDigest === settingsDigest && isActive(wait, now));
+}
+
 /** The ledger with what was thrown at an order, where it asks for patience. */
 export function withPatience(
   ledger: CaLedger,
