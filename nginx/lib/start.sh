@@ -48,7 +48,10 @@ write_main_files() {
 
 tell_of_redirects() {
     if [ -n "$NGINX_PUBLIC_HTTPS_PORT" ] || [ "${EXPOSE_NGINX_SSL_PORT##*:}" = 443 ] || [ "$NGINX_HTTP_REDIRECT" = false ]; then return; fi
-    say "EXPOSE_NGINX_SSL_PORT is $EXPOSE_NGINX_SSL_PORT: only who has come by port ${EXPOSE_NGINX_PORT##*:} is sent there from http;" \
+    # Browsers leave port 80 out, so nobody is known to have come by it.
+    sent="only who has come by port ${EXPOSE_NGINX_PORT##*:} is sent there from http;"
+    if [ "${EXPOSE_NGINX_PORT##*:}" = 80 ]; then sent="nobody is sent there from http;"; fi
+    say "EXPOSE_NGINX_SSL_PORT is $EXPOSE_NGINX_SSL_PORT: $sent" \
         "set NGINX_PUBLIC_HTTPS_PORT to the port at which visitors find HTTPS, 443 where a router maps it."
 }
 
