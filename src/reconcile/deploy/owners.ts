@@ -1,5 +1,6 @@
 import { identifierKey, type Identifier } from "../../certificate/index.ts";
 import type { DesiredCertificate } from "../issue/desired.ts";
+import { isReal } from "../issue/merge-order.ts";
 import type { LineageStore, ServedLineage, StoredLineage } from "../lineage-store.ts";
 import type { Policy } from "../policy.ts";
 import type { Version } from "./target.ts";
@@ -95,13 +96,6 @@ export function strandsNames(one: DesiredCertificate, desired: readonly DesiredC
   const wantedElsewhere = keysOf(others.flatMap(({ identifiers }) => identifiers));
   const coveredElsewhere = keysOf(others.flatMap(covered));
   return dropped.some((key) => wantedElsewhere.has(key) && !coveredElsewhere.has(key));
-}
-
-// The issuer's word counts too: a conf can be unreadable, or say where the next one comes from.
-function isReal({ current, currentDirectoryUrl }: Claim, isStaging: Policy["isStaging"]): boolean {
-  if (current === undefined || current.leaf.isSelfSigned) return false;
-  const isOfStaging = currentDirectoryUrl !== undefined && isStaging(currentDirectoryUrl);
-  return !isOfStaging && !current.leaf.issuer.includes("(STAGING)");
 }
 
 function covered({ current }: Pick<Claim, "current">): readonly Identifier[] {

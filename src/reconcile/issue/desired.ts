@@ -8,9 +8,9 @@ import {
   type WantedCertificate,
 } from "../../certificate/index.ts";
 import type { LineageSettings, LineageVersion, StoredLineage } from "../lineage-store.ts";
-import { NamesOfSettingsError, waitingForSettings } from "../errors.ts";
+import { NamesOfSettingsError, ProductionKeptError, waitingForSettings } from "../errors.ts";
 import type { Policy } from "../policy.ts";
-import { isProductionKept, mergeOrder } from "./merge-order.ts";
+import { isProductionKept, isReal, mergeOrder } from "./merge-order.ts";
 
 /** A certificate that must be valid on disk and served: what should be, beside what is. */
 export type DesiredCertificate = {
@@ -30,7 +30,7 @@ export type DesiredCertificate = {
   readonly unknownBecause?: OperatorError | undefined;
   /** What is wrong on disk, when something is. */
   readonly problem?: OperatorError | undefined;
-  /** Why nothing may be ordered for it: the settings leave in doubt how, and it has no conf that says it. */
+  /** Why nothing may be ordered for it: it has no conf that says how, and the settings leave it in doubt or ask for a test's. */
   readonly waitsFor?: OperatorError | undefined;
 };
 
@@ -75,8 +75,16 @@ function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[]
 function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
   const identifiers = namesOf(wanted, lineage?.current, policy);
   const name = lineage?.name ?? wanted.name;
-  const waitsFor = policy.areOrdersInDoubt ? waitingForSettings(name, policy.settingsProblem) : undefined;
-  return { ...onDisk(lineage), lineage: name, identifiers, ...mergeOrder(policy, lineage?.settings), waitsFor };
+  const order = mergeOrder(policy, lineage?.settings);
+  return { ...onDisk(lineage), lineage: name, identifiers, ...order, waitsFor: reasonToWait(name, lineage, policy) };
+}
+
+function reasonToWait(name: string, lineage: StoredLineage | undefined, policy: Policy): OperatorError | undefined {
+  if (policy.areOrdersInDoubt) return waitingForSettings(name, policy.settingsProblem);
+  const { isStaging, directoryUrl } = policy;
+  // Nobody knows any more at which CA it is renewed, but that it is a real one.
+  const isBare = lineage !== undefined && lineage.settings === undefined;
+  return isBare && isStaging(directoryUrl) && isReal(lineage, isStaging) ? new ProductionKeptError(name) : undefined;
 }
 
 // A name that is to go to a certificate with a mistake stays where it is until that one can be ordered.

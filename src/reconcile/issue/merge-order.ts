@@ -1,5 +1,5 @@
 import { DEFAULT_KEY_TYPE, sameIdentifiers, type OrderWish } from "../../certificate/index.ts";
-import type { LineageSettings } from "../lineage-store.ts";
+import type { LineageSettings, LineageVersion } from "../lineage-store.ts";
 import type { Policy, RunRequest } from "../policy.ts";
 
 /** What a lineage is ordered with, and whether it stays with its real CA though one for tests is wished for. */
@@ -45,4 +45,16 @@ export function policyFor(policy: Policy, { order = {}, only }: RunRequest): Pol
 /** Whether a certificate that visitors trust is there where one for tests is wished for: it stays. */
 export function isProductionKept(conf: LineageSettings | undefined, { directoryUrl, isStaging }: Wishes): boolean {
   return conf !== undefined && isStaging(directoryUrl) && !isStaging(conf.directoryUrl);
+}
+
+type Kept = { readonly current?: LineageVersion | undefined; readonly currentDirectoryUrl?: string | undefined };
+
+/**
+ * Whether a certificate is there that visitors trust. The issuer's word counts beside the conf's, which can be unreadable, or say
+ * where the next one comes from.
+ */
+export function isReal({ current, currentDirectoryUrl }: Kept, isStaging: Policy["isStaging"]): boolean {
+  if (current === undefined || current.leaf.isSelfSigned) return false;
+  const isOfStaging = currentDirectoryUrl !== undefined && isStaging(currentDirectoryUrl);
+  return !isOfStaging && !current.leaf.issuer.includes("(STAGING)");
 }

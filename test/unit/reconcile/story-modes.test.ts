@@ -1,6 +1,6 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isReached } from "../../../src/reconcile/index.ts";
 import { issueForTest } from "../../support/issued-certificate.ts";
 import { newVersion, putCertbotLineage, SETTINGS } from "../../support/lineage-tree.ts";
@@ -56,6 +56,26 @@ test("with --staging in the settings, a production certificate is renewed at pro
   expect(stage.ca.orders.slice(2).map(({ directoryUrl }) => directoryUrl)).toEqual([PRODUCTION, PRODUCTION]);
   expect(stage.nginx.served()).toEqual(["a.test=a.test/2", "b.test=b.test/2"]);
 });
+
+describe.each(["gone", "unreadable"])(
+  "with --staging in the settings and the conf %s, a production certificate",
+  (how) => {
+    test.each([{ trigger: "command", isForced: true }, {}] as const)("is kept by a run of %j", async (request) => {
+      for (const ageMs of [0, 61 * DAY]) {
+        const stage = await productionStage(ageMs);
+        stage.set("a.test;b.test", { directoryUrl: STAGING });
+        const conf = join(stage.root, "renewal/a.test.conf");
+        await (how === "gone" ? rm(conf) : writeFile(conf, "no conf\n"));
+        const report = await stage.run(request);
+        expect(stage.ca.orders.filter(({ directoryUrl }) => directoryUrl === STAGING)).toEqual([]);
+        expect(outcomes(report)[0]).toBe(
+          ageMs > 0 || "isForced" in request ? "a.test held STAGING_REFUSED" : "a.test not-due",
+        );
+        expect(stage.nginx.served()[0]).toBe("a.test=a.test/1");
+      }
+    });
+  },
+);
 
 test("a staging certificate is replaced at once when the settings name production", async () => {
   const stage = await reconcileStage();
