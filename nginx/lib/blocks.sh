@@ -39,7 +39,7 @@ prepare_folders() {
 read_wanted() {
     list="$LETSENCRYPT_FOLDER/sidecar/certificates"
     # The sidecar's list wins: only the sidecar can read every form of CERTBOT_DOMAIN. One that can't be read takes nothing away.
-    if [ -r "$list" ] || { [ -f "$list" ] && [ -f "$BLOCKS_FILE" ]; }; then
+    if { [ -f "$list" ] && [ -r "$list" ]; } || { [ -f "$list" ] && [ -f "$BLOCKS_FILE" ]; }; then
         source=list
         certificates=$(cat "$list") || return 1
     else

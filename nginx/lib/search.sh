@@ -8,13 +8,23 @@ MOST_TESTS=300
 # something else, which its own test is to tell.
 settle_blocks() {
     IS_TAKEN=yes
-    REFUSED=$(remembered_refusals)
+    REFUSED=""
     LEGACY_REFUSAL=""
     choose_blocks
+    remembered=$(remembered_refusals)
+    # It may be taken by now: nginx itself may have been mended, which changes no pair.
+    WITH_USER_FILES=yes
+    if [ -n "$remembered" ] && ! nginx_takes "$CHOSEN"; then
+        REFUSED=$remembered
+        choose_blocks
+    fi
     modes=yes
     if [ -n "$(ls "$NGINX_FOLDER"/conf.d/*.conf 2>/dev/null)" ]; then modes="yes no"; fi
     for WITH_USER_FILES in $modes; do
-        if nginx_takes "$CHOSEN"; then return; fi
+        if nginx_takes "$CHOSEN"; then
+            note refused "$REFUSED"
+            return
+        fi
         IS_TAKEN=no
     done
     for WITH_USER_FILES in $modes; do

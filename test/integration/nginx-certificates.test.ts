@@ -141,6 +141,15 @@ describe("a certificate's life beside a running nginx", () => {
     expect((await nginx.http("/", { host: "api.test" })).status).toBe(200);
   });
 
+  test("a pair that nginx has refused and takes now stays when the step comes for another one", async () => {
+    await folders.putPair("api", api.certificatePem, api.keyPem);
+    const stamp = "$(cd /etc/letsencrypt/live/api && cat fullchain.pem privkey.pem | cksum | tr ' ' -)";
+    await nginx.exec("sh", "-c", `echo "api ${stamp} key too small" >/etc/nginx/sidecar/refused`);
+    await nginx.step("shop.test");
+    expect(await nginx.exec("cat", "/etc/nginx/certificates.d/certificates.conf")).not.toContain("/placeholder/");
+    expect(await nginx.exec("cat", "/etc/nginx/sidecar/refused")).toBe("");
+  });
+
   test("with live/ lost nginx restarts, answers challenges and serves placeholders without redirect", async () => {
     await rm(join(folders.letsencrypt, "live"), { recursive: true });
     await nginx.restart();
