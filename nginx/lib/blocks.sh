@@ -50,6 +50,11 @@ read_wanted() {
     WANTED=$(printf '%s\n' "$certificates" | awk -v source="$source" -v other_names="$NGINX_SERVER_NAME" "$program") || return 1
     set -- "$LETSENCRYPT_FOLDER"/live/*/fullchain.pem "$LETSENCRYPT_FOLDER"/live/*/privkey.pem \
         "$LEGACY_FOLDER/$NGINX_SSL_CERT_FILENAME" "$LEGACY_FOLDER/$NGINX_SSL_CERT_KEY_FILENAME"
+    # A pipe in a file's place would be waited for without end.
+    for pair_file; do
+        shift
+        if [ -f "$pair_file" ]; then set -- "$@" "$pair_file"; fi
+    done
     MADE_FROM=$({
         printf '%s\n' "$WANTED" "$NGINX_VERSION $IPV6 $HAS_OPENSSL" "$@"
         env | grep -E '^(EXPOSE_)?NGINX_' | sort

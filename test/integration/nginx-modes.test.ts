@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { chmod, chown, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
 import type { NginxOptions } from "../support/nginx-container.ts";
@@ -113,6 +115,16 @@ test("a certificate that arrives is seen by its files alone, whatever tools the 
   const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { command: ["-c", hide] });
   await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
   expect(await server.deploy()).toContain("certificate shop.test: served from");
+});
+
+test("a pipe in a certificate's place keeps nothing waiting", async () => {
+  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await mkdir(join(folders.letsencrypt, "live/pipe.test"));
+  await promisify(execFile)("mkfifo", [join(folders.letsencrypt, "live/pipe.test/fullchain.pem")]);
+  const server = await start({ CERTBOT_DOMAIN: "shop.test; pipe.test" });
+  const served = async (host: string) => (await server.https("/", { host })).certificate;
+  expect((await served("shop.test"))?.fingerprint256).toBe(fingerprint(pair));
+  expect((await served("pipe.test"))?.subject).toContain("PLACEHOLDER");
 });
 
 test("a key that root in nginx's container may not read is stood in for, and what to give is written down", async () => {
