@@ -3,37 +3,26 @@ import { X509Certificate } from "node:crypto";
 import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
-import type { NginxOptions } from "../support/nginx-container.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { type NginxContainer, type NginxOptions, NginxStage } from "../support/nginx-container.ts";
 import { makeTestCertificate } from "../support/test-ca.ts";
 import type { TestCertificate } from "../support/test-ca.ts";
 
-let folders: HostFolders;
-let nginx: NginxContainer | undefined;
+const stage = new NginxStage();
 let pair: TestCertificate;
 let handMade: TestCertificate;
 
 beforeAll(async () => {
   [pair, handMade] = await Promise.all([makeTestCertificate(["DNS:shop.test"]), makeTestCertificate(["DNS:old.test"])]);
 });
-beforeEach(async () => {
-  folders = await HostFolders.create();
-});
-afterEach(async () => {
-  await nginx?.remove();
-  nginx = undefined;
-  await folders.remove();
-});
 
 async function start(env: Record<string, string>, more: NginxOptions = {}): Promise<NginxContainer> {
-  nginx = await NginxContainer.start(folders, { ...more, env });
-  return nginx;
+  return await stage.start({ ...more, env });
 }
 
 async function putHandMadePair(certificate = "dify.crt", key = "dify.key"): Promise<void> {
-  await writeFile(join(folders.ssl, certificate), handMade.certificatePem);
-  await writeFile(join(folders.ssl, key), handMade.keyPem, { mode: 0o600 });
+  await writeFile(join(stage.folders.ssl, certificate), handMade.certificatePem);
+  await writeFile(join(stage.folders.ssl, key), handMade.keyPem, { mode: 0o600 });
 }
 
 function fingerprint({ certificatePem }: TestCertificate): string {
@@ -59,8 +48,8 @@ describe("NGINX_HTTPS_ENABLED", () => {
 
   test("false leaves HTTPS and the redirect off whatever is on disk, and answers challenges", async () => {
     await putHandMadePair();
-    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-    await folders.putChallenge("token", "token.thumbprint");
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await stage.folders.putChallenge("token", "token.thumbprint");
     const server = await start({ NGINX_HTTPS_ENABLED: "false", CERTBOT_DOMAIN: "shop.test" });
     await expect(server.https("/")).rejects.toThrow("ECONNREFUSED");
     expect((await server.http("/", { host: "shop.test" })).status).toBe(200);
@@ -84,16 +73,16 @@ async function takeFromRoot(path: string, mode: number): Promise<void> {
 }
 
 test("a list that root in nginx's container may not read takes no certificate away: CERTBOT_DOMAIN is read at first, and the blocks stay", async () => {
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-  await folders.putList("api.test default real api.test\n");
-  const list = join(folders.letsencrypt, "sidecar/certificates");
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await stage.folders.putList("api.test default real api.test\n");
+  const list = join(stage.folders.letsencrypt, "sidecar/certificates");
   await takeFromRoot(list, 0o600);
   const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { docker: WITHOUT_DAC_OVERRIDE });
   const served = async () => (await server.https("/", { host: "shop.test" })).certificate?.fingerprint256;
   expect(await served()).toBe(fingerprint(pair));
   await takeFromRoot(list, 0o644);
-  await folders.putPair("api.test", handMade.certificatePem, handMade.keyPem);
-  await folders.putList("shop.test default real shop.test\napi.test - real api.test\n");
+  await stage.folders.putPair("api.test", handMade.certificatePem, handMade.keyPem);
+  await stage.folders.putList("shop.test default real shop.test\napi.test - real api.test\n");
   await server.deploy();
   await takeFromRoot(list, 0o600);
   await expect(server.step()).rejects.toThrow("cannot read the list of certificates");
@@ -106,21 +95,21 @@ test("an nginx that an older version of this folder has started takes the next c
   const server = await start({ CERTBOT_DOMAIN: "shop.test" });
   // As an older one leaves it: it has written no such file.
   await server.exec("rm", "/etc/nginx/sidecar/variables.conf");
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
   expect(await server.deploy()).toContain("certificate shop.test: served from");
 });
 
 test("a certificate that arrives is seen by its files alone, whatever tools the image has", async () => {
   const hide = 'rm -f "$(command -v stat)"; exec sh /opt/cert-sidecar/nginx/entrypoint.sh';
   const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { command: ["-c", hide] });
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
   expect(await server.deploy()).toContain("certificate shop.test: served from");
 });
 
 test("a pipe in a certificate's place keeps nothing waiting", async () => {
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-  await mkdir(join(folders.letsencrypt, "live/pipe.test"));
-  await promisify(execFile)("mkfifo", [join(folders.letsencrypt, "live/pipe.test/fullchain.pem")]);
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await mkdir(join(stage.folders.letsencrypt, "live/pipe.test"));
+  await promisify(execFile)("mkfifo", [join(stage.folders.letsencrypt, "live/pipe.test/fullchain.pem")]);
   const server = await start({ CERTBOT_DOMAIN: "shop.test; pipe.test" });
   const served = async (host: string) => (await server.https("/", { host })).certificate;
   expect((await served("shop.test"))?.fingerprint256).toBe(fingerprint(pair));
@@ -128,8 +117,8 @@ test("a pipe in a certificate's place keeps nothing waiting", async () => {
 });
 
 test("a key that root in nginx's container may not read is stood in for, and what to give is written down", async () => {
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-  await takeFromRoot(join(folders.letsencrypt, "live/shop.test/privkey.pem"), 0o600);
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await takeFromRoot(join(stage.folders.letsencrypt, "live/shop.test/privkey.pem"), 0o600);
   const server = await start({ CERTBOT_DOMAIN: "shop.test; new.test" }, { docker: WITHOUT_DAC_OVERRIDE });
   expect((await server.https("/", { host: "shop.test" })).certificate?.subject).toContain("PLACEHOLDER");
   const key = "/etc/letsencrypt/live/shop.test/privkey.pem";
@@ -162,7 +151,7 @@ describe("a hand-made pair", () => {
 
   test("serves the names without a certificate, and stands in for one that is not issued yet", async () => {
     await putHandMadePair();
-    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
     const server = await start({ CERTBOT_DOMAIN: "shop.test; new.test", NGINX_SERVER_NAME: "old.test shop.test" });
     const served = async (host: string) => (await server.https("/", { host })).certificate?.fingerprint256;
     expect(await served("shop.test")).toBe(fingerprint(pair));
@@ -175,7 +164,7 @@ describe("a hand-made pair", () => {
 });
 
 test("NGINX_HTTP_REDIRECT=false leaves the app on both schemes", async () => {
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
   const server = await start({ CERTBOT_DOMAIN: "shop.test", NGINX_HTTP_REDIRECT: "false" });
   expect((await server.http("/", { host: "shop.test" })).status).toBe(200);
   const answer = await server.https("/", { host: "shop.test" });
@@ -184,9 +173,9 @@ test("NGINX_HTTP_REDIRECT=false leaves the app on both schemes", async () => {
 });
 
 test("a certificate for IP addresses is the one that clients without a name get", async () => {
-  await folders.putPair("box", handMade.certificatePem, handMade.keyPem);
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-  await folders.putList("shop.test shop.test\nbox 203.0.113.7 2001:db8::1\n");
+  await stage.folders.putPair("box", handMade.certificatePem, handMade.keyPem);
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await stage.folders.putList("shop.test shop.test\nbox 203.0.113.7 2001:db8::1\n");
   const server = await start({});
   expect((await server.https("/")).certificate?.fingerprint256).toBe(fingerprint(handMade));
   expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
@@ -194,7 +183,7 @@ test("a certificate for IP addresses is the one that clients without a name get"
 });
 
 test("other ports and several names are the same to it", async () => {
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
   const server = await start({ CERTBOT_DOMAIN: "shop.test", NGINX_PORT: "8080", NGINX_SSL_PORT: "8443" });
   const answer = await server.https("/", { host: "shop.test", port: 8443 });
   expect(answer.certificate?.fingerprint256).toBe(fingerprint(pair));
@@ -208,7 +197,7 @@ test("without openssl a certificate has no HTTPS until it is there, and port 80 
   expect((await server.http("/", { host: "shop.test" })).status).toBe(200);
   expect(await server.log()).toContain("certificate shop.test: left without HTTPS");
   expect(await server.step()).toBe("");
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
   await server.deploy();
   expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
 });

@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
+import { beforeAll, beforeEach, expect, test } from "vitest";
+import { type NginxContainer, NginxStage } from "../support/nginx-container.ts";
 import { makeTestCertificate, type TestCertificate } from "../support/test-ca.ts";
 
 let pair: TestCertificate;
@@ -13,32 +13,25 @@ beforeAll(async () => {
 const TLS =
   "ssl_certificate /etc/letsencrypt/live/shop.test/fullchain.pem; ssl_certificate_key /etc/letsencrypt/live/shop.test/privkey.pem;";
 
-let folders: HostFolders;
-let nginx: NginxContainer | undefined;
+const stage = new NginxStage();
 beforeEach(async () => {
-  folders = await HostFolders.create();
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-});
-afterEach(async () => {
-  await nginx?.remove();
-  nginx = undefined;
-  await folders.remove();
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
 });
 
 /** Starts nginx with a configuration file of the operator's. */
 async function startWith(conf: string): Promise<NginxContainer> {
-  await writeFile(join(folders.confD, "site.conf"), conf);
+  await writeFile(join(stage.folders.confD, "site.conf"), conf);
   const env = { CERTBOT_DOMAIN: "shop.test,www.shop.test", NGINX_HTTP_REDIRECT: "false" };
-  return (nginx = await NginxContainer.start(folders, {
+  return await stage.start({
     env,
-    docker: ["-v", `${folders.confD}:/etc/nginx/conf.d:ro`],
-  }));
+    docker: ["-v", `${stage.folders.confD}:/etc/nginx/conf.d:ro`],
+  });
 }
 
 /** What a name gets on both ports: `own`, or the words of ours. */
 async function answers(host: string): Promise<readonly string[]> {
-  const both = [await nginx?.http("/", { host }), await nginx?.https("/", { host })];
-  return both.map((one) => (one?.body === "own" ? "own" : (one?.body.slice(0, 11) ?? "")));
+  const both = [await stage.nginx.http("/", { host }), await stage.nginx.https("/", { host })];
+  return both.map(({ body }) => (body === "own" ? "own" : body.slice(0, 11)));
 }
 
 const OURS = "nginx works";
@@ -60,7 +53,7 @@ test("an operator's own server wins over ours, for each of its names and ports, 
 });
 
 test("one that answers the challenge isn't told to, and the challenge is seen", async () => {
-  await folders.putChallenge("token", "token.thumbprint");
+  await stage.folders.putChallenge("token", "token.thumbprint");
   const server = await startWith(
     "server { listen 80; server_name shop.test; include sidecar/challenge.conf; location ~ /\\. { deny all; } }",
   );
@@ -87,10 +80,10 @@ test("a variable of an operator's own, of the name that everybody copies, stays 
 });
 
 test("an operator's own nginx.conf needs no more than one include of ours", async () => {
-  await writeFile(join(folders.confD, "own"), "events {}\nhttp { include /etc/nginx/certificates.d/*.conf; }\n");
+  await writeFile(join(stage.folders.confD, "own"), "events {}\nhttp { include /etc/nginx/certificates.d/*.conf; }\n");
   const env = { CERTBOT_DOMAIN: "shop.test", NGINX_UPSTREAM: "http://127.0.0.1:1" };
-  const docker = ["-v", `${join(folders.confD, "own")}:/etc/nginx/nginx.conf:ro`];
-  nginx = await NginxContainer.start(folders, { env, docker });
+  const docker = ["-v", `${join(stage.folders.confD, "own")}:/etc/nginx/nginx.conf:ro`];
+  const nginx = await stage.start({ env, docker });
   const host = "shop.test";
   expect((await nginx.http("/", { host })).headers.location).toBe("https://shop.test/");
   expect((await nginx.https("/", { host })).status).toBe(502);
@@ -98,10 +91,13 @@ test("an operator's own nginx.conf needs no more than one include of ours", asyn
 
 test("one that is written with tabs has a broken pair's HTTPS stood in for, and all others'", async () => {
   const other = await makeTestCertificate(["DNS:other.test"]);
-  await folders.putPair("other.test", other.certificatePem, pair.keyPem);
-  await writeFile(join(folders.confD, "own"), "events {}\nhttp {\n\tinclude\t/etc/nginx/certificates.d/*.conf;\n}\n");
-  const docker = ["-v", `${join(folders.confD, "own")}:/etc/nginx/nginx.conf:ro`];
-  nginx = await NginxContainer.start(folders, { env: { CERTBOT_DOMAIN: "shop.test; other.test" }, docker });
+  await stage.folders.putPair("other.test", other.certificatePem, pair.keyPem);
+  await writeFile(
+    join(stage.folders.confD, "own"),
+    "events {}\nhttp {\n\tinclude\t/etc/nginx/certificates.d/*.conf;\n}\n",
+  );
+  const docker = ["-v", `${join(stage.folders.confD, "own")}:/etc/nginx/nginx.conf:ro`];
+  const nginx = await stage.start({ env: { CERTBOT_DOMAIN: "shop.test; other.test" }, docker });
   expect((await nginx.https("/", { host: "other.test" })).certificate?.subject).toContain("PLACEHOLDER");
   const served = (await nginx.https("/", { host: "shop.test" })).certificate?.fingerprint256;
   expect(served).toBe(new X509Certificate(pair.certificatePem).fingerprint256);

@@ -3,50 +3,39 @@ import { X509Certificate } from "node:crypto";
 import { appendFile, cp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
 import { IMAGES } from "../support/images.ts";
-import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
-import type { NginxOptions } from "../support/nginx-container.ts";
+import { type NginxContainer, type NginxOptions, NginxStage } from "../support/nginx-container.ts";
 import { makeTestCertificate } from "../support/test-ca.ts";
 import type { TestCertificate } from "../support/test-ca.ts";
 
 const run = promisify(execFile);
 const NGINX_FOLDER = new URL("../../nginx", import.meta.url).pathname;
 
-let folders: HostFolders;
-let nginx: NginxContainer | undefined;
+const stage = new NginxStage();
 let pair: TestCertificate;
 let handMade: TestCertificate;
 
 beforeAll(async () => {
   [pair, handMade] = await Promise.all([makeTestCertificate(["DNS:shop.test"]), makeTestCertificate(["DNS:own.test"])]);
 });
-beforeEach(async () => {
-  folders = await HostFolders.create();
-});
-afterEach(async () => {
-  await nginx?.remove();
-  nginx = undefined;
-  await folders.remove();
-});
 
 async function start(env: Record<string, string>, more: NginxOptions = {}): Promise<NginxContainer> {
-  nginx = await NginxContainer.start(folders, { ...more, env });
-  return nginx;
+  return await stage.start({ ...more, env });
 }
 
 /** A pair that belongs together, with a key too short for nginx's TLS library. */
 async function putWeakPair(lineage: string): Promise<void> {
-  await folders.putPair(lineage, "", "");
-  const live = join(folders.letsencrypt, "live", lineage);
+  await stage.folders.putPair(lineage, "", "");
+  const live = join(stage.folders.letsencrypt, "live", lineage);
   const files = ["-keyout", join(live, "privkey.pem"), "-out", join(live, "fullchain.pem")];
   await run("openssl", ["req", "-x509", "-newkey", "rsa:1024", "-nodes", "-subj", "/CN=weak", "-days", "30", ...files]);
 }
 
 /** A copy of our folder, for an operator's slips. */
 async function copyOfOurs(): Promise<string> {
-  const copy = join(folders.confD, "nginx");
+  const copy = join(stage.folders.confD, "nginx");
   await cp(NGINX_FOLDER, copy, { recursive: true });
   return copy;
 }
@@ -65,25 +54,25 @@ function fingerprint({ certificatePem }: TestCertificate): string {
 describe("what nginx itself refuses", () => {
   test("a pair is replaced by a placeholder at start, named, and taken when it has been repaired", async () => {
     await putWeakPair("weak.test");
-    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
     const server = await start({ CERTBOT_DOMAIN: "weak.test; shop.test" });
     expect((await server.https("/", { host: "weak.test" })).certificate?.subject).toContain("PLACEHOLDER");
     expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
     expect(await server.log()).toMatch(/weak\.test: placeholder.*nginx refuses .*key too small/s);
     expect(await server.deploy()).toBe("");
-    await folders.putPair("weak.test", handMade.certificatePem, handMade.keyPem);
+    await stage.folders.putPair("weak.test", handMade.certificatePem, handMade.keyPem);
     expect(await server.deploy()).toContain("certificate weak.test: served from");
   });
 
   test("of hundreds the two bad pairs alone are stood in for, found by few tests, and not searched for again", async () => {
     const names = Array.from({ length: 500 }, (_, index) => `n${index}.test`);
     for (const name of names)
-      await folders.putPair(
+      await stage.folders.putPair(
         name,
         pair.certificatePem,
         ["n137.test", "n422.test"].includes(name) ? handMade.keyPem : pair.keyPem,
       );
-    await folders.putList(names.map((name) => `${name} - real ${name}\n`).join(""));
+    await stage.folders.putList(names.map((name) => `${name} - real ${name}\n`).join(""));
     const count = `printf '#!/bin/sh\\necho "$*" >>/tmp/asked\\nexec /usr/sbin/nginx "$@"\\n' >/usr/local/bin/nginx; chmod +x /usr/local/bin/nginx`;
     const entrypoint = "exec sh /opt/cert-sidecar/nginx/entrypoint.sh";
     const server = await start({}, { command: ["-c", `${count}; ${entrypoint}`] });
@@ -97,7 +86,7 @@ describe("what nginx itself refuses", () => {
     for (const name of ["n0.test", "n136.test", "n138.test", "n499.test"])
       expect((await server.https("/", { host: name })).certificate?.fingerprint256).toBe(fingerprint(pair));
     expect((await server.https("/", { host: "n137.test" })).certificate?.subject).toContain("PLACEHOLDER");
-    await folders.putPair("n7.test", handMade.certificatePem, handMade.keyPem);
+    await stage.folders.putPair("n7.test", handMade.certificatePem, handMade.keyPem);
     await server.step();
     // Whether they are still refused, and that all others are taken.
     expect((await tests()) - atStart).toBe(2);
@@ -105,12 +94,14 @@ describe("what nginx itself refuses", () => {
 
   test("nothing stands in for a certificate on trial, so that nginx's own test refuses it; what else is bad doesn't matter", async () => {
     for (const name of ["shop.test", "own.test", "bad.test"])
-      await folders.putPair(name, pair.certificatePem, pair.keyPem);
-    await folders.putList("shop.test default real shop.test\nown.test - real own.test\nbad.test - real bad.test\n");
+      await stage.folders.putPair(name, pair.certificatePem, pair.keyPem);
+    await stage.folders.putList(
+      "shop.test default real shop.test\nown.test - real own.test\nbad.test - real bad.test\n",
+    );
     const server = await start({});
     await putWeakPair("shop.test");
-    await folders.putPair("own.test", handMade.certificatePem, handMade.keyPem);
-    await folders.putPair("bad.test", handMade.certificatePem, pair.keyPem);
+    await stage.folders.putPair("own.test", handMade.certificatePem, handMade.keyPem);
+    await stage.folders.putPair("bad.test", handMade.certificatePem, pair.keyPem);
     const refused = () => server.exec("nginx", "-t", "-q").then(String, String);
     await server.step("shop.test", "own.test");
     expect(await refused()).toContain("key too small");
@@ -119,15 +110,15 @@ describe("what nginx itself refuses", () => {
     expect(await refused()).toBe("");
     await server.step("shop.test");
     expect(await refused()).toContain("key too small");
-    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
     await server.step("shop.test");
     expect(await refused()).toBe("");
   });
 
   test("a hand-made pair is left out, named, and costs no certificate", async () => {
-    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-    await writeFile(join(folders.ssl, "dify.crt"), handMade.certificatePem);
-    await writeFile(join(folders.ssl, "dify.key"), pair.keyPem);
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await writeFile(join(stage.folders.ssl, "dify.crt"), handMade.certificatePem);
+    await writeFile(join(stage.folders.ssl, "dify.key"), pair.keyPem);
     const server = await start({ CERTBOT_DOMAIN: "new.test; shop.test", NGINX_SERVER_NAME: "old.test" });
     expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
     expect((await server.https("/", { host: "new.test" })).certificate?.subject).toContain("PLACEHOLDER");
@@ -136,13 +127,13 @@ describe("what nginx itself refuses", () => {
   });
 
   test("a file of the operator's beside a bad pair costs neither the hand-made pair nor a good one", async () => {
-    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-    await folders.putPair("bad.test", pair.certificatePem, handMade.keyPem);
-    await writeFile(join(folders.ssl, "dify.crt"), handMade.certificatePem);
-    await writeFile(join(folders.ssl, "dify.key"), handMade.keyPem);
-    await writeFile(join(folders.confD, "broken.conf"), "slip;\n");
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await stage.folders.putPair("bad.test", pair.certificatePem, handMade.keyPem);
+    await writeFile(join(stage.folders.ssl, "dify.crt"), handMade.certificatePem);
+    await writeFile(join(stage.folders.ssl, "dify.key"), handMade.keyPem);
+    await writeFile(join(stage.folders.confD, "broken.conf"), "slip;\n");
     const env = { CERTBOT_DOMAIN: "bad.test; shop.test", NGINX_SERVER_NAME: "old.test" };
-    const server = await start(env, { docker: ["-v", `${folders.confD}:/etc/nginx/conf.d:ro`] });
+    const server = await start(env, { docker: ["-v", `${stage.folders.confD}:/etc/nginx/conf.d:ro`] });
     const served = async (host: string) => (await server.https("/", { host })).certificate?.fingerprint256;
     expect(await served("shop.test")).toBe(fingerprint(pair));
     for (const host of ["old.test", "bad.test"]) expect(await served(host)).toBe(fingerprint(handMade));
@@ -150,7 +141,7 @@ describe("what nginx itself refuses", () => {
   });
 
   test("a setting gets its default, is named, and costs neither HTTPS nor another setting", async () => {
-    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
     const server = await start({
       CERTBOT_DOMAIN: "shop.test",
       NGINX_SERVER_NAME: "shop..example.org",
@@ -167,7 +158,7 @@ describe("what nginx itself refuses", () => {
     );
     expect(log).not.toMatch(/NGINX_KEEPALIVE_TIMEOUT|NGINX_CLIENT_MAX_BODY_SIZE|HTTPS is off/);
     expect(await server.noted("https")).toBe("on");
-    await folders.putPair("shop.test", handMade.certificatePem, handMade.keyPem);
+    await stage.folders.putPair("shop.test", handMade.certificatePem, handMade.keyPem);
     await server.deploy();
     expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(handMade));
   });
@@ -176,16 +167,16 @@ describe("what nginx itself refuses", () => {
     const file =
       "server { listen 443 ssl; server_name own.test; ssl_certificate /etc/letsencrypt/live/own.test/fullchain.pem; ";
     const rest = "ssl_certificate_key /etc/letsencrypt/live/own.test/privkey.pem; location / { return 200 own; } }\n";
-    await writeFile(join(folders.confD, "own.conf"), file + rest);
+    await writeFile(join(stage.folders.confD, "own.conf"), file + rest);
     await writeFile(
-      join(folders.confD, "other.conf"),
+      join(stage.folders.confD, "other.conf"),
       "server { listen 80; server_name other.test; return 200 other; }\n",
     );
-    const mount = ["-v", `${folders.confD}:/etc/nginx/conf.d:ro`];
+    const mount = ["-v", `${stage.folders.confD}:/etc/nginx/conf.d:ro`];
     const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { docker: mount });
     expect((await server.http("/", { host: "other.test" })).body).toBe("other");
     expect(await server.log()).toContain("/etc/nginx/conf.d/own.conf is left out until nginx accepts it");
-    await folders.putPair("own.test", handMade.certificatePem, handMade.keyPem);
+    await stage.folders.putPair("own.test", handMade.certificatePem, handMade.keyPem);
     expect(await server.deploy()).toContain("all files of /etc/nginx/conf.d are included again");
     expect((await server.https("/", { host: "own.test" })).body).toBe("own");
   });
@@ -198,7 +189,7 @@ describe("what nginx itself refuses", () => {
   });
 
   test("an nginx.conf of the operator's own is left as it is", async () => {
-    const own = join(folders.confD, "nginx.conf");
+    const own = join(stage.folders.confD, "nginx.conf");
     await writeFile(own, "events { } http { server { listen 80; return 200 mine; } }\n");
     const server = await start({}, { docker: ["-v", `${own}:/etc/nginx/nginx.conf:ro`] });
     expect((await server.http("/")).body).toBe("mine");
@@ -206,7 +197,7 @@ describe("what nginx itself refuses", () => {
   });
 
   test("HTTPS is given up before port 80 is, when a template has a slip in it", async () => {
-    await folders.putChallenge("token", "token.thumbprint");
+    await stage.folders.putChallenge("token", "token.thumbprint");
     const server = await startWithTemplateLine("https-server.conf.template", "slip;\n");
     await expect(server.https("/")).rejects.toThrow("ECONNREFUSED");
     expect((await server.http("/", { host: "shop.test" })).body).toContain("NGINX_UPSTREAM");
@@ -216,19 +207,19 @@ describe("what nginx itself refuses", () => {
   });
 
   test("HTTPS that was given up comes back with the step that finds the slip mended", async () => {
-    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
     const server = await startWithTemplateLine("https-server.conf.template", "slip;\n");
     expect(await server.deploy()).toBe("");
     expect(await server.noted("https")).toBe("off-by-rescue");
     const template = "templates/https-server.conf.template";
-    await cp(join(NGINX_FOLDER, template), join(folders.confD, "nginx", template));
+    await cp(join(NGINX_FOLDER, template), join(stage.folders.confD, "nginx", template));
     await server.deploy();
     expect((await server.https("/", { host: "shop.test" })).certificate?.fingerprint256).toBe(fingerprint(pair));
     expect(await server.noted("https")).toBe("on");
   });
 
   test("a slip made while nginx runs is nginx's to refuse: HTTPS is not given up, and goes on", async () => {
-    await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
     const nginxFolder = await copyOfOurs();
     const server = await start({ CERTBOT_DOMAIN: "shop.test" }, { nginxFolder });
     await appendFile(join(nginxFolder, "templates/https-server.conf.template"), "slip;\n");
@@ -238,7 +229,7 @@ describe("what nginx itself refuses", () => {
   });
 
   test("at the very least the challenges are answered, over IPv6 too", async () => {
-    await folders.putChallenge("token", "token.thumbprint");
+    await stage.folders.putChallenge("token", "token.thumbprint");
     const ipv6 = ["--sysctl", "net.ipv6.conf.all.disable_ipv6=0", "--sysctl", "net.ipv6.conf.lo.disable_ipv6=0"];
     const server = await startWithTemplateLine("nginx.conf.template", "slip;\n", ipv6);
     const overIpv6 = "curl -s http://[::1]/.well-known/acme-challenge/token";
@@ -262,9 +253,9 @@ test("where the configuration can't be written the container says so and fails",
 });
 
 test("a step that can't write its blocks fails with the reason, and nginx keeps its configuration", async () => {
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
   const server = await start({ CERTBOT_DOMAIN: "shop.test" });
-  await folders.putList("other.test other.test\n");
+  await stage.folders.putList("other.test other.test\n");
   const step = ["/bin/sh", "/opt/cert-sidecar/nginx/certificate-step.sh"];
   await expect(docker("exec", "-u", "65534", server.name, ...step)).rejects.toThrow(/cannot (write|make)/);
   expect(await server.exec("ls", "/etc/nginx/certificates.d")).toBe("certificates.conf");

@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { HostFolders, NginxContainer } from "../support/nginx-container.ts";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type NginxContainer, NginxStage } from "../support/nginx-container.ts";
 import { makeTestCertificate, type TestCertificate } from "../support/test-ca.ts";
 
 let pair: TestCertificate;
@@ -9,25 +9,18 @@ beforeAll(async () => {
   pair = await makeTestCertificate(["DNS:shop.test"]);
 });
 
-let folders: HostFolders;
-let nginx: NginxContainer | undefined;
+const stage = new NginxStage();
 beforeEach(async () => {
-  folders = await HostFolders.create();
-  await folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
-});
-afterEach(async () => {
-  await nginx?.remove();
-  nginx = undefined;
-  await folders.remove();
+  await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
 });
 
 async function start(env: Readonly<Record<string, string>>, docker: readonly string[] = []): Promise<NginxContainer> {
-  return (nginx = await NginxContainer.start(folders, { env: { CERTBOT_DOMAIN: "shop.test", ...env }, docker }));
+  return await stage.start({ env: { CERTBOT_DOMAIN: "shop.test", ...env }, docker });
 }
 
 /** Where a visitor of plain http is sent to; undefined: he gets the application. */
 async function sentTo(host: string, headers: Readonly<Record<string, string>> = {}): Promise<string | undefined> {
-  const { status, headers: answer } = (await nginx?.http("/a?b=c", { host, headers })) ?? { status: 0, headers: {} };
+  const { status, headers: answer } = await stage.nginx.http("/a?b=c", { host, headers });
   expect([200, 301]).toContain(status);
   return status === 301 ? answer.location : undefined;
 }
@@ -45,7 +38,7 @@ describe("where a visitor of plain http finds HTTPS", () => {
     for (const host of ["shop.test", "shop.test:80", "shop.test:18080"]) {
       expect([host, await sentTo(host)]).toEqual([host, undefined]);
     }
-    expect(await nginx?.log()).toContain("set NGINX_PUBLIC_HTTPS_PORT");
+    expect(await stage.nginx.log()).toContain("set NGINX_PUBLIC_HTTPS_PORT");
   });
 
   test.each([
@@ -62,13 +55,12 @@ describe("behind another proxy", () => {
     const gateway = { "x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.7" };
     await start({ NGINX_TRUSTED_PROXIES: "198.51.100.0/24 2001:db8::/32" });
     expect(await sentTo("shop.test", gateway)).toBe("https://shop.test/a?b=c");
-    await nginx?.remove();
     await start({ NGINX_TRUSTED_PROXIES: "2001:db8::/32 172.16.0.0/12 192.168.0.0/16 10.0.0.0/8" });
     expect(await sentTo("shop.test", gateway)).toBeUndefined();
     expect(await sentTo("shop.test", { ...gateway, "x-forwarded-proto": "https, http" })).toBeUndefined();
     expect(await sentTo("shop.test", { ...gateway, "x-forwarded-proto": "http" })).toBe("https://shop.test/a?b=c");
     expect(await sentTo("shop.test")).toBe("https://shop.test/a?b=c");
-    expect(await nginx?.log()).toMatch(/^192\.0\.2\.7 - - /m);
+    expect(await stage.nginx.log()).toMatch(/^192\.0\.2\.7 - - /m);
   });
 
   test("an address that nginx refuses is named, and HTTPS stays", async () => {

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { vi } from "vitest";
+import { afterEach, beforeEach, vi } from "vitest";
 import { docker } from "./docker-command.ts";
 import { probe, probeUpgrade } from "./http-probe.ts";
 import type { Probe, ProbeAnswer } from "./http-probe.ts";
@@ -171,5 +171,46 @@ export class NginxContainer {
 
   private async waitUntilUp(port: number): Promise<void> {
     await vi.waitFor(async () => await this.http("/", { port }), 60_000);
+  }
+}
+
+/** What each test of a file has: folders of its own and the nginx that it starts, which are gone after it. */
+export class NginxStage {
+  private made: { readonly folders: HostFolders; nginx?: NginxContainer } | undefined;
+
+  constructor() {
+    beforeEach(async () => {
+      this.made = { folders: await HostFolders.create() };
+    });
+    afterEach(async () => {
+      await this.made?.nginx?.remove();
+      await this.made?.folders.remove();
+      this.made = undefined;
+    });
+  }
+
+  get folders(): HostFolders {
+    return this.having().folders;
+  }
+
+  /** The one that was started last. */
+  get nginx(): NginxContainer {
+    const { nginx } = this.having();
+    if (nginx === undefined) throw new Error("no nginx has been started in this test");
+    return nginx;
+  }
+
+  /** Starts nginx, in the place of one that this test has started before. */
+  async start(options: NginxOptions = {}): Promise<NginxContainer> {
+    const made = this.having();
+    await made.nginx?.remove();
+    delete made.nginx;
+    made.nginx = await NginxContainer.start(made.folders, options);
+    return made.nginx;
+  }
+
+  private having() {
+    if (this.made === undefined) throw new Error("there is a stage in a test alone");
+    return this.made;
   }
 }
