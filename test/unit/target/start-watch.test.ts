@@ -22,6 +22,20 @@ afterEach(async () => {
   fake = undefined;
 });
 
+type Options = Parameters<typeof createDeployment>[0];
+
+/** Watches the project `shop` of an engine, hurried. */
+function watch(docker: Options["docker"], more: Partial<Options> = {}) {
+  const { lines, ...log } = collectLog();
+  const started: string[] = [];
+  const controller = new AbortController();
+  const timeouts = { callMs: 2000, reconnectFirstMs: 10, reconnectLongestMs: 40 };
+  const parts = { docker, service: "nginx", project: "shop", clock: systemClock, log, random: () => 0.5, timeouts };
+  const deployment = createDeployment({ ...parts, ...more });
+  const ended = deployment.targets.watch((name) => started.push(name), controller.signal);
+  return { started, lines, ended, stop: () => controller.abort(new Error("stop")) };
+}
+
 describe("the watch for starts", () => {
   const nginx = inspectedContainer({ id: CONTAINER_ID });
   const startOf = (number: string) => {
@@ -44,21 +58,7 @@ describe("the watch for starts", () => {
         ? answer(response, nginx)
         : answer(response, { message: "no such container" }, 404);
     });
-    const log = collectLog();
-    const { lines } = log;
-    const started: string[] = [];
-    const controller = new AbortController();
-    const deployment = createDeployment({
-      docker: fake.address,
-      service: "nginx",
-      project: "shop",
-      clock: systemClock,
-      log,
-      random: () => 0.5,
-      timeouts: { callMs: 2000, reconnectFirstMs: 10, reconnectLongestMs: 40 },
-    });
-    const ended = deployment.targets.watch((name) => started.push(name), controller.signal);
-    return { started, lines, ended, stop: () => controller.abort(new Error("stop")) };
+    return watch(fake.address);
   }
 
   test("hears starts whose lines come in pieces, and ends promptly with nothing left open", async () => {
@@ -122,18 +122,14 @@ describe("the watch for starts", () => {
     });
     await symlink(fake.socketPath, socketPath);
     const heard: EngineLine[] = [];
-    const deployment = createDeployment({
-      docker: { kind: "socket", socketPath },
-      service: "nginx",
-      clock: systemClock,
-      log: collectLog(),
-      random: () => 0.5,
-      timeouts: { callMs: 2000, reconnectFirstMs: 10, reconnectLongestMs: 40 },
-      ownHints: { mountinfo: async () => "", hostname: () => CONTAINER_ID.slice(0, 12) },
-      onLine: (line) => heard.push(line),
-    });
-    const controller = new AbortController();
-    const ended = deployment.targets.watch(() => undefined, controller.signal);
+    const { ended, stop } = watch(
+      { kind: "socket", socketPath },
+      {
+        project: undefined,
+        ownHints: { mountinfo: async () => "", hostname: () => CONTAINER_ID.slice(0, 12) },
+        onLine: (line) => heard.push(line),
+      },
+    );
     await poll("it is connected", () => heard.length === 1);
     expect(heard).toEqual([{ kind: "connected", isRestarted: true }]);
     await using file = await open(join(folder, "replaced"), "w");
@@ -143,7 +139,7 @@ describe("the watch for starts", () => {
     await fake.close();
     fake = undefined;
     await poll("it is lost", () => heard.some((line) => line.kind === "lost" && line.isSocketReplaced));
-    controller.abort(new Error("stop"));
+    stop();
     await ended;
   });
 
@@ -180,40 +176,18 @@ describe("the watch for starts", () => {
       const found = all.find(({ Id }) => path.includes(Id));
       return found ? answer(response, imageOf(found)) : answer(response, { message: "none" }, 404);
     });
-    const started: string[] = [];
-    const controller = new AbortController();
-    const deployment = createDeployment({
-      docker: fake.address,
-      service: "nginx",
-      project: "shop",
-      clock: systemClock,
-      log: collectLog(),
-      random: () => 0.5,
-      timeouts: { callMs: 2000, reconnectFirstMs: 10, reconnectLongestMs: 40 },
-    });
-    const ended = deployment.targets.watch((name) => started.push(name), controller.signal);
+    const { started, ended, stop } = watch(fake.address);
     await poll("the operator's is told twice", () => started.filter((name) => name === "web-c-1").length === 2);
     expect(started).toEqual(["web-c-1", "web-c-1"]);
-    controller.abort(new Error("stop"));
+    stop();
     await ended;
   });
 
   test("ends at once while it pauses between two tries", async () => {
-    const controller = new AbortController();
-    const log = collectLog();
-    const { lines } = log;
-    const deployment = createDeployment({
-      docker: { kind: "socket", socketPath: "/nowhere/docker.sock" },
-      service: "nginx",
-      project: "shop",
-      clock: systemClock,
-      log,
-      random: () => 0.5,
-      timeouts: { reconnectFirstMs: 60_000 },
-    });
-    const ended = deployment.targets.watch(() => {}, controller.signal);
+    const away = { kind: "socket", socketPath: "/nowhere/docker.sock" } as const;
+    const { lines, ended, stop } = watch(away, { timeouts: { reconnectFirstMs: 60_000 } });
     await poll("the loss was told", () => lines.length === 1);
-    controller.abort(new Error("stop"));
+    stop();
     await ended;
     expect(lines.map(({ event }) => event)).toEqual(["docker.lost"]);
   });
