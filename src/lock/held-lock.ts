@@ -48,13 +48,18 @@ export function keepLock(
       await clock.sleep(file.checkEveryMs, released.signal).catch(() => undefined);
     }
   };
-  void watch();
+  const watching = watch();
+  // A control socket that is being put up would appear after it was taken away, perhaps over the next holder's.
+  const end = async () => {
+    await watching;
+    await leave();
+  };
   return {
     lost: lost.signal,
     isHeld,
     release() {
       released.abort();
-      leaving ??= leave();
+      leaving ??= end();
       return leaving;
     },
   };
