@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { configureDemoCa } from "./support/demo-ca.ts";
 import { rewriteEnv } from "./support/env-file.ts";
+import { untilIdle } from "./support/idle.ts";
 import { servedByCa } from "./support/issued.ts";
 import { trySettings } from "./support/settings-tried.ts";
-import { createStack, until, type Stack } from "./support/stack.ts";
+import { createStack, type Stack } from "./support/stack.ts";
 import { tellOnFailure } from "./support/tell-on-failure.ts";
 
 const DAY_S = 24 * 3600;
@@ -58,7 +59,7 @@ test("with profile and credentials right, the certificate has the profile's life
 });
 
 test("the HMAC key is in no log, in no answer and in no file of the tree", async () => {
-  await until("all is done", async () => ((await stack.certbot("status")).code === 0 ? true : undefined));
+  await untilIdle(stack);
   const seen = [await stack.logs("certbot"), await stack.logs("nginx"), ...(await filesIn(stack.conf()))];
   for (const command of [["status"], ["status", "--json"], ["certificates"], ["update-cert", "--json", "-v"]]) {
     const { stdout, stderr } = await stack.certbot(...command);

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { askedWhenToRenew } from "./support/asked-when-to-renew.ts";
+import { askedWhenToRenew } from "./support/idle.ts";
 import { countCaRequests } from "./support/ca-requests.ts";
 import { daemonAnswers } from "./support/daemon.ts";
 import { servedByCa } from "./support/issued.ts";

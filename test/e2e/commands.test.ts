@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { askedWhenToRenew } from "./support/asked-when-to-renew.ts";
+import { askedWhenToRenew } from "./support/idle.ts";
 import { daemonAnswers } from "./support/daemon.ts";
 import { servedByCa, settledLeaf } from "./support/issued.ts";
 import { reloads } from "./support/reloads.ts";

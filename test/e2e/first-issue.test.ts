@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
 import { probe } from "../support/http-probe.ts";
 import { IMAGES } from "../support/images.ts";
-import { askedWhenToRenew } from "./support/asked-when-to-renew.ts";
+import { askedWhenToRenew } from "./support/idle.ts";
 import { servedByCa, settledLeaf } from "./support/issued.ts";
 import { reloads } from "./support/reloads.ts";
 import { diskLeaf } from "./support/served.ts";

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
 import { pebbleFinds } from "../support/pebble-finds.ts";
 import { setRenewalInfo } from "../support/pebble.ts";
+import { untilIdle } from "./support/idle.ts";
 import { servedByCa } from "./support/issued.ts";
 import { diskLeaf, isDiskServed } from "./support/served.ts";
 import { createStack, until, type Stack } from "./support/stack.ts";
@@ -83,6 +84,7 @@ async function state(): Promise<State> {
 
 /** The CA wants to be asked again after hours; this is what they leave behind when they have passed. */
 async function letPollBeDue(): Promise<void> {
+  await untilIdle(stack); // who is about to write its notes would write over these
   const known = await state();
   const askAgainAt = new Date(Date.now() - 1000).toISOString();
   const passed = { ...known, renewalInfo: { ...known.renewalInfo, askAgainAt } };

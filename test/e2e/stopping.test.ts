@@ -2,8 +2,8 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
-import { askedWhenToRenew } from "./support/asked-when-to-renew.ts";
 import { daemonAnswers } from "./support/daemon.ts";
+import { untilIdle } from "./support/idle.ts";
 import { servedByCa, settledLeaf } from "./support/issued.ts";
 import { soundPair } from "./support/sound-pair.ts";
 import { createStack, until, type Stack } from "./support/stack.ts";
@@ -80,7 +80,7 @@ test("stop ends the daemon within two seconds while the CA doesn't answer; the o
 });
 
 test("stop within two seconds in the middle of a challenge takes the proof away, and the next start goes on", async () => {
-  await untilIdle();
+  await untilIdle(stack);
   const before = await soundPair(stack);
   // The proof is in place, and nobody gets to see it.
   await docker("pause", await stack.container("nginx"));
@@ -161,12 +161,6 @@ async function expectRenewal(): Promise<void> {
   const after = await soundPair(stack);
   expect(after.serialNumber).not.toBe(before.serialNumber);
   expect((await settledLeaf(stack)).serialNumber).toBe(after.serialNumber);
-}
-
-/** Waits until the daemon does nothing by itself, nor will soon: a run that meets a paused server holds up whoever comes after it. */
-async function untilIdle(): Promise<void> {
-  await askedWhenToRenew(stack);
-  await expectNothingDue();
 }
 
 /** Waits until a try is written down, which comes right before the CA hears of it. */

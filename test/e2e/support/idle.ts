@@ -12,3 +12,17 @@ export async function askedWhenToRenew(stack: Stack): Promise<void> {
     return certificates.every(({ renewalInfo }) => renewalInfo !== undefined) || undefined;
   });
 }
+
+/**
+ * Waits until the daemon does nothing by itself, nor will before its next check: it writes no file then, holds up no command,
+ * and asks neither CA nor nginx.
+ */
+export async function untilIdle(stack: Stack): Promise<void> {
+  await askedWhenToRenew(stack);
+  await until("nothing is due", async () => {
+    const { code, stdout, stderr } = await stack.certbot("update-cert", "--json");
+    const { certificates } = JSON.parse(stdout) as { readonly certificates: readonly { readonly outcome: string }[] };
+    const isAllQuiet = code === 0 && stderr === "" && certificates.every(({ outcome }) => outcome === "not-due");
+    return isAllQuiet || undefined;
+  });
+}
