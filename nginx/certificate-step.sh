@@ -6,7 +6,7 @@
 #
 # No line here may be blank or end in code: see entrypoint.sh.
 folder=$(dirname "$0") #
-for part in files settings pairs own-servers blocks search rescue; do code=$(tr -d '\r' <"$folder/lib/$part.sh") || exit 1; eval "$code"; done #
-REFUSED_SETTINGS=$(noted refused-settings) #
+for part in files settings pairs own-servers blocks search; do code=$(tr -d '\r' <"$folder/lib/$part.sh") || exit 1; eval "$code"; done #
+REFUSED=$(noted refused) #
 read_settings quietly #
 run_certificate_step "$@" #

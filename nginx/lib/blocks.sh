@@ -2,31 +2,30 @@
 # The server blocks: for each certificate, and for all other names. They are one file, so that they change in one moment.
 
 BLOCKS_FILE="$NGINX_FOLDER/certificates.d/certificates.conf"
-HTTPS_IS_GIVEN_UP=no
 ON_TRIAL=" "
-# `lineage stamp nginx's words` of each pair that nginx refuses, and its words of the hand-made one.
-REFUSED=""
-LEGACY_REFUSAL=""
 
-# Writes the blocks until they agree with what they were made from. Two steps at once are safe so: the one that writes
-# last compares again after it has written. It takes no lock that a killed step could leave behind. The arguments are
-# lineages ON_TRIAL: who runs the step puts a version of theirs back when nginx refuses it, so nothing may stand in for it.
+# Brings the blocks in line with the list and the pairs. The arguments are lineages ON_TRIAL: who runs the step puts a version of
+# theirs back when nginx refuses it, so nothing may stand in for it.
 run_certificate_step() {
     ON_TRIAL="${*:+ $*} "
     prepare_folders
+    wait_for_turn
     # In the rescue configuration there is no block of ours.
     if [ "$(noted https)" = off-by-rescue ] && ! grep -q certificates.d "$NGINX_FOLDER/nginx.conf"; then return; fi
     # An older version may have started this nginx: it has written none.
     if ! [ -f "$NGINX_FOLDER/sidecar/variables.conf" ]; then publish_rendered sidecar/variables.conf variables.conf; fi
-    for round in 1 2 3 4 5; do
-        read_wanted || die "cannot read the list of certificates."
-        made_from=$MADE_FROM
-        if [ "$(head -n 1 "$BLOCKS_FILE" 2>/dev/null)" != "# made from $made_from" ]; then write_blocks; fi
-        if read_wanted 2>/dev/null && [ "$MADE_FROM" = "$made_from" ]; then break; fi
-        if [ "$round" = 5 ]; then warn "the certificates kept changing; run this step again."; fi
-    done
-    restore_user_files
+    read_wanted || die "cannot read the list of certificates."
+    write_blocks
     tell_own_servers
+}
+
+# One step after the other: the last one has seen everything. The lock ends with its process, however that ends; one that hangs is
+# not waited for for ever.
+wait_for_turn() {
+    lock="$NGINX_FOLDER/sidecar/lock"
+    if ! command -v flock >/dev/null || ! (: >>"$lock") 2>/dev/null; then return; fi
+    exec 9>>"$lock"
+    flock -w 120 9 || warn "another step doesn't end; this one goes on beside it."
 }
 
 prepare_folders() {
@@ -35,51 +34,50 @@ prepare_folders() {
     chmod 700 "$NGINX_FOLDER/placeholder"
 }
 
-# Sets WANTED (see list.awk) and MADE_FROM: one word that changes with the names, the pairs, the settings and the operator's files.
+# Sets WANTED, see list.awk. The sidecar's list wins: only the sidecar can read every form of CERTBOT_DOMAIN. One that can't be
+# read takes nothing away, nor does one that says nothing.
 read_wanted() {
     list="$LETSENCRYPT_FOLDER/sidecar/certificates"
-    # The sidecar's list wins: only the sidecar can read every form of CERTBOT_DOMAIN. One that can't be read takes nothing away.
-    if { [ -f "$list" ] && [ -r "$list" ]; } || { [ -f "$list" ] && [ -f "$BLOCKS_FILE" ]; }; then
-        source=list
+    WANTED=""
+    if [ -f "$list" ] && { [ -r "$list" ] || [ -f "$BLOCKS_FILE" ]; }; then
         certificates=$(cat "$list") || return 1
-    else
-        source=CERTBOT_DOMAIN
-        certificates=$(printf '%s\n' "${CERTBOT_DOMAIN-}" | tr ';,' '\n ')
+        WANTED=$(read_list list) || return 1
     fi
-    program=$(read_program list) || return 1
-    WANTED=$(printf '%s\n' "$certificates" | awk -v source="$source" -v other_names="$NGINX_SERVER_NAME" "$program") || return 1
-    set -- "$LETSENCRYPT_FOLDER"/live/*/fullchain.pem "$LETSENCRYPT_FOLDER"/live/*/privkey.pem \
-        "$LEGACY_FOLDER/$NGINX_SSL_CERT_FILENAME" "$LEGACY_FOLDER/$NGINX_SSL_CERT_KEY_FILENAME"
-    # A pipe in a file's place would be waited for without end.
-    for pair_file; do
-        shift
-        if [ -f "$pair_file" ]; then set -- "$@" "$pair_file"; fi
-    done
-    MADE_FROM=$({
-        printf '%s\n' "$WANTED" "$NGINX_VERSION $IPV6 $HAS_OPENSSL" "$@"
-        env | grep -E '^(EXPOSE_)?NGINX_' | sort
-        cat "$folder"/templates/*-server.conf.template "$folder"/lib/* "$NGINX_FOLDER"/conf.d/*.conf "$@" 2>/dev/null
-    } | cksum)
+    case $WANTED in
+    "" | @others*)
+        certificates=$(printf '%s\n' "${CERTBOT_DOMAIN-}" | tr ';,' '\n ')
+        WANTED=$(read_list CERTBOT_DOMAIN)
+        ;;
+    esac
+}
+
+read_list() {
+    list_program=$(read_program list) &&
+        printf '%s\n' "$certificates" | awk -v source="$1" -v other_names="$NGINX_SERVER_NAME" "$list_program"
 }
 
 write_blocks() {
     settle_blocks
-    blocks=$(render_blocks "$CHOSEN") || die "cannot render the server blocks."
+    blocks=$(render_blocks) || die "cannot render the server blocks."
     changes=$(tell_changes)
-    # Where something is refused the next step looks again.
-    not_all=""
-    if [ -n "$REFUSED$LEGACY_REFUSAL" ] || [ "$IS_TAKEN" = no ]; then not_all=", and not all of it is taken"; fi
-    publish "$BLOCKS_FILE" "# made from $MADE_FROM$not_all$NEWLINE$blocks" || true
+    publish "$BLOCKS_FILE" "$blocks" || true
     if [ -n "$changes" ]; then printf '%s\n' "$changes"; fi
+    write_user_files
+    note refused "$REFUSED"
     note problems "$PROBLEMS"
-    is_on=on
-    if [ "$NGINX_HTTPS_ENABLED" = false ]; then is_on=off-by-setting; fi
-    if [ "$HTTPS_IS_GIVEN_UP" = yes ]; then is_on=off-by-rescue; fi
-    note https "$is_on"
+    note https "$HTTPS_IS"
     # Of a step of another version.
     for other_file in "$NGINX_FOLDER"/certificates.d/*.conf; do
         if [ "$other_file" != "$BLOCKS_FILE" ]; then rm -f "$other_file"; fi
     done
+}
+
+# A file of the operator's that waits for its certificate is left out; it comes back as soon as it can.
+write_user_files() {
+    files_now=$(user_files)
+    if publish "$NGINX_FOLDER/sidecar/user-files.conf" "$files_now" && [ -n "$(refused_before file)" ] && ! has_refused file; then
+        say "all files of $NGINX_FOLDER/conf.d are included again"
+    fi
 }
 
 # Tells what will differ from the blocks before, in the words that stand before each.
@@ -100,6 +98,9 @@ tell_changes() {
 choose_blocks() {
     CHOSEN=""
     PROBLEMS=""
+    HTTPS_IS=on
+    if [ "$NGINX_HTTPS_ENABLED" = false ]; then HTTPS_IS=off-by-setting; fi
+    if is_refused https -; then HTTPS_IS=off-by-rescue; fi
     HTTP_SERVER=$(render http-server.conf) && HTTPS_SERVER=$(render https-server.conf) || exit 1
     export HTTP_SERVER HTTPS_SERVER
     # On a descriptor of its own: a command in the loop must not read the list away.
@@ -109,7 +110,7 @@ choose_blocks() {
         PAIR_WORDS=""
         http_answer=app
         if [ "$lineage" != @others ]; then
-            if [ "$NGINX_HTTPS_ENABLED" = false ]; then continue; fi
+            if [ "$HTTPS_IS" != on ] || { [ "$IS_TRIAL" = yes ] && is_refused certificate "$lineage"; }; then continue; fi
             choose_pair "$lineage" "$kind"
             if [ "$IS_REAL" = yes ] && [ "$NGINX_HTTP_REDIRECT" != false ]; then http_answer=redirect; fi
             add_block "$lineage" "" "$default_option" "$names"
@@ -118,6 +119,12 @@ choose_blocks() {
             # A hand-made pair never redirected; that needs a word of the operator's.
             if [ "$IS_REAL" = yes ] && [ "$NGINX_HTTP_REDIRECT" = true ]; then http_answer=redirect; fi
             add_block @others "$(default_server_on "$NGINX_PORT")" "$default_option" "${names:-_}"
+            # Whether nginx takes HTTPS at all is seen with no certificate, too.
+            if [ "$IS_TRIAL$HTTPS_IS" = yeson ]; then
+                choose_legacy_pair || choose_placeholder @others
+                http_answer=app
+                add_block @others "" "" placeholder.invalid
+            fi
         fi
     done 3<<END
 $WANTED
@@ -126,7 +133,7 @@ END
 
 # HTTPS for the names without a certificate; default_option is default_server when no certificate is wanted.
 is_https_for_other_names() {
-    case $NGINX_HTTPS_ENABLED$default_option in false*) return 1 ;; truedefault_server) return 0 ;; esac
+    case $HTTPS_IS$NGINX_HTTPS_ENABLED$default_option in off*) return 1 ;; ontruedefault_server) return 0 ;; esac
     has_legacy_pair && [ "$default_option$names" != "" ] && [ "$default_option$names" != _ ]
 }
 
@@ -145,8 +152,8 @@ has_domain() {
     return 1
 }
 
-# Prints the blocks of lines like those of CHOSEN.
+# Prints the blocks that are CHOSEN.
 render_blocks() {
     blocks_program=${blocks_program:-$(read_program blocks)} && printf 'include %s/sidecar/variables.conf;\n' "$NGINX_FOLDER" &&
-        printf '%s' "$1" | awk "$blocks_program"
+        printf '%s' "$CHOSEN" | awk "$blocks_program"
 }

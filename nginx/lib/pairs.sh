@@ -11,13 +11,7 @@ export OPENSSL_CONF=/dev/null
 choose_pair() {
     use_pair "$LETSENCRYPT_FOLDER/live/$1/fullchain.pem" "$LETSENCRYPT_FOLDER/live/$1/privkey.pem"
     find_problem "$LETSENCRYPT_FOLDER/live" "$LETSENCRYPT_FOLDER/archive" "${KEY_FILE%/*}" "$LETSENCRYPT_FOLDER/archive/$1"
-    case $NEWLINE$REFUSED in *"$NEWLINE$1 "*)
-        refusal=$NEWLINE$REFUSED
-        refusal=${refusal#*"$NEWLINE$1 "}
-        refusal=${refusal#* }
-        PAIR_PROBLEM="nginx refuses $CERTIFICATE_FILE with its key: ${refusal%%"$NEWLINE"*}"
-        ;;
-    esac
+    if is_refused certificate "$1"; then PAIR_PROBLEM="nginx refuses $CERTIFICATE_FILE with its key: $(refusal_of certificate "$1")"; fi
     PAIR_WORDS="served from $CERTIFICATE_FILE"
     if [ -z "$PAIR_PROBLEM" ]; then
         if [ "$2" = real ] || { [ "$2" = unknown ] && is_ca_issued; }; then IS_REAL=yes; fi
@@ -43,7 +37,7 @@ use_pair() {
 choose_legacy_pair() {
     use_pair "$LEGACY_FOLDER/$NGINX_SSL_CERT_FILENAME" "$LEGACY_FOLDER/$NGINX_SSL_CERT_KEY_FILENAME"
     find_problem
-    if [ -z "$PAIR_PROBLEM" ] && [ -n "$LEGACY_REFUSAL" ]; then PAIR_PROBLEM="nginx refuses it: $LEGACY_REFUSAL"; fi
+    if [ -z "$PAIR_PROBLEM" ] && is_refused hand-made -; then PAIR_PROBLEM="nginx refuses it: $(refusal_of hand-made -)"; fi
     PAIR_WORDS="served from $CERTIFICATE_FILE"
     [ -z "$PAIR_PROBLEM" ] || return 1
     if is_ca_issued; then IS_REAL=yes; fi

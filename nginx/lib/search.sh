@@ -1,118 +1,135 @@
 # shellcheck shell=sh
-# What nginx refuses is found by asking nginx: once for all, and by halving only when it refuses that.
+# What nginx refuses is found by asking nginx: once for all, and by halving only when it refuses that. Each part is tried beside
+# those before it: HTTPS, the settings, the operator's files, the hand-made pair, the certificates.
 
+# `kind|which|stamp|nginx's words`, a line for each part that is given up: a setting gets its default, something stands in for a
+# pair, a file is left out.
+REFUSED=""
+# Tries leave out the blocks of certificates that are given up, and the operator's files where their faults aren't looked for.
+IS_TRIAL=no
+WITH_USER_FILES=yes
+# `number nginx's words` of the parts that a search has found.
+FOUND=""
+# At nginx's start everything may be given up. Later a slip is nginx's to refuse: it goes on with what it has.
+IS_START=no
 # Hundreds of broken pairs must not keep port 80 waiting.
 MOST_TESTS=300
 
-# Chooses the blocks so that nginx takes them: something stands in for a pair that it refuses. IS_TAKEN=no: nginx refuses
-# something else, which its own test is to tell.
+# is_refused KIND WHICH
+is_refused() {
+    case $NEWLINE$REFUSED in *"$NEWLINE$1|$2|"*) ;; *) return 1 ;; esac
+}
+
+# refusal_of KIND WHICH: nginx's words.
+refusal_of() {
+    printf '%s\n' "$REFUSED" | awk -F'|' -v kind="$1" -v which="$2" '$1 == kind && $2 == which { print $4; exit }'
+}
+
+# has_refused KIND: whether one of a kind is.
+has_refused() {
+    case $NEWLINE$REFUSED in *"$NEWLINE$1|"*) ;; *) return 1 ;; esac
+}
+
+# Chooses the blocks so that nginx takes them. Where it refuses something else, its own test is to tell.
 settle_blocks() {
-    IS_TAKEN=yes
-    REFUSED=""
-    LEGACY_REFUSAL=""
-    choose_blocks
+    REFUSED_BEFORE=$(noted refused)
+    settings_before=$(refused_before setting)
+    # Nothing else: it may be taken by now, also because nginx itself was mended.
+    if takes_all_but ""; then return; fi
+    PARTS=$(list_parts)
     remembered=$(remembered_refusals)
-    # It may be taken by now: nginx itself may have been mended, which changes no pair.
-    WITH_USER_FILES=yes
-    if [ -n "$remembered" ] && ! nginx_takes "$CHOSEN"; then
-        REFUSED=$remembered
-        choose_blocks
-    fi
-    modes=yes
-    if [ -n "$(ls "$NGINX_FOLDER"/conf.d/*.conf 2>/dev/null)" ]; then modes="yes no"; fi
-    for WITH_USER_FILES in $modes; do
-        if nginx_takes "$CHOSEN"; then
-            note refused "$REFUSED"
-            return
-        fi
-        IS_TAKEN=no
-    done
-    for WITH_USER_FILES in $modes; do
-        if takes_foundation; then
-            if look_for_pairs; then IS_TAKEN=yes; fi
-            return
-        fi
-    done
-    # What the start has given up, for a fault of no pair, comes back with that fault mended.
-    if [ "$(noted https)" = off-by-rescue ]; then give_up_https; fi
-}
-
-give_up_https() {
-    HTTPS_IS_GIVEN_UP=yes
-    NGINX_HTTPS_ENABLED=false
-    choose_blocks
-}
-
-# Whether nginx takes the blocks that no certificate has a part in: the other names', and one with TLS where it can be had. A
-# hand-made pair that it refuses is left out of all of them.
-takes_foundation() {
-    everything=$CHOSEN
-    CHOSEN=$(others_line)$NEWLINE
-    if [ "$NGINX_HTTPS_ENABLED" != false ]; then
-        choose_legacy_pair || choose_placeholder @others
-        http_answer=app
-        add_block @others "" "" placeholder.invalid
-    fi
-    nginx_takes "$CHOSEN"
-    is_taken=$?
-    CHOSEN=$everything
-    if [ "$is_taken" = 0 ] || ! choose_legacy_pair; then return "$is_taken"; fi
-    LEGACY_REFUSAL=$NGINX_SAID
-    choose_blocks
-    if takes_foundation; then return; fi
-    LEGACY_REFUSAL=""
-    choose_blocks
-    return 1
-}
-
-others_line() {
-    printf '%s' "$CHOSEN" | grep '^@others|'
-}
-
-look_for_pairs() {
-    CANDIDATES=$(printf '%s' "$CHOSEN" | awk -F'|' -v on_trial="$ON_TRIAL" '$1 != "@others" && !index(on_trial, " " $1 " ")')
-    if [ "$ON_TRIAL$LEGACY_REFUSAL" = " " ]; then IS_KNOWN=yes; fi
-    find_refused takes_candidates "$(printf '%s\n' "$CANDIDATES" | grep -c .)"
-    REFUSED=$REFUSED$NEWLINE$(printf '%s' "$FOUND" | while read -r number said; do
-        lineage=$(printf '%s\n' "$CANDIDATES" | sed -n "${number}{s/|.*//;p;}")
-        printf '%s\n' "$lineage $(stamp_of "$lineage") $said"
-    done)
-    note refused "$REFUSED"
-    choose_blocks
-    nginx_takes "$CHOSEN"
-}
-
-# What nginx has refused before, for as long as it is the same pair; what is on trial is to be asked of nginx itself.
-remembered_refusals() {
-    noted refused | while read -r lineage stamp said; do
-        case $ON_TRIAL in *" $lineage "*) continue ;; esac
-        if [ "$stamp" = "$(stamp_of "$lineage")" ]; then printf '%s\n' "$lineage $stamp $said"; fi
-    done
-}
-
-stamp_of() {
-    cat "$LETSENCRYPT_FOLDER/live/$1/fullchain.pem" "$LETSENCRYPT_FOLDER/live/$1/privkey.pem" 2>/dev/null | cksum | tr ' ' -
-}
-
-takes_candidates() {
-    nginx_takes "$(others_line)$NEWLINE$(printf '%s\n' "$CANDIDATES" | sed -n "$1,$2p")$NEWLINE"
-}
-
-# find_refused TAKES LAST: `TAKES first last` says whether nginx takes the things of these numbers, and IS_KNOWN=yes that it does
-# not take all of them. Sets FOUND to `number nginx's words`, a line for each that it does not take.
-IS_KNOWN=no
-
-find_refused() {
+    if [ -n "$remembered" ] && takes_all_but "$remembered"; then return; fi
     FOUND=""
+    files_before=""
+    if ! takes_parts 1 0; then
+        # A slip in a file of the operator's, made while nginx runs, hides nothing else.
+        WITH_USER_FILES=no
+        files_before=$(refused_before file)
+        PARTS=$(printf '%s\n' "$PARTS" | grep -v '^file|')
+    fi
+    if [ "$WITH_USER_FILES" = yes ] || takes_parts 1 0; then
+        find_refused takes_parts "$(printf '%s\n' "$PARTS" | grep -c .)"
+        WITH_USER_FILES=yes
+        takes_all_but "$files_before$NEWLINE$(found_parts)" || true
+    else
+        WITH_USER_FILES=yes
+        takes_all_but "$(refused_before 'https|file')" || true
+    fi
+    if [ "$IS_START" = yes ]; then tell_refused; fi
+}
+
+# refused_before KINDS: the lines of these kinds.
+refused_before() {
+    printf '%s\n' "$REFUSED_BEFORE" | grep -E "^($1)[|]"
+}
+
+# takes_all_but LINES: chooses the blocks with these lines as REFUSED, and the settings of before; whether nginx takes that.
+takes_all_but() {
+    REFUSED=$settings_before$NEWLINE$1
+    if [ "$IS_START" = yes ]; then apply_settings; fi
+    choose_blocks
+    nginx_takes
+}
+
+# `kind|which` of what may be given up. A certificate ON_TRIAL is not: who runs the step puts the version before back.
+list_parts() {
+    if [ "$IS_START" = yes ]; then
+        printf 'https|-\n'
+        printf '%s' "$CHANGED_SETTINGS" | sed 's/^/setting|/'
+        for user_file in "$NGINX_FOLDER"/conf.d/*.conf; do
+            if [ -f "$user_file" ]; then printf 'file|%s\n' "$user_file"; fi
+        done
+    else
+        refused_before 'https|file' | cut -d '|' -f 1,2
+    fi
+    if has_legacy_pair; then printf 'hand-made|-\n'; fi
+    printf '%s\n' "$WANTED" | awk -F'|' -v on_trial="$ON_TRIAL" '$1 != "@others" && !index(on_trial, " " $1 " ") { print "certificate|" $1 }'
+}
+
+# What nginx has refused before, for as long as it is the same. An operator's file may wait for something that isn't in it.
+remembered_refusals() {
+    refused_before 'https|hand-made|certificate' | while IFS='|' read -r kind which stamp said; do
+        case $ON_TRIAL in *" $which "*) continue ;; esac
+        if [ "$stamp" = "$(stamp_of "$kind" "$which")" ]; then printf '%s\n' "$kind|$which|$stamp|$said"; fi
+    done
+}
+
+# stamp_of KIND WHICH: another for another pair.
+stamp_of() {
+    case $1 in
+    certificate) use_pair "$LETSENCRYPT_FOLDER/live/$2/fullchain.pem" "$LETSENCRYPT_FOLDER/live/$2/privkey.pem" ;;
+    hand-made) use_pair "$LEGACY_FOLDER/$NGINX_SSL_CERT_FILENAME" "$LEGACY_FOLDER/$NGINX_SSL_CERT_KEY_FILENAME" ;;
+    *) use_pair "" "" ;;
+    esac
+    # A pipe in a file's place would be waited for without end.
+    if [ -f "$CERTIFICATE_FILE" ] && [ -f "$KEY_FILE" ]; then cat "$CERTIFICATE_FILE" "$KEY_FILE"; fi 2>/dev/null | cksum | tr ' ' -
+}
+
+# takes_parts FIRST LAST: whether nginx takes the PARTS from one number to another beside those before, but those that are FOUND.
+takes_parts() {
+    # Certificates before have nothing to do with it, and hundreds take their time.
+    others=$({ printf '%s=\n' "$FOUND"; printf '%s\n' "$PARTS"; } | awk -v first="$1" -v last="$2" '
+        $0 == "=" { is_part = 1; next }
+        !is_part { is_found[$1]; next }
+        ++number > last || number in is_found || number < first && /^certificate/ { print $0 "||" }')
+    IS_TRIAL=yes
+    takes_all_but "$others"
+    is_taken=$?
+    IS_TRIAL=no
+    return "$is_taken"
+}
+
+# find_refused TAKES LAST: `TAKES first last` says whether nginx takes the parts of these numbers without those that are FOUND. Sets
+# FOUND to `number nginx's words`, a line for each that it does not take.
+find_refused() {
     first=1
-    TESTS=0
-    while [ "$first" -le "$2" ] && { [ "$IS_KNOWN" = yes ] || ! "$1" "$first" "$2"; }; do
-        IS_KNOWN=no
+    tests=0
+    while [ "$first" -le "$2" ] && ! "$1" "$first" "$2"; do
         low=$first
         high=$2
-        while [ "$low" -lt "$high" ] && [ "$TESTS" -lt "$MOST_TESTS" ]; do
+        while [ "$low" -lt "$high" ] && [ "$tests" -lt "$MOST_TESTS" ]; do
             middle=$(((low + high) / 2))
-            TESTS=$((TESTS + 1))
+            tests=$((tests + 1))
             if "$1" "$low" "$middle"; then low=$((middle + 1)); else high=$middle; fi
         done
         # After so many tests the rest is given up unseen.
@@ -121,13 +138,30 @@ find_refused() {
     done
 }
 
-# nginx_takes LINES: whether nginx takes its configuration with the blocks of these lines in the place of ours.
+# What is FOUND as REFUSED has it.
+found_parts() {
+    printf '%s' "$FOUND" | while read -r number said; do
+        part=$(printf '%s\n' "$PARTS" | sed -n "${number}p")
+        printf '%s\n' "$part|$(stamp_of "${part%%|*}" "${part#*|}")|$said"
+    done
+}
+
+# Pairs are told by the words of their blocks.
+tell_refused() {
+    printf '%s\n' "$REFUSED" | while IFS='|' read -r kind which _ said; do
+        case $kind in
+        https) warn "HTTPS is off until nginx is restarted with this repaired: $said" ;;
+        setting) warn "$which=\"$(eval "printf %s \"\$GIVEN_$which\"")\" is not usable: $said. Using the default instead." ;;
+        file) warn "$which is left out until nginx accepts it: $said" ;;
+        esac
+    done
+}
+
+# Whether nginx takes its configuration with what has been chosen in the place of what is there.
 nginx_takes() {
     trial="$NGINX_FOLDER/trial.$$"
-    left_out='^$'
-    if [ "$WITH_USER_FILES" = no ]; then left_out='sidecar/user-files\.conf'; fi
-    if ! render_blocks "$1" >"$trial.blocks" || ! sed -e "s#[^[:space:]]*certificates\.d/[^;]*;#$trial.blocks;#" -e "\\#$left_out#d" \
-        "$NGINX_FOLDER/nginx.conf" >"$trial.conf"; then
+    if ! render_blocks >"$trial.blocks" || ! user_files >"$trial.files" || ! sed -e "s#[^[:space:]]*certificates\.d/[^;]*;#$trial.blocks;#" \
+        -e "s#[^[:space:]]*sidecar/user-files\.conf;#$trial.files;#" "$NGINX_FOLDER/nginx.conf" >"$trial.conf"; then
         die "cannot write $trial.conf. Leave $NGINX_FOLDER inside the container and writable."
     fi
     trial_status=0
@@ -143,4 +177,16 @@ ask_nginx() {
     NGINX_SAID=$(printf '%s\n' "$answer" | awk '!found { said = $0 } /\[emerg\]/ { found = 1 } END { print said }' |
         sed -e 's/^.*\[emerg\] //; s/^[0-9]*#[0-9]*: //; s# in [^ ]*/trial\.[^ ]*##; s/|/ /g')
     return 1
+}
+
+# Includes of the operator's files, but those that are refused.
+user_files() {
+    if [ "$WITH_USER_FILES" = no ]; then return; fi
+    if ! has_refused file; then
+        printf 'include %s/conf.d/*.conf;\n' "$NGINX_FOLDER"
+        return
+    fi
+    for user_file in "$NGINX_FOLDER"/conf.d/*.conf; do
+        if [ -f "$user_file" ] && ! is_refused file "$user_file"; then printf 'include "%s";\n' "$user_file"; fi
+    done
 }

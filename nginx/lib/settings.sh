@@ -12,9 +12,6 @@ FILE_NAME='[A-Za-z0-9_-][A-Za-z0-9._-]*'
 DURATION_WORDS="a time, like 65 or 3600s"
 PORT_WORDS="a port, 1 to 65535"
 
-# What nginx has refused though its characters are allowed.
-REFUSED_SETTINGS=""
-
 # read_settings [quietly]: with an argument wrong values are not mentioned again. Sets CHANGED_SETTINGS to the names of those that
 # have not their default.
 read_settings() {
@@ -52,7 +49,8 @@ read_settings() {
 setting() {
     eval "GIVEN_$1=\${GIVEN_$1-\${$1-}}; setting_value=\$GIVEN_$1"
     setting_value=${setting_value%"$CR"}
-    case "$NEWLINE$REFUSED_SETTINGS$NEWLINE" in *"$NEWLINE$1$NEWLINE"*) setting_value="" ;; esac
+    # Its characters are allowed, and nginx refuses it all the same.
+    if is_refused setting "$1"; then setting_value=""; fi
     case $setting_value in
     "") setting_value=$2 ;;
     *"$NEWLINE"*) setting_value=$(refuse "$1" "$setting_value" "$4" "$2") ;;

@@ -10,24 +10,39 @@ start_nginx() {
     chmod go-w "$NGINX_FOLDER" 2>/dev/null
     rm -f "$NGINX_FOLDER"/certificates.d/*.new.* "$NGINX_FOLDER"/sidecar/*.new.* "$NGINX_FOLDER"/trial.*
     # What was decided before a restart says nothing of this start.
-    rm -f "$NGINX_FOLDER/sidecar/https" "$NGINX_FOLDER/sidecar/refused-settings"
+    rm -f "$NGINX_FOLDER/sidecar/https" "$NGINX_FOLDER/sidecar/refused"
+    IS_START=yes
     read_settings
     tell_of_redirects
     derive_upstream
     derive_user
     set_aside_welcome_page
-    include_user_files "$USER_FILES_INCLUDE"
     write_main_files
     # In a subshell: what ends the step must not end nginx's start.
     (run_certificate_step) || warn "the certificates could not be prepared; nginx starts with what is there."
-    rescue_configuration
+    keep_port_80_open
     exec nginx -g 'daemon off;'
 }
 
+# As nginx's refusals have it.
 apply_settings() {
+    settings_now=$(printf '%s\n' "$REFUSED" | grep '^setting|')
+    if [ "$settings_now" = "${settings_applied-none}" ]; then return; fi
+    settings_applied=$settings_now
     read_settings quietly
     derive_upstream
     write_main_files
+    read_wanted 2>/dev/null || true
+}
+
+# Without port 80 no CA can issue a certificate.
+keep_port_80_open() {
+    if ask_nginx; then return; fi
+    warn "only the challenges are answered until this is repaired: $NGINX_SAID"
+    note https off-by-rescue
+    REFUSED=$(noted refused)
+    read_settings quietly
+    publish_rendered nginx.conf rescue.conf
 }
 
 write_main_files() {

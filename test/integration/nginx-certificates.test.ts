@@ -144,7 +144,7 @@ describe("a certificate's life beside a running nginx", () => {
   test("a pair that nginx has refused and takes now stays when the step comes for another one", async () => {
     await folders.putPair("api", api.certificatePem, api.keyPem);
     const stamp = "$(cd /etc/letsencrypt/live/api && cat fullchain.pem privkey.pem | cksum | tr ' ' -)";
-    await nginx.exec("sh", "-c", `echo "api ${stamp} key too small" >/etc/nginx/sidecar/refused`);
+    await nginx.exec("sh", "-c", `echo "certificate|api|${stamp}|key too small" >/etc/nginx/sidecar/refused`);
     await nginx.step("shop.test");
     expect(await nginx.exec("cat", "/etc/nginx/certificates.d/certificates.conf")).not.toContain("/placeholder/");
     expect(await nginx.exec("cat", "/etc/nginx/sidecar/refused")).toBe("");

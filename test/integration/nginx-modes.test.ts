@@ -91,6 +91,21 @@ test("a list that root in nginx's container may not read takes no certificate aw
   expect((await server.https("/", { host: "api.test" })).certificate?.fingerprint256).toBe(fingerprint(handMade));
 });
 
+test.each(["", "# nothing\n", "\0\0\0\n", "a b|c; }\n"])(
+  "a list that says nothing (%j) takes no certificate away: CERTBOT_DOMAIN is read",
+  async (list) => {
+    await stage.folders.putPair("shop.test", pair.certificatePem, pair.keyPem);
+    await stage.folders.putList("shop.test default real shop.test\n");
+    const server = await start({ CERTBOT_DOMAIN: "shop.test" });
+    const served = async () => (await server.https("/", { host: "shop.test" })).certificate?.fingerprint256;
+    await stage.folders.putList(list);
+    await server.deploy();
+    expect(await served()).toBe(fingerprint(pair));
+    await server.restart();
+    expect(await served()).toBe(fingerprint(pair));
+  },
+);
+
 test("an nginx that an older version of this folder has started takes the next certificate", async () => {
   const server = await start({ CERTBOT_DOMAIN: "shop.test" });
   // As an older one leaves it: it has written no such file.

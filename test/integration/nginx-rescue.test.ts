@@ -181,6 +181,30 @@ describe("what nginx itself refuses", () => {
     expect((await server.https("/", { host: "own.test" })).body).toBe("own");
   });
 
+  test("of an operator's files the broken one alone is left out, whatever the others are called", async () => {
+    const server = (name: string) => `server { listen 80; server_name ${name}; return 200 ${name}; }\n`;
+    for (const [file, text] of Object.entries({
+      "a.conf": server("a.test"),
+      "b.conf": "slip;\n",
+      "my shop.conf": server("c.test"),
+    }))
+      await writeFile(join(stage.folders.confD, file), text);
+    const mount = ["-v", `${stage.folders.confD}:/etc/nginx/conf.d:ro`];
+    const nginx = await start({}, { docker: mount });
+    const answers = async () =>
+      Promise.all(["a.test", "c.test"].map(async (host) => (await nginx.http("/", { host })).body));
+    expect(await answers()).toEqual(["a.test", "c.test"]);
+    expect(await nginx.log()).toMatch(/conf\.d\/b\.conf is left out until nginx accepts it: unknown directive "slip"/);
+    // One more, broken while nginx runs, is nginx's to refuse; the one of before stays out.
+    await writeFile(join(stage.folders.confD, "d.conf"), "slap;\n");
+    await expect(nginx.deploy()).rejects.toThrow(/unknown directive "slap"/);
+    await writeFile(join(stage.folders.confD, "d.conf"), "");
+    expect(await nginx.deploy()).toBe("");
+    expect(await answers()).toEqual(["a.test", "c.test"]);
+    await writeFile(join(stage.folders.confD, "b.conf"), "");
+    expect(await nginx.deploy()).toContain("all files of /etc/nginx/conf.d are included again");
+  });
+
   test("the image's own welcome page does not take localhost from the app", async () => {
     const page = "server { listen 80; server_name localhost; location / { root /usr/share/nginx/html; } }";
     const before = `printf '%s\\n' '${page}' >/etc/nginx/conf.d/default.conf; exec sh /opt/cert-sidecar/nginx/entrypoint.sh`;

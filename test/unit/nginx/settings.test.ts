@@ -24,7 +24,7 @@ async function settings(show: string, env: Record<string, string> = {}, version 
   const nginx = join(stubs, "nginx");
   await writeFile(nginx, `#!/bin/sh\necho '${version}' >&2\n`);
   await chmod(nginx, 0o755);
-  const script = `. ${LIBRARY}/files.sh; . ${LIBRARY}/settings.sh; read_settings; printf '%s' "${show}"`;
+  const script = `. ${LIBRARY}/files.sh; . ${LIBRARY}/search.sh; . ${LIBRARY}/settings.sh; read_settings; printf '%s' "${show}"`;
   const PATH = `${stubs}:${process.env["PATH"] ?? ""}`;
   const { stdout, stderr, status } = spawnSync("/bin/sh", ["-c", script], { env: { PATH, ...env }, encoding: "utf8" });
   if (status !== 0) throw new Error(`the shell failed: ${stderr}`);
