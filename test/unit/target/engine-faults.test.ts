@@ -11,6 +11,8 @@ import { collectLog } from "../../support/collected-log.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const NEVER = new AbortController().signal;
+// What a call may take where it is not to be waited for.
+const PATIENT_MS = 60_000;
 const CONTAINER = { id: "a".repeat(64), name: "shop-nginx-1" };
 
 let fake: FakeEngine | undefined;
@@ -91,18 +93,18 @@ describe("an engine that can't be used", () => {
     const patient = createEngine({
       docker: fake?.address ?? { kind: "socket", socketPath: "" },
       clock: systemClock,
-      timeouts: { callMs: 60_000, execMs: 60_000 },
+      timeouts: { callMs: PATIENT_MS, execMs: PATIENT_MS },
     });
     const controller = new AbortController();
     const reason = new Error("stopping");
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     const call = patient.inspect("x", controller.signal);
     await poll("the request has arrived", () =>
       fake?.requests.some((request) => request.includes("/containers/x/json")),
     );
     controller.abort(reason);
     await expect(call).rejects.toBe(reason);
-    expect(Date.now() - startedAt).toBeLessThan(1000);
+    expect(performance.now() - startedAt).toBeLessThan(PATIENT_MS / 2);
     await poll("no connection is left", () => fake?.connections() === 0);
   });
 
