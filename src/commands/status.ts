@@ -12,8 +12,8 @@ Shows each certificate, its next step, what failed, and what nginx serves right 
   run: async (parts, isJson, io) => {
     const inspection = await parts.inspect({ withTargets: true, signal: io.signal });
     const health = parts.daemon?.health();
-    const { isWell, settingsFailure, fallbackFailure } = inspection.picture;
-    const isGood = isWell && !settingsFailure && !fallbackFailure && (health?.isHealthy ?? true);
+    const { isWell, problems } = inspection.picture;
+    const isGood = isWell && !problems.some(({ isAlarm }) => isAlarm) && (health?.isHealthy ?? true);
     if (isJson) io.out(`${JSON.stringify(toDocument(parts, inspection, isGood), null, 2)}\n`);
     else io.out(toText(parts, inspection));
     return isGood ? EXIT.ok : EXIT.failed;

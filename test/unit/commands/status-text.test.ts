@@ -18,7 +18,7 @@ test("status says what only a conf asks for, what is wrong with one, and what is
   let written = "";
   const parts = commandParts({ inspect: (options) => inspect(stage.parts(), options), now: () => stage.now() });
   const io = { out: (text: string) => void (written += text), err: () => undefined, isTty: false, signal };
-  expect(await runCommand(parts, { command: "status", args: [] }, io)).toBe(0);
+  expect(await runCommand(parts, { command: "status", args: [] }, io)).toBe(1);
   expect(written).toMatch(/^b\.test\n {2}names: b\.test\n(?: .*\n)*? {2}asked for by: renewal\/b\.test\.conf alone/m);
   expect(written).toMatch(/^c\.test\n(?: .*\n)*? {2}next: no order: can't read \S+\/renewal\/c\.test\.conf: line 1/m);
   expect(written).toMatch(/^a\.test\n(?: {2}(?!asked).*\n)*b\.test$/m);
