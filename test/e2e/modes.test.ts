@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { probe } from "../support/http-probe.ts";
 import { rewriteEnv } from "./support/env-file.ts";
+import { untilIdle } from "./support/idle.ts";
 import { servedByCa } from "./support/issued.ts";
 import { servedLeaf } from "./support/served.ts";
 import { createStack, until, type Stack } from "./support/stack.ts";
@@ -81,6 +82,7 @@ describe("with CERTBOT_DOMAIN", () => {
   });
 
   test("with HTTPS turned off in nginx, update-cert and status say so, and that is no failure", async () => {
+    await untilIdle(stack); // a run under way would tell that nginx is gone
     await plainUp({ NGINX_HTTPS_ENABLED: "false" });
     await until("nginx answers", async () => ((await overHttp()).status === 200 ? true : undefined));
     const words = expect.stringContaining("nginx-1: NGINX_HTTPS_ENABLED is false there");
