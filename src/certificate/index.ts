@@ -31,5 +31,6 @@ export { isRenewalInfoDue, nextRenewalInfoAt, renewalInfoMoment, takeRenewalInfo
 export type { RenewalInfoAnswer, RenewalInfoState } from "./renewal-info.ts";
 export { alarmAt, lastResortAt, planRenewal, type RenewalPlan } from "./renewal-plan.ts";
 export { planRetry } from "./retry-plan.ts";
+export { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 export { lifetimeMs, markAt, type Validity } from "./validity.ts";
 export { earliest, lookAgainAt, soonest, whenNext, type Due, type NextFacts } from "./when-next.ts";

@@ -1,4 +1,10 @@
-import { identifierKey, type ChallengeUse, type Identifier } from "../certificate/index.ts";
+import {
+  identifierKey,
+  splitWords,
+  UnterminatedQuoteError,
+  type ChallengeUse,
+  type Identifier,
+} from "../certificate/index.ts";
 import { checkNames } from "./check-names.ts";
 import { chooseServers, findServerWarnings } from "./choose-ca.ts";
 import { chooseExternalAccounts } from "./external-accounts.ts";
@@ -22,7 +28,6 @@ import { readProxies } from "./proxies.ts";
 import { readSettings, type SettingSources } from "./read-settings.ts";
 import { startReading, type Reading } from "./reading.ts";
 import { settingsWith, type Kinds } from "./settings-table.ts";
-import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 
 /** What {@link parseConfig} reads. */
 export type ConfigSources = SettingSources & {

@@ -1,4 +1,4 @@
-import { splitWords, UnterminatedQuoteError } from "./split-words.ts";
+import { splitWords, UnterminatedQuoteError } from "../certificate/index.ts";
 
 const REDACTED = "[redacted]";
 const SECRET_OPTION = /^--?[^=]*(secret|token|password|hmac|credential|api-?key)/i;

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { splitWords, UnterminatedQuoteError } from "../../../src/settings/split-words.ts";
+import { splitWords, UnterminatedQuoteError } from "../../../src/certificate/split-words.ts";
 
 test.each([
   ["", []],
