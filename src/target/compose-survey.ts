@@ -4,7 +4,7 @@ import type { Container, Labels } from "./docker/container.ts";
 import type { Engine } from "./docker/engine.ts";
 import { findOwnContainer, type OwnContainer, type OwnContainerParts } from "./docker/own-container.ts";
 import { composeProjectUnknown } from "./errors.ts";
-import { DEPLOY } from "./labels.ts";
+import { COPY, DEPLOY } from "./labels.ts";
 
 /** What to search for, and with what. */
 export type SurveyParts = OwnContainerParts & {
@@ -36,7 +36,7 @@ export async function findSurroundings(parts: SurveyParts, signal: AbortSignal):
 /** Whether a container may be a target: it is one of the service's, or has our label. Those of `docker compose run` serve nobody. */
 export function mayBeTarget(service: string, labels: Labels): boolean {
   const own = composeService(labels);
-  return own !== undefined && (own === service || labels[DEPLOY] !== undefined);
+  return own !== undefined && (own === service || DEPLOY in labels || COPY in labels);
 }
 
 /** All containers of our project that may be targets, by name. Throws COMPOSE_PROJECT_UNKNOWN, or what the engine throws. */

@@ -1,12 +1,13 @@
 import { toFailure } from "../certificate/index.ts";
 import type { FrontDoor } from "../ports/index.ts";
 import type { Found, TargetSource } from "../reconcile/index.ts";
+import { readCopy } from "./copy-label.ts";
 import { surveyProject, type Replica, type Survey } from "./compose-survey.ts";
 import { chooseAddress, urlHost, type OwnPlace } from "./docker/container-address.ts";
-import type { Container, Labels } from "./docker/container.ts";
+import type { Container } from "./docker/container.ts";
 import { targetNotFound, targetNotRunning, targetUnreachable } from "./errors.ts";
-import type { Place, TargetKind, TargetTools } from "./kind.ts";
-import { DEPLOY, operatorsLabels, readDeploy, readPort, readWants } from "./labels.ts";
+import type { Place, ServerKind, TargetKind, TargetTools } from "./kind.ts";
+import { COPY, DEPLOY, operatorsLabels, readDeploy, readPort, readWants } from "./labels.ts";
 import { watchStarts, type WatchParts } from "./start-watch.ts";
 import { shakeHands } from "./tls/handshake.ts";
 
@@ -83,7 +84,16 @@ async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, 
     if (!known) return { isForeign: true };
     const { kind, argument, labels } = known;
     if (!isRunning(replica)) return { isDown: true };
-    const place = findPlace(replica, { ownPlace, kind, labels });
+    const port = readPort(name, labels);
+    const spot = { ...replica, wants: readWants(name, labels) };
+    const copy = readCopy(name, labels, kind);
+    const placeAt = (at: number): Place => ({ ...spot, port: at, address: findAddress(replica, ownPlace) });
+    if (kind.tlsPort === undefined) {
+      // Whom nobody asks needs no address.
+      const told = { ...spot, copy, place: port === undefined ? undefined : placeAt(port) };
+      return { targets: [kind.make(told, argument, parts.tools)] };
+    }
+    const place = placeAt(port ?? kind.tlsPort(replica.container));
     const off = await whyOff(parts, { kind, place }, signal);
     return off === undefined ? { targets: [kind.make(place, argument, parts.tools)] } : { off: [{ name, ...off }] };
   } catch (thrown) {
@@ -95,21 +105,17 @@ async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, 
 // Without a label the service's containers are targets all the same.
 async function identify({ engine, service, kinds }: SourceParts, replica: Replica, signal: AbortSignal) {
   const labels = await operatorsLabels(engine, replica.container, signal);
-  const deploy = labels[DEPLOY] ?? (replica.service === service ? kinds[0].name : undefined);
+  const deploy = labels[DEPLOY] ?? (replica.service === service || COPY in labels ? kinds[0].name : undefined);
   return deploy === undefined ? undefined : { ...readDeploy(replica.name, deploy, kinds), labels };
 }
 
-type Reading = { readonly ownPlace: OwnPlace; readonly kind: TargetKind; readonly labels: Labels };
-
-function findPlace(replica: Replica, { ownPlace, kind, labels }: Reading): Place {
-  const { name, service, container } = replica;
-  const reach = chooseAddress(ownPlace, container);
+function findAddress(replica: Replica, ownPlace: OwnPlace): string {
+  const reach = chooseAddress(ownPlace, replica.container);
   if (reach.kind === "no-common-network") throw targetUnreachable(replica, reach);
-  const port = readPort(name, labels) ?? kind.tlsPort(container);
-  return { name, service, container, address: reach.address, port, wants: readWants(name, labels) };
+  return reach.address;
 }
 
-type Asked = { readonly kind: TargetKind; readonly place: Place };
+type Asked = { readonly kind: ServerKind; readonly place: Place };
 
 // Where TLS answers it is deployed to, whatever it says.
 async function whyOff({ clock, handshakeMs: ms, tools }: SourceParts, { kind, place }: Asked, signal: AbortSignal) {

@@ -1,10 +1,10 @@
 import { PlainError } from "../certificate/index.ts";
 import type { Reach } from "./docker/container-address.ts";
-import { commandWords } from "./docker/exec.ts";
-import type { Place } from "./kind.ts";
+import { commandWords, couldNotStart, outputOf, type ExecResult } from "./docker/exec.ts";
+import type { Spot } from "./kind.ts";
 
 /** Whom a failure is about. */
-export type Named = Pick<Place, "name" | "service">;
+export type Named = Pick<Spot, "name" | "service">;
 
 /** The sidecar doesn't run in a compose project, so it can't tell which nginx is its own. */
 export function composeProjectUnknown(message: string, remedy: string): PlainError {
@@ -46,12 +46,18 @@ export function targetUnreachable({ name, service }: Named, { ours, theirs }: No
   return new PlainError({ code: "TARGET_UNREACHABLE", message, remedy });
 }
 
-type WrongLabel = { readonly label: string; readonly value: string; readonly allowed: string };
+type WrongLabel = {
+  readonly label: string;
+  readonly value: string;
+  readonly allowed: string;
+  /** Where it isn't to set the label to what is allowed. */
+  readonly remedy?: string;
+};
 
 /** A label of a container can't be understood. */
-export function labelInvalid(target: string, { label, value, allowed }: WrongLabel): PlainError {
+export function labelInvalid(target: string, { label, value, allowed, remedy: other }: WrongLabel): PlainError {
   const message = `${target} has the label ${label}="${value}", which is not ${allowed}`;
-  const remedy = `Set the label ${label} to ${allowed}, or remove it.`;
+  const remedy = other ?? `Set the label ${label} to ${allowed}, or remove it.`;
   return new PlainError({ code: "TARGET_LABEL_INVALID", message, remedy });
 }
 
@@ -81,4 +87,49 @@ export function reloadFailed({ name, service }: Named, output: string): PlainErr
   const message = `nginx in ${name} was told to reload and refused: ${output}`;
   const remedy = `Run docker compose restart ${service} if it stays so: the nginx command does not find the running nginx.`;
   return new PlainError({ code: "TARGET_RELOAD_FAILED", message, remedy });
+}
+
+/** A command that a label asks for could not be run in its container, or failed there. */
+export function commandFailed({ name, service }: Named, argv: readonly string[], result: ExecResult): PlainError {
+  const [program = ""] = argv;
+  const isMissing = couldNotStart(result);
+  const ended = isMissing ? "could not be started" : `failed (exit code ${result.exitCode ?? "unknown"})`;
+  const message = `"${commandWords(argv)}" in ${name} ${ended}: ${lastOf(outputOf(result))}`;
+  const mend = isMissing ? `Check that the image has ${program}, and what that starts` : "Mend what it complains about";
+  const remedy = `${mend}, or the label cert-sidecar.deploy of the service ${service}; it is tried again by itself and by update-cert.`;
+  return new PlainError({ code: "TARGET_COMMAND_FAILED", message, remedy });
+}
+
+const LONGEST_OUTPUT = 1000;
+
+function lastOf(output: string): string {
+  return output.length > LONGEST_OUTPUT ? `…${output.slice(-LONGEST_OUTPUT)}` : output;
+}
+
+type UnsafeSignal = { readonly signal: string; readonly because: string; readonly mend: string };
+
+/** A container would not be started again after a signal, or would stop by it: Docker takes it for a stop. Nothing is sent. */
+export function signalUnsafe({ name, service }: Named, { signal, because, mend }: UnsafeSignal): PlainError {
+  const message = `${name} is not sent the signal ${signal}, as its label asks for: ${because}`;
+  const remedy = `${mend} in the compose file, and run docker compose up -d ${service}; or tell it by the label cert-sidecar.deploy=exec:… with a command of its own.`;
+  return new PlainError({ code: "TARGET_SIGNAL_UNSAFE", message, remedy });
+}
+
+/** A container that is to be restarted is only just starting, and is left to it. It is tried again soon. */
+export function targetStarting({ name, service }: Named, words: string): PlainError {
+  const message = `${name} is not restarted, which could cut off what it does at its start: ${words}`;
+  const remedy = `Wait, it is tried again by itself; if it stays, read docker compose logs ${service}.`;
+  return new PlainError({ code: "TARGET_STARTING", message, remedy });
+}
+
+/** A certificate could not be put into a container. Its path there must be on its own file system or a volume, in a folder that is there. */
+export function copyFailed(
+  { name, service }: Named,
+  path: string,
+  { words, cause }: { words: string; cause?: unknown },
+) {
+  const folder = path.replace(/[^/]*$/, "");
+  const message = `could not put ${path} into ${name}: ${words}`;
+  const remedy = `Let ${folder} be a folder that is there in the service ${service} and that Docker can write to: in its image, or a volume on it; not a tmpfs, nor read-only, nor below read_only: true.`;
+  return new PlainError({ code: "TARGET_COPY_FAILED", message, remedy, cause });
 }

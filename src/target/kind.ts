@@ -1,31 +1,62 @@
 import type { Clock } from "../ports/index.ts";
 import type { Found, ServedCertificate, ServedFinding, Target } from "../reconcile/index.ts";
 import type { Container } from "./docker/container.ts";
+import type { Archive } from "./docker/engine.ts";
 import type { ExecResult } from "./docker/exec.ts";
 
-/** A running container that was found, and how to reach it. */
-export type Place = {
+/** A running container that was found. */
+export type Spot = {
   /** Unique and stable over restarts: `nginx-1`. */
   readonly name: string;
   /** Its compose service, for people. */
   readonly service: string;
   readonly container: Container;
-  readonly address: string;
-  /** Where it speaks TLS. */
-  readonly port: number;
   /** Whether a lineage is for it. */
   readonly wants: (lineage: string) => boolean;
 };
+
+/** One that speaks TLS, and how to reach it. */
+export type Place = Spot & {
+  readonly address: string;
+  /** Where it speaks TLS. */
+  readonly port: number;
+};
+
+/** One of which we know no more than what its labels say. */
+export type ToldSpot = Spot & {
+  /** Set where its label says on which port it speaks TLS. */
+  readonly place?: Place | undefined;
+  /** What is put into it, where its label says so. */
+  readonly copy?: Copy | undefined;
+};
+
+/** The files that are put into a container. */
+export type Copy = {
+  readonly files: readonly CopiedFile[];
+  /** Their owner and mode in the container. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+};
+
+/** One of them: an absolute path, in which `{name}` is the certificate's name, and what is in it; `both`: the key, then the chain. */
+export type CopiedFile = { readonly path: string; readonly holds: "both" | "chain" | "key" };
 
 /** Why a server has no HTTPS. */
 export type Off = Omit<Found["off"][number], "name">;
 
 /** A way to make a server use our certificates: one file, one line in `TARGET_KINDS`, one word of the label. */
-export interface TargetKind {
+export type TargetKind = ServerKind | ToldKind;
+
+type KindWord = {
   /** The word of the label `cert-sidecar.deploy`. */
   readonly name: string;
   /** What must stand behind it and a colon, for people, like `HUP`; left out where nothing may. */
   readonly argument?: string;
+};
+
+/** A server that we know: where it speaks TLS, above all, by which it is judged. */
+export interface ServerKind extends KindWord {
   /** Where it speaks TLS when no label says so. */
   tlsPort(container: Container): number;
   /** Where it answers HTTP; left out where it can't show the CA our challenges. */
@@ -36,6 +67,14 @@ export interface TargetKind {
   make(place: Place, argument: string, tools: TargetTools): Target;
 }
 
+/** Anything else, which is told that there is something new. */
+export interface ToldKind extends KindWord {
+  readonly tlsPort?: undefined;
+  readonly httpPort?: undefined;
+  /** As {@link ServerKind.make}. */
+  make(spot: ToldSpot, argument: string, tools: TargetTools): Target;
+}
+
 /** What a kind may use. */
 export type TargetTools = {
   readonly clock: Clock;
@@ -43,10 +82,20 @@ export type TargetTools = {
    * Runs a command in the container to its end. Throws TARGET_NOT_RUNNING when the container is gone or has stopped,
    * TARGET_COMMAND_KILLED when it is about to, and what the engine throws.
    */
-  readonly exec: (place: Place, argv: readonly string[], signal: AbortSignal) => Promise<ExecResult>;
+  readonly exec: (where: Spot & As, argv: readonly string[], signal: AbortSignal) => Promise<ExecResult>;
+  /** The container as it is now. Throws TARGET_NOT_RUNNING when it is gone or doesn't run, and what the engine throws. */
+  readonly look: (spot: Spot, signal: AbortSignal) => Promise<Container>;
+  /** The engine's calls for this container, that throw as {@link exec}; a restart starts what has stopped, too. */
+  readonly kill: (spot: Spot, name: string, signal: AbortSignal) => Promise<void>;
+  readonly restart: (spot: Spot, signal: AbortSignal) => Promise<void>;
+  readonly unpack: (spot: Spot, archive: Archive, signal: AbortSignal) => Promise<void>;
+  readonly readFile: (spot: Spot, path: string, signal: AbortSignal) => Promise<string | undefined>;
   /** Checks by a handshake for each name what it presents; `words` say what to do there. Throws only the signal's reason. */
   readonly tlsCheck: (place: Place, asked: TlsQuestion, signal: AbortSignal) => Promise<ServedFinding>;
 };
+
+/** As whom a command runs, like `0`; by default as whom the container's own does. */
+export type As = { readonly user?: string };
 
 /** What a TLS check is to find out. */
 export type TlsQuestion = { readonly certificate: ServedCertificate; readonly words: ServerWords };

@@ -7,6 +7,9 @@ const PREFIX = "cert-sidecar.";
 const PORT = `${PREFIX}port`;
 const CERTIFICATES = `${PREFIX}certificates`;
 
+/** The label that has a certificate put into a container. */
+export const COPY = `${PREFIX}copy`;
+
 /** The label by which an operator makes a container a target, and says of which kind. */
 export const DEPLOY = `${PREFIX}deploy`;
 
@@ -28,10 +31,21 @@ export function readDeploy(target: string, value: string, kinds: readonly Target
 }
 
 /** Which lineages are for a target: those that its label names; all without one. Throws TARGET_LABEL_INVALID. */
-export function readWants(target: string, { [CERTIFICATES]: value = "*" }: Labels): (lineage: string) => boolean {
+export function readWants(target: string, labels: Labels): (lineage: string) => boolean {
+  const names = readNames(target, labels);
+  return (lineage) => names.has("*") || names.has(lineage);
+}
+
+/** Whether a target can't have but one lineage. */
+export function wantsOne(target: string, labels: Labels): boolean {
+  const names = readNames(target, labels);
+  return names.size === 1 && !names.has("*");
+}
+
+function readNames(target: string, { [CERTIFICATES]: value = "*" }: Labels): ReadonlySet<string> {
   const names = new Set(value.split(",").map((name) => name.trim()));
   names.delete("");
-  if (names.size > 0) return (lineage) => names.has("*") || names.has(lineage);
+  if (names.size > 0) return names;
   const allowed = "names of certificates, separated by commas, or *";
   throw labelInvalid(target, { label: CERTIFICATES, value, allowed });
 }

@@ -1,5 +1,5 @@
 import { ConfigurationRejectedError, type ServedCertificate, type Target } from "../reconcile/index.ts";
-import type { ExecResult } from "./docker/exec.ts";
+import { couldNotStart, outputOf } from "./docker/exec.ts";
 import { certificateStepFailed, commandMissing, reloadFailed } from "./errors.ts";
 import type { Place, ServerWords, TargetKind, TargetTools } from "./kind.ts";
 import { explainBySays, NOTHING_SAID, readSays, SAYS_COMMAND, type NginxSays } from "./nginx-files.ts";
@@ -22,7 +22,11 @@ const STEP_COMMAND = ["/bin/sh", "-c", `[ ! -f ${STEP} ] || /bin/sh ${STEP} "$@"
 const TEST_COMMAND = ["nginx", "-t"];
 const RELOAD_COMMAND = ["nginx", "-s", "reload"];
 
-function makeNginx(place: Place, _argument: string, { exec, tlsCheck }: TargetTools): Required<Target> {
+function makeNginx(
+  place: Place,
+  _argument: string,
+  { exec, tlsCheck }: TargetTools,
+): Target & Required<Pick<Target, "tlsCheck" | "explain">> {
   const { name, wants } = place;
   // Once for all certificates, until a reload changes it.
   let says: Promise<NginxSays> | undefined;
@@ -74,13 +78,4 @@ export function nginxWords({ service, port }: Pick<Place, "service" | "port">, s
     isDefault: `Put all IP addresses into one certificate, and let no other server of ${service} be the default_server of its TLS port.`,
     explain: (certificate) => explainBySays(says, { service, port }, certificate),
   };
-}
-
-function couldNotStart({ exitCode }: ExecResult): boolean {
-  return exitCode === 126 || exitCode === 127;
-}
-
-function outputOf({ exitCode, stdout, stderr }: ExecResult): string {
-  const text = [stderr, stdout].filter((part) => part !== "").join("\n");
-  return text === "" ? `it printed nothing and ended with exit code ${exitCode ?? "unknown"}` : text;
 }

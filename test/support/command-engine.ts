@@ -1,6 +1,8 @@
+import { Readable } from "node:stream";
 import { readContainer } from "../../src/target/docker/container.ts";
 import type { Engine } from "../../src/target/docker/engine.ts";
 import type { ExecResult } from "../../src/target/docker/exec.ts";
+import { readTarFile } from "../../src/target/docker/tar.ts";
 import { inspectedContainer } from "./fake-engine.ts";
 
 export const ENDPOINT = "/var/run/docker.sock";
@@ -15,13 +17,14 @@ export type EngineStage = {
   readonly imageLabels?: Readonly<Record<string, string>>;
 };
 
-/** An engine that runs commands as a test says. */
+/** An engine that runs commands as a test says; `files` is what was put into its containers. */
 export function engineWith({
   ends = {},
   containers = [inspectedContainer({ id: "a" })],
   imageLabels = {},
 }: EngineStage) {
   const ran: string[] = [];
+  const files = new Map<string, string>();
   const read = containers.map(readContainer);
   const unused = () => Promise.reject(new Error("not asked for here"));
   const engine: Engine = {
@@ -34,11 +37,28 @@ export function engineWith({
       ran.push(word);
       const end = ends[word] ?? {};
       if (end instanceof Error) throw end;
+      const [program, , from = "", to = ""] = argv;
+      if (program === "mv" && !end.exitCode) move(files, from, to);
       return { exitCode: 0, stdout: "", stderr: "", ...end };
     },
+    kill: async (_, name) => void ran.push(`kill ${name}`),
+    restart: async () => void ran.push("restart"),
+    unpack: async (_, { folder, tar }) => {
+      ran.push(`unpack ${folder}`);
+      const end = ends[folder];
+      if (end instanceof Error) throw end;
+      const name = tar.toString("latin1", 0, tar.indexOf(0));
+      files.set(folder + name, (await readTarFile(Readable.from([tar]), tar.length)) ?? "");
+    },
+    readFile: async (_, path) => files.get(path),
     openEvents: unused,
   };
-  return { engine, ran, container: read[0] ?? readContainer(inspectedContainer({ id: "none" })) };
+  return { engine, ran, files, container: read[0] ?? readContainer(inspectedContainer({ id: "none" })) };
+}
+
+function move(files: Map<string, string>, from: string, to: string): void {
+  files.set(to, files.get(from) ?? "");
+  files.delete(from);
 }
 
 function wordOf(argv: readonly string[]): string {

@@ -64,13 +64,23 @@ export function inspectedContainer(options: {
   readonly labels?: Readonly<Record<string, string>>;
   readonly networkMode?: string;
   readonly networks?: Readonly<Record<string, object>>;
+  readonly stopSignal?: string;
+  readonly restart?: string;
+  readonly startedAt?: Date;
+  readonly health?: string;
 }) {
   return {
     Id: options.id,
     Name: `/${options.project ?? "shop"}-${options.service ?? "nginx"}-${options.number ?? "1"}`,
     Image: "sha256:0",
-    State: { Status: options.status ?? "running", ExitCode: 0 },
+    State: {
+      Status: options.status ?? "running",
+      ExitCode: 0,
+      StartedAt: (options.startedAt ?? new Date(0)).toISOString(),
+      Health: options.health === undefined ? undefined : { Status: options.health },
+    },
     Config: {
+      StopSignal: options.stopSignal,
       Env: options.env ?? [],
       Labels: {
         "com.docker.compose.project": options.project ?? "shop",
@@ -80,7 +90,10 @@ export function inspectedContainer(options: {
         ...options.labels,
       },
     },
-    HostConfig: { NetworkMode: options.networkMode ?? "shop_default" },
+    HostConfig: {
+      NetworkMode: options.networkMode ?? "shop_default",
+      RestartPolicy: { Name: options.restart ?? "no" },
+    },
     NetworkSettings: { Networks: options.networks ?? { shop_default: { NetworkID: "n1", IPAddress: "127.0.0.1" } } },
   };
 }

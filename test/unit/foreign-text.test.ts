@@ -6,13 +6,15 @@ import { ChallengeFailedError } from "../../src/acme/failures/problem-errors.ts"
 import { refusalOf } from "../../src/acme/failures/refusal.ts";
 import { parseRetryAfter } from "../../src/acme/failures/retry-after.ts";
 import { readDirectory, readOrder } from "../../src/acme/objects.ts";
-import { printable } from "../../src/certificate/index.ts";
+import { printable, splitWords } from "../../src/certificate/index.ts";
 import { toPlainFields } from "../../src/system/plain-fields.ts";
+import { readCopy } from "../../src/target/copy-label.ts";
 import { readContainer } from "../../src/target/docker/container.ts";
 import { toEngineError } from "../../src/target/docker/engine-errors.ts";
 import { readJsonLines } from "../../src/target/docker/json-lines.ts";
 import { readMounts } from "../../src/target/docker/mountinfo.ts";
 import { containerIdFromMounts } from "../../src/target/docker/own-container.ts";
+import { exec } from "../../src/target/exec.ts";
 import { readPort, readWants } from "../../src/target/labels.ts";
 import { readSays } from "../../src/target/nginx-files.ts";
 import { RenewalConf } from "../../src/store/renewal-conf.ts";
@@ -158,6 +160,8 @@ const READERS: readonly (readonly [string, (text: string) => unknown])[] = [
   ["the mounts of our container", (text) => [readMounts(text), containerIdFromMounts(mountOf(text))]],
   ["what the engine says of a container", (text) => readContainer(containerOf(text))],
   ["a container's labels", (value) => [readPort("t", { "cert-sidecar.port": value }), readWants("t", { value })]],
+  ["a container's label of paths", (value) => readCopy("t", { "cert-sidecar.copy": `/${value}` }, exec)],
+  ["a container's label of a command", (value) => splitWords(value)],
   ["a conf's challenges", (text) => CONFS.read(new RenewalConf(`[renewalparams]\n[[webroot_map]]\na = ${text}`))],
   ["a field of a log line", (text) => toPlainFields({ message: text })],
 ];

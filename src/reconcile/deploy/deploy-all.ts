@@ -56,7 +56,8 @@ async function deployTo(parts: ReconcileParts, run: Run, one: OneTarget): Promis
   const { target, versions } = one;
   const { request, log, signal } = run;
   const isStarting = request.trigger === "target-started" || request.trigger === "start";
-  const isEager = isStarting || request.trigger === "command" || request.trigger === "signal";
+  const isAsked = request.trigger === "command" || request.trigger === "signal";
+  const isEager = isAsked || (isStarting && !target.isCostly);
   const settleMs = isStarting ? STARTING_TARGET_MS : 0;
   try {
     return await deployToTarget({ ...parts, ...one, isEager, settleMs, log, signal });

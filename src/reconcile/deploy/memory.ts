@@ -29,13 +29,14 @@ async function recallDeploy({ store, target }: DeployContext, version: Version):
 export type ServedQuestion = Pick<DeployContext, "store" | "target" | "signal">;
 
 /**
- * Finds out whether a target serves a version: by TLS, or else by what is remembered. What is on disk already isn't owed to a
- * target of which nothing is remembered. Throws only the signal's reason.
+ * Finds out whether a target serves a version: by TLS, or else by what is remembered and still there. What is on disk already
+ * isn't owed to a target of which nothing is remembered, unless it can be seen to lack it. Throws only the signal's reason.
  */
 export async function findServed({ store, target, signal }: ServedQuestion, version: Version): Promise<ServedFinding> {
   if (target.tlsCheck) return target.tlsCheck(version, signal);
   const known = (await recall(store, version))?.deploy[target.name];
-  if (known ? known.servedFingerprint === version.fingerprint : !version.isNew) return { kind: "served" };
+  if (known ? known.servedFingerprint === version.fingerprint : !version.isNew)
+    return target.keeps?.(version, signal) ?? { kind: "served" };
   const { message = "it has not been given this version yet", remedy = "Run update-cert." } = known?.lastFailure ?? {};
   return { kind: "not-served", message, remedy };
 }

@@ -40,6 +40,13 @@ export interface Target {
    * reason. Left out where nobody can be asked: then what `apply` did, and we remember, is the truth.
    */
   tlsCheck?(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
+  /**
+   * Where nobody can be asked by TLS: whether what it was given of this version is still there, as far as that can be seen. Bounded
+   * in time; throws only the signal's reason.
+   */
+  keeps?(version: Version, signal: AbortSignal): Promise<ServedFinding>;
+  /** To apply costs it something, a restart say: after a failure it waits for its next turn, though it has just started. */
+  readonly isCostly?: boolean;
   /** As {@link tlsCheck}, and asks the server why where it isn't presented: for people, once there is nothing to wait for. */
   explain?(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
   /**

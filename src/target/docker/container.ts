@@ -18,6 +18,14 @@ export type Container = {
   /** The container whose network namespace it lives in: its own id, or another's with `network_mode: service:…`. */
   readonly namespaceOf: string;
   readonly mounts: readonly ContainerMount[];
+  /** The signal that it is stopped by, as its image or its operator has written it; undefined where neither has. */
+  readonly stopSignal: string | undefined;
+  /** Docker's word: `no`, `always`, `unless-stopped` or `on-failure`. */
+  readonly restartPolicy: string;
+  /** Of the last run; undefined where the engine doesn't say. */
+  readonly startedAt: Date | undefined;
+  /** It has a health check, which has not come to a judgement yet. */
+  readonly isStarting: boolean;
   /** The engine starts it again when it ends by itself. */
   readonly isRestarted: boolean;
 };
@@ -51,8 +59,13 @@ type Loose<T> = { readonly [Key in keyof T]?: Readonly<T[Key]> | null | undefine
 
 /** The part of the engine's answer (`GET /containers/<id>/json`) that is read. */
 export type InspectedContainer = Pick<ContainerInspectInfo, "Id" | "Name" | "Image"> & {
-  readonly State: Pick<ContainerInspectInfo["State"], "Status" | "ExitCode">;
-  readonly Config: Loose<Pick<ContainerInspectInfo["Config"], "Env" | "Labels">>;
+  readonly State: Pick<ContainerInspectInfo["State"], "Status" | "ExitCode"> &
+    Loose<Pick<ContainerInspectInfo["State"], "StartedAt">> & {
+      readonly Health?: { readonly Status?: string } | null | undefined;
+    };
+  readonly Config: Loose<Pick<ContainerInspectInfo["Config"], "Env" | "Labels">> & {
+    readonly StopSignal?: string | undefined;
+  };
   readonly HostConfig: Loose<Pick<ContainerInspectInfo["HostConfig"], "NetworkMode" | "Binds" | "RestartPolicy">>;
   readonly NetworkSettings: { readonly Networks?: Readonly<Record<string, InspectedEndpoint>> | null };
   readonly Mounts?: readonly InspectedMount[] | null;
@@ -64,6 +77,8 @@ type InspectedEndpoint = Loose<ContainerInspectInfo["NetworkSettings"]["Networks
 /** Reads the engine's answer. */
 export function readContainer(inspected: InspectedContainer): Container {
   const networkMode = inspected.HostConfig.NetworkMode ?? "";
+  const restartPolicy = inspected.HostConfig.RestartPolicy?.Name || "no";
+  const startedAt = new Date(inspected.State.StartedAt ?? "");
   return {
     id: inspected.Id,
     name: inspected.Name.replace(/^\//, ""),
@@ -75,7 +90,11 @@ export function readContainer(inspected: InspectedContainer): Container {
     networkMode,
     networks: Object.entries(inspected.NetworkSettings.Networks ?? {}).map(readEndpoint),
     namespaceOf: networkMode.startsWith("container:") ? networkMode.slice("container:".length) : inspected.Id,
-    isRestarted: ["always", "unless-stopped"].includes(inspected.HostConfig.RestartPolicy?.Name ?? ""),
+    stopSignal: inspected.Config.StopSignal || undefined,
+    restartPolicy,
+    startedAt: Number.isNaN(startedAt.getTime()) ? undefined : startedAt,
+    isStarting: inspected.State.Health?.Status === "starting",
+    isRestarted: ["always", "unless-stopped"].includes(restartPolicy),
     mounts: (inspected.Mounts ?? []).map((mount) => readMount(mount, inspected.HostConfig.Binds ?? [])),
   };
 }

@@ -13,6 +13,7 @@ import {
 } from "./engine-errors.ts";
 import { commandWords, execTimedOut, runInContainer, type ExecResult } from "./exec.ts";
 import { readJsonLines } from "./json-lines.ts";
+import { readTarFile } from "./tar.ts";
 
 /** How long the engine may take, in milliseconds. */
 export type EngineTimeouts = {
@@ -43,10 +44,27 @@ export type Engine = {
    * Runs a command in a container to its end, see {@link ExecResult}. Throws DockerRequestError with status 404 or 409 where
    * there is no such running container, and TARGET_COMMAND_TIMED_OUT.
    */
-  exec(container: Pick<Container, "id" | "name">, argv: readonly string[], signal: AbortSignal): Promise<ExecResult>;
+  exec(where: ExecPlace, argv: readonly string[], signal: AbortSignal): Promise<ExecResult>;
+  /** Sends a signal, named as `HUP`, to a container's first process. The time that this takes is the engine's alone. */
+  kill(container: ContainerName, name: string, signal: AbortSignal): Promise<void>;
+  /** Stops a container, by force after {@link GRACE_S}, and starts it. Whether it ran before makes no difference. */
+  restart(container: ContainerName, signal: AbortSignal): Promise<void>;
+  /** Unpacks an archive into a folder of a container, as root. It says so, too, where a tmpfs hides what it has unpacked. */
+  unpack(container: ContainerName, archive: Archive, signal: AbortSignal): Promise<void>;
+  /** What a file of a container has in it, running or not; undefined when it is none, or longer than {@link LONGEST_FILE}. */
+  readFile(container: ContainerName, path: string, signal: AbortSignal): Promise<string | undefined>;
   /** Opens a stream of events; it must be disposed of. */
   openEvents(filter: EventFilter, signal: AbortSignal): Promise<EventStream>;
 };
+
+/** A container, and its name for people. */
+export type ContainerName = Pick<Container, "id" | "name">;
+
+/** Where a command is run, and as whom, like `0`; by default as whom the container's own is. */
+export type ExecPlace = ContainerName & { readonly user?: string | undefined };
+
+/** A tar archive, and where it belongs. */
+export type Archive = { readonly folder: string; readonly tar: Buffer };
 
 /** Events as they happen. `events` ends where the connection is ended, and throws DockerRequestError when it breaks or `signal` aborts. */
 export type EventStream = Disposable & { readonly events: AsyncIterable<ContainerEvent> };
@@ -56,6 +74,12 @@ export type EventFilter = { readonly actions: readonly string[]; readonly labels
 
 /** What an engine client is made of. */
 export type EngineParts = { readonly docker: DockerEngine; readonly clock: Clock; readonly timeouts: EngineTimeouts };
+
+// What the engine itself gives a container that it is told to stop.
+const GRACE_S = 10;
+
+// A key and a chain are some thousand; what is meant to be read here is no more than that.
+const LONGEST_FILE = 256 * 1024;
 
 /** Makes a client. Nothing is read or connected before the first call, so it can't fail. */
 export function createEngine({ docker: address, clock, timeouts }: EngineParts): Engine {
@@ -82,29 +106,65 @@ export function createEngine({ docker: address, clock, timeouts }: EngineParts):
         const listed = await docker.listContainers({ all: true, filters: { label: [...labels] }, abortSignal });
         return listed.map(({ Id, Labels }) => ({ id: Id, labels: Labels ?? {} }));
       }),
-    inspect: async (id, signal) => {
-      try {
-        return await call(`inspect container ${id.slice(0, 12)}`, signal, async (docker, abortSignal) =>
+    inspect: (id, signal) =>
+      unlessMissing(
+        call(`inspect container ${id.slice(0, 12)}`, signal, async (docker, abortSignal) =>
           readContainer(await docker.getContainer(id).inspect({ abortSignal })),
-        );
-      } catch (thrown) {
-        if (thrown instanceof DockerRequestError && thrown.status === 404) return undefined;
-        throw thrown;
-      }
-    },
+        ),
+      ),
     imageLabels: (imageId, signal) =>
       call(`inspect image ${imageId}`, signal, async (docker) => {
         const { Config } = await docker.getImage(imageId).inspect();
         return Config?.Labels ?? {};
       }),
-    exec: (container, argv, signal) => {
-      const expired = () => execTimedOut(container.name, argv, timeouts.execMs);
+    exec: ({ id, name, user }, argv, signal) => {
+      const expired = () => execTimedOut(name, argv, timeouts.execMs);
       const run = (docker: Dockerode, own: AbortSignal) =>
-        runInContainer({ docker, clock, containerId: container.id, argv }, own);
-      return call(`run "${commandWords(argv)}" in ${container.name}`, signal, run, { ms: timeouts.execMs, expired });
+        runInContainer({ docker, clock, containerId: id, user, argv }, own);
+      return call(`run "${commandWords(argv)}" in ${name}`, signal, run, { ms: timeouts.execMs, expired });
     },
+    ...actsOn(call, timeouts),
     openEvents: (filter, signal) => openEvents({ endpoint, call }, filter, signal),
   };
+}
+
+// What is done to one container, and to its files.
+function actsOn(
+  call: EngineCall,
+  { callMs }: EngineTimeouts,
+): Pick<Engine, "kill" | "restart" | "unpack" | "readFile"> {
+  return {
+    kill: ({ id, name }, which, signal) =>
+      call(`send the signal ${which} to ${name}`, signal, async (docker, abortSignal) => {
+        await docker.getContainer(id).kill({ signal: which, abortSignal });
+      }),
+    restart: ({ id, name }, signal) => {
+      const restart = async (docker: Dockerode, abortSignal: AbortSignal) => {
+        await docker.getContainer(id).restart({ t: GRACE_S, abortSignal });
+      };
+      return call(`restart ${name}`, signal, restart, { ms: callMs + GRACE_S * 1000 });
+    },
+    unpack: ({ id, name }, { folder, tar }, signal) =>
+      call(`put files into ${folder} of ${name}`, signal, async (docker, abortSignal) => {
+        await docker.getContainer(id).putArchive(tar, { path: folder, abortSignal });
+      }),
+    readFile: async ({ id, name }, path, signal) => {
+      const read = async (docker: Dockerode, abortSignal: AbortSignal) => {
+        const stream = await docker.getContainer(id).getArchive({ path, abortSignal });
+        return readTarFile(stream, LONGEST_FILE);
+      };
+      return unlessMissing(call(`read ${path} in ${name}`, signal, read));
+    },
+  };
+}
+
+async function unlessMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (thrown) {
+    if (thrown instanceof DockerRequestError && thrown.status === 404) return undefined;
+    throw thrown;
+  }
 }
 
 // Loaded at the first use: it is the largest part of the daemon's memory. A client is made for each request, so that a

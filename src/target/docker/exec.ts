@@ -13,6 +13,17 @@ export type ExecResult = {
   readonly stderr: string;
 };
 
+/** What a command said, for people. */
+export function outputOf({ exitCode, stdout, stderr }: ExecResult): string {
+  const text = [stderr, stdout].filter((part) => part !== "").join("\n");
+  return text === "" ? `it printed nothing and ended with exit code ${exitCode ?? "unknown"}` : text;
+}
+
+/** Whether a command could not be started: there is no such program, or it may not be run. */
+export function couldNotStart({ exitCode }: ExecResult): boolean {
+  return exitCode === 126 || exitCode === 127;
+}
+
 const LONGEST_COMMAND = 200;
 
 /** A command for people: what it is about may be hundreds of certificates, and the words are kept for each of them. */
@@ -34,6 +45,8 @@ export type ExecRequest = {
   readonly docker: Dockerode;
   readonly clock: Clock;
   readonly containerId: string;
+  /** Whom it runs as, like `0`; undefined: as whom the container does. */
+  readonly user?: string | undefined;
   readonly argv: readonly string[];
 };
 
@@ -45,10 +58,14 @@ const POLL_MS = 20;
  * go on in the container. The time limit is the caller's. Throws what the library throws, or the signal's reason.
  */
 export async function runInContainer(request: ExecRequest, signal: AbortSignal): Promise<ExecResult> {
-  const { docker, clock, containerId, argv } = request;
-  const exec = await docker
-    .getContainer(containerId)
-    .exec({ Cmd: [...argv], AttachStdout: true, AttachStderr: true, abortSignal: signal });
+  const { docker, clock, containerId, user, argv } = request;
+  const exec = await docker.getContainer(containerId).exec({
+    Cmd: [...argv],
+    AttachStdout: true,
+    AttachStderr: true,
+    ...(user === undefined ? {} : { User: user }),
+    abortSignal: signal,
+  });
   // Without hijack: a hijacked connection can't be aborted. A plain one that is aborted just ends, as if all were well, so
   // success is read from the exit code alone.
   const stream = await exec.start({ hijack: false, stdin: false, abortSignal: signal });

@@ -133,6 +133,9 @@ class Copies implements Target {
   readonly name = "copies";
   readonly taken: string[] = [];
   fails = false;
+  isCostly = false;
+  /** What can be seen of what it was given; unset: nothing. */
+  keeps?: NonNullable<Target["keeps"]>;
   /** Called before it takes anything. */
   before = () => undefined as void;
   wants = () => true;
@@ -189,6 +192,45 @@ describe("a target that can't be asked what it serves", () => {
     stage.pass(MINUTE);
     expect(deploys(await stage.run())).toEqual(["nginx-1 a.test served", "copies a.test deployed"]);
   });
+
+  test("is given again what can be seen to have gone from it, and what it never had", async () => {
+    const { stage, copies } = await withCopies();
+    const lost = { kind: "not-served", message: "its file is gone", remedy: "Wait." } as const;
+    let has = "";
+    const before = copies.apply.bind(copies);
+    copies.apply = (behind) => {
+      has = behind[0]?.fingerprint ?? "";
+      return before(behind);
+    };
+    copies.keeps = async ({ fingerprint }) => (has === fingerprint ? { kind: "served" } : lost);
+    stage.targets = [stage.nginx];
+    await stage.run();
+    stage.targets = [stage.nginx, copies];
+    expect(deploys(await stage.run())).toEqual(["nginx-1 a.test served", "copies a.test deployed"]);
+    expect(deploys(await stage.run())).toEqual(["nginx-1 a.test served", "copies a.test served"]);
+    has = "";
+    const { certificates } = await inspect(stage.parts(), { signal: NEVER, withTargets: true });
+    expect(certificates[0]?.targets[1]?.finding).toEqual(lost);
+    expect(deploys(await stage.run())).toEqual(["nginx-1 a.test served", "copies a.test deployed"]);
+  });
+
+  test.each([
+    [false, "target-started", "copies a.test deployed"],
+    [true, "target-started", "copies a.test held"],
+    [true, "start", "copies a.test held"],
+    [true, "command", "copies a.test deployed"],
+  ] as const)(
+    "is given what it failed to take when it starts, but where that is costly (%s, %s: %s)",
+    async (...row) => {
+      const [isCostly, trigger, what] = row;
+      const { stage, copies } = await withCopies();
+      copies.isCostly = isCostly;
+      copies.fails = true;
+      await stage.run();
+      copies.fails = false;
+      expect(deploys(await stage.run({ trigger }))).toEqual(["nginx-1 a.test served", what]);
+    },
+  );
 
   test.each(["first", "later"])(
     "loses no version to a death at any call from the order on (%s version)",

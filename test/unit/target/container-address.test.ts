@@ -16,6 +16,10 @@ function container(id: string, networks: readonly NetworkEndpoint[], networkMode
     networks,
     namespaceOf: networkMode.startsWith("container:") ? namespaceOf : id,
     mounts: [],
+    stopSignal: undefined,
+    restartPolicy: "always",
+    startedAt: undefined,
+    isStarting: false,
     isRestarted: true,
   };
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { OperatorError } from "../../../src/certificate/index.ts";
 import { DockerRequestError } from "../../../src/target/docker/engine-errors.ts";
 import { createComposeSource } from "../../../src/target/compose.ts";
-import type { TargetKind, TargetTools } from "../../../src/target/kind.ts";
+import type { ServerKind, TargetTools } from "../../../src/target/kind.ts";
 import { nginx } from "../../../src/target/nginx.ts";
 import { createTargetTools } from "../../../src/target/tools.ts";
 import { aVersion } from "../../support/a-version.ts";
@@ -116,7 +116,7 @@ describe("of several nginx containers", () => {
     inspectedContainer({ id: number, number, ...more });
 
   /** A kind that takes an argument, as a second line in the list. */
-  const told: TargetKind = {
+  const told: ServerKind = {
     name: "signal",
     argument: "HUP",
     tlsPort: () => 993,

@@ -1,0 +1,105 @@
+import { asOperatorError, toFailure, type OperatorError } from "../certificate/index.ts";
+import type { ServedFinding, Version } from "../reconcile/index.ts";
+import { couldNotStart, outputOf } from "./docker/exec.ts";
+import { packTar } from "./docker/tar.ts";
+import { copyFailed } from "./errors.ts";
+import type { Copy, Spot, TargetTools } from "./kind.ts";
+
+/** A container into which certificates are put. */
+export type CopySpot = Spot & { readonly copy: Copy };
+
+/** Where the files of a lineage are in the container. */
+export function copiedPaths({ files }: Copy, lineage: string): readonly string[] {
+  return files.map(({ path }) => path.replaceAll("{name}", lineage));
+}
+
+/** Whether a version's files are in the container. Throws only the signal's reason. */
+export async function seeCopy(
+  spot: CopySpot,
+  tools: TargetTools,
+  { version, signal }: { readonly version: Version; readonly signal: AbortSignal },
+): Promise<ServedFinding> {
+  try {
+    for (const { path, text } of await fill(spot, version)) {
+      if ((await tools.readFile(spot, path, signal)) === text) continue;
+      const message = `${path} in ${spot.name} is not what is on disk here`;
+      return { kind: "not-served", message, remedy: "Wait for the next check or run update-cert, which put it there." };
+    }
+    return { kind: "served" };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    const { message, remedy } = toFailure(thrown);
+    return { kind: "not-served", message, remedy };
+  }
+}
+
+/** Puts the files of these versions into the container; gives the failures by lineage. Throws only the signal's reason. */
+export async function putCopies(
+  spot: CopySpot,
+  tools: TargetTools,
+  { versions, signal }: { readonly versions: readonly Version[]; readonly signal: AbortSignal },
+): Promise<ReadonlyMap<string, OperatorError>> {
+  const failures = new Map<string, OperatorError>();
+  for (const version of versions) {
+    try {
+      await putFiles(spot, tools, { files: await fill(spot, version), signal });
+    } catch (thrown) {
+      signal.throwIfAborted();
+      failures.set(version.lineage, asOperatorError(thrown));
+    }
+  }
+  return failures;
+}
+
+type File = { readonly path: string; readonly text: string };
+
+// A blank line between the two is the end of a file to some.
+async function fill({ copy }: CopySpot, { lineage, pair }: Version): Promise<readonly File[]> {
+  const { privateKeyPem, chainPem } = await pair();
+  const [key, chain] = [`${privateKeyPem.trim()}\n`, `${chainPem.trim()}\n`];
+  const texts = { both: key + chain, chain, key };
+  const paths = copiedPaths(copy, lineage);
+  return copy.files.map(({ path, holds }, at) => ({ path: paths[at] ?? path, text: texts[holds] }));
+}
+
+type Asked = { readonly files: readonly File[]; readonly signal: AbortSignal };
+
+// Beside its place first, then there by a rename: the engine itself would remove what is there and write it anew, under the eyes
+// of whoever reads it.
+async function putFiles(spot: CopySpot, tools: TargetTools, { files, signal }: Asked): Promise<void> {
+  const { uid, gid, mode } = spot.copy;
+  // Replicas may have a volume in common.
+  const beside = (at: number) => `.cert-sidecar-${spot.container.id.slice(0, 12)}-${at}`;
+  for (const [at, { path, text }] of files.entries()) {
+    const tar = packTar([{ name: beside(at), text, uid, gid, mode }], tools.clock.now());
+    await unpackInto(spot, tools, { path, tar, signal });
+  }
+  for (const [at, { path, text }] of files.entries()) {
+    const from = folderOf(path) + beside(at);
+    const moved = await tools.exec({ ...spot, user: "0" }, ["mv", "-f", from, path], signal);
+    const isThere = moved.exitCode === 0 && (await tools.readFile(spot, path, signal)) === text;
+    if (isThere) continue;
+    await tools.exec({ ...spot, user: "0" }, ["rm", "-f", from, `${path}/${beside(at)}`], signal);
+    const words = moved.exitCode === 0 ? "it is a folder there, or hidden by a mount" : outputOf(moved);
+    throw copyFailed(spot, path, { words: couldNotStart(moved) ? `the image has no mv: ${words}` : words });
+  }
+}
+
+type Unpacking = { readonly path: string; readonly tar: Buffer; readonly signal: AbortSignal };
+
+async function unpackInto(spot: CopySpot, tools: TargetTools, { path, tar, signal }: Unpacking): Promise<void> {
+  try {
+    await tools.unpack(spot, { folder: folderOf(path), tar }, signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    const { code, message: words } = asOperatorError(cause);
+    // Engines before 23 say 500 for what is read-only, later ones 403, as a proxy does.
+    if (code !== "DOCKER_REQUEST_FAILED" && code !== "DOCKER_DENIED") throw cause;
+    await tools.look(spot, signal);
+    throw copyFailed(spot, path, { words, cause });
+  }
+}
+
+function folderOf(path: string): string {
+  return path.replace(/[^/]*$/, "");
+}

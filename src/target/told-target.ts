@@ -1,0 +1,56 @@
+import { mapLimited, type OperatorError } from "../certificate/index.ts";
+import type { Target } from "../reconcile/index.ts";
+import { copiedPaths, putCopies, seeCopy } from "./copy.ts";
+import type { Place, ServerWords, TargetTools, ToldSpot } from "./kind.ts";
+
+/** Tells a container that there is something new. `isServed`: whether it serves all of it by now, as far as TLS can say. */
+export type Tell = (isServed: () => Promise<boolean>, signal: AbortSignal) => Promise<void>;
+
+const CERTIFICATES_AT_ONCE = 4;
+
+/**
+ * A target that has no test of its configuration: what it is to have is put into it where a label says so, then it is told. What it
+ * serves by TLS is the proof where a label gives the port; else that it was told, and that its files are there.
+ */
+export function toldTarget(spot: ToldSpot, tools: TargetTools, tell: Tell): Target {
+  const { name, wants, place, copy } = spot;
+  const tlsCheck = place && tlsCheckOf(spot, place, tools);
+  return {
+    name,
+    wants,
+    isCostly: true,
+    ...(tlsCheck && { tlsCheck }),
+    ...(copy && { keeps: (version, signal) => seeCopy({ ...spot, copy }, tools, { version, signal }) }),
+    check: async (signal) => signal.throwIfAborted(),
+    apply: async (behind, signal) => {
+      signal.throwIfAborted();
+      const failures = copy ? await putCopies({ ...spot, copy }, tools, { versions: behind, signal }) : NO_FAILURES;
+      const left = behind.filter(({ lineage }) => !failures.has(lineage));
+      const isServed = async () => {
+        if (!tlsCheck) return false;
+        const findings = await mapLimited(left, CERTIFICATES_AT_ONCE, (version) => tlsCheck(version, signal));
+        return findings.every(({ kind }) => kind === "served");
+      };
+      if (left.length > 0) await tell(isServed, signal);
+      return failures;
+    },
+  };
+}
+
+const NO_FAILURES: ReadonlyMap<string, OperatorError> = new Map();
+
+function tlsCheckOf({ copy }: ToldSpot, place: Place, tools: TargetTools): NonNullable<Target["tlsCheck"]> {
+  const { service, port } = place;
+  const words: ServerWords = {
+    nothingListens: `Read docker compose logs ${service}, and check that ${port}, as its label cert-sidecar.port says, is where it speaks TLS.`,
+    noCertificate: `Check in the configuration of ${service} that the port ${port} speaks TLS from its first byte.`,
+    isDefault: `Put all IP addresses into one certificate, and let ${service} show that to whoever names no server.`,
+    explain: ({ lineage }) => {
+      if (!copy) return undefined;
+      const paths = copiedPaths(copy, lineage).join(" and ");
+      const remedy = `Check that ${service} reads ${paths}, where the certificate is put, and that what the label cert-sidecar.deploy asks for makes it read that anew.`;
+      return { because: "", remedy };
+    },
+  };
+  return (certificate, signal) => tools.tlsCheck(place, { certificate, words }, signal);
+}
