@@ -111,7 +111,7 @@ type UnsafeSignal = { readonly signal: string; readonly because: string; readonl
 /** A container would not be started again after a signal, or would stop by it: Docker takes it for a stop. Nothing is sent. */
 export function signalUnsafe({ name, service }: Named, { signal, because, mend }: UnsafeSignal): PlainError {
   const message = `${name} is not sent the signal ${signal}, as its label asks for: ${because}`;
-  const remedy = `${mend} in the compose file, and run docker compose up -d ${service}; or tell it by the label cert-sidecar.deploy=exec:… with a command of its own.`;
+  const remedy = `${mend} in the compose file, and run docker compose up -d ${service}; or tell it by a command, like cert-sidecar.deploy=exec:sh -c 'kill -${signal} 1'.`;
   return new PlainError({ code: "TARGET_SIGNAL_UNSAFE", message, remedy });
 }
 

@@ -1,12 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createDeployment } from "../../src/target/index.ts";
-import { deployToTarget } from "../../src/reconcile/deploy/deploy.ts";
-import { DeployRound } from "../../src/reconcile/deploy/round.ts";
-import type { DeployReport } from "../../src/reconcile/index.ts";
-import { systemClock } from "../../src/system/index.ts";
-import { collectLog } from "../support/collected-log.ts";
 import { createHandMadeProject, nginxConf, type HandMadeProject } from "../support/compose-nginx.ts";
-import { engineUnderTest } from "../support/engine-address.ts";
+import { deployOnce } from "../support/deploy-once.ts";
 import { issueForTest } from "../support/issued-certificate.ts";
 import { newVersion } from "../support/lineage-tree.ts";
 import { overwrite } from "../support/overwrite.ts";
@@ -15,7 +9,6 @@ import type { TestCertificate } from "../support/test-ca.ts";
 import { openTestStore, type TestStore } from "../support/test-store.ts";
 
 // nginx 1.27.4 and newer takes a certificate over from before a reload when its file has the same modification time and inode.
-const NEVER = new AbortController().signal;
 const LIVE = "/etc/letsencrypt/live/a.test";
 
 let project: HandMadeProject;
@@ -64,33 +57,6 @@ async function renewInPlace(): Promise<TestCertificate> {
   return { caPem: chain, certificatePem: cert + chain, keyPem: privkey };
 }
 
-async function deploy(): Promise<{ readonly reports: readonly DeployReport[]; readonly events: readonly string[] }> {
-  const log = collectLog();
-  const docker = engineUnderTest();
-  const common = { clock: systemClock, random: Math.random };
-  const deployment = createDeployment({ ...common, docker, service: "nginx", project: project.name, log });
-  const {
-    targets,
-    missing: [missing],
-  } = await deployment.targets.find(NEVER);
-  const [target] = targets;
-  const [current] = (await tree.store.list()).map(({ current }) => current);
-  if (!target || !current) throw new Error(`nothing to deploy: ${missing?.failure.message}`);
-  const { leaf, version } = current;
-  const { identifiers, fingerprint, validity } = leaf;
-  const pair = () => tree.store.pair("a.test", version);
-  const versions = [{ lineage: "a.test", identifiers, fingerprint, validity, version, isNew: false, pair }];
-  const round = new DeployRound();
-  const parts = { ...common, store: tree.store, servedWithinMs: 3000, policy: { settingsDigest: "" } };
-  const reports = await deployToTarget({
-    ...parts,
-    target,
-    versions,
-    round,
-    isEager: true,
-    settleMs: 0,
-    log,
-    signal: NEVER,
-  });
-  return { reports, events: log.lines.map(({ event }) => event) };
+function deploy() {
+  return deployOnce({ project: project.name, tree });
 }
