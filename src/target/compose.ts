@@ -7,7 +7,7 @@ import { chooseAddress, urlHost, type OwnPlace } from "./docker/container-addres
 import type { Container } from "./docker/container.ts";
 import { targetNotFound, targetNotRunning, targetUnreachable } from "./errors.ts";
 import type { Place, ServerKind, TargetKind, TargetTools } from "./kind.ts";
-import { COPY, DEPLOY, operatorsLabels, readDeploy, readPort, readWants } from "./labels.ts";
+import { COPY, DEPLOY, operatorsLabels, readDeploy, readPort, readWants, type TlsPort } from "./labels.ts";
 import { watchStarts, type WatchParts } from "./start-watch.ts";
 import { shakeHands } from "./tls/handshake.ts";
 
@@ -87,13 +87,13 @@ async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, 
     const port = readPort(name, labels);
     const spot = { ...replica, wants: readWants(name, labels) };
     const copy = readCopy(name, labels, kind);
-    const placeAt = (at: number): Place => ({ ...spot, port: at, address: findAddress(replica, ownPlace) });
+    const placeAt = (at: TlsPort): Place => ({ ...spot, ...at, address: findAddress(replica, ownPlace) });
     if (kind.tlsPort === undefined) {
       // Whom nobody asks needs no address.
       const told = { ...spot, copy, place: port === undefined ? undefined : placeAt(port) };
       return { targets: [kind.make(told, argument, parts.tools)] };
     }
-    const place = placeAt(port ?? kind.tlsPort(replica.container));
+    const place = placeAt(port ?? { port: kind.tlsPort(replica.container) });
     const off = await whyOff(parts, { kind, place }, signal);
     return off === undefined ? { targets: [kind.make(place, argument, parts.tools)] } : { off: [{ name, ...off }] };
   } catch (thrown) {

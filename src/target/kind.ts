@@ -3,6 +3,7 @@ import type { Found, ServedCertificate, ServedFinding, Target } from "../reconci
 import type { Container } from "./docker/container.ts";
 import type { Archive } from "./docker/engine.ts";
 import type { ExecResult } from "./docker/exec.ts";
+import type { StartTls } from "./tls/starttls.ts";
 
 /** A running container that was found. */
 export type Spot = {
@@ -20,6 +21,8 @@ export type Place = Spot & {
   readonly address: string;
   /** Where it speaks TLS. */
   readonly port: number;
+  /** The protocol that it speaks before, where its label says so. */
+  readonly startTls?: StartTls | undefined;
 };
 
 /** One of which we know no more than what its labels say. */

@@ -2,6 +2,7 @@ import type { Container, Labels } from "./docker/container.ts";
 import type { Engine } from "./docker/engine.ts";
 import { labelInvalid } from "./errors.ts";
 import type { TargetKind } from "./kind.ts";
+import { STARTTLS_PROTOCOLS, type StartTls } from "./tls/starttls.ts";
 
 const PREFIX = "cert-sidecar.";
 const PORT = `${PREFIX}port`;
@@ -50,11 +51,18 @@ function readNames(target: string, { [CERTIFICATES]: value = "*" }: Labels): Rea
   throw labelInvalid(target, { label: CERTIFICATES, value, allowed });
 }
 
+/** A port on which a target speaks TLS, at once or after some words of a protocol. */
+export type TlsPort = { readonly port: number; readonly startTls?: StartTls | undefined };
+
 /** The port on which a target speaks TLS inside its container, where its label says so. Throws TARGET_LABEL_INVALID. */
-export function readPort(target: string, { [PORT]: value }: Labels): number | undefined {
-  const port = value === undefined ? undefined : parsePort(value.trim());
-  if (value === undefined || port !== undefined) return port;
-  throw labelInvalid(target, { label: PORT, value, allowed: "a port from 1 to 65535" });
+export function readPort(target: string, { [PORT]: value }: Labels): TlsPort | undefined {
+  if (value === undefined) return undefined;
+  const [number, word, ...more] = value.trim().split("/");
+  const port = parsePort(number);
+  const startTls = STARTTLS_PROTOCOLS.find((protocol) => protocol === word);
+  if (port !== undefined && startTls === word && more.length === 0) return { port, startTls };
+  const allowed = `a port from 1 to 65535, with /${STARTTLS_PROTOCOLS.join(", /")} behind it where that comes before TLS`;
+  throw labelInvalid(target, { label: PORT, value, allowed });
 }
 
 /** A port as it is written; undefined when it is none. */

@@ -40,10 +40,11 @@ export function toldTarget(spot: ToldSpot, tools: TargetTools, tell: Tell): Targ
 const NO_FAILURES: ReadonlyMap<string, OperatorError> = new Map();
 
 function tlsCheckOf({ copy }: ToldSpot, place: Place, tools: TargetTools): NonNullable<Target["tlsCheck"]> {
-  const { service, port } = place;
+  const { service, port, startTls } = place;
+  const goesOver = startTls === undefined ? "speaks TLS from its first byte" : `goes over to TLS as ${startTls} does`;
   const words: ServerWords = {
-    nothingListens: `Read docker compose logs ${service}, and check that ${port}, as its label cert-sidecar.port says, is where it speaks TLS.`,
-    noCertificate: `Check in the configuration of ${service} that the port ${port} speaks TLS from its first byte.`,
+    nothingListens: `Read docker compose logs ${service}, and check that it listens on ${port}: its label cert-sidecar.port says that this is where it does.`,
+    noCertificate: `Check in the configuration of ${service} that the port ${port} ${goesOver}.`,
     isDefault: `Put all IP addresses into one certificate, and let ${service} show that to whoever names no server.`,
     explain: ({ lineage }) => {
       if (!copy) return undefined;

@@ -3,6 +3,7 @@ import { connect } from "node:tls";
 import { readLeaf, type Leaf } from "../../certificate/index.ts";
 import type { Clock } from "../../ports/index.ts";
 import { withDeadline } from "../docker/deadline.ts";
+import { openForTls, type StartTls } from "./starttls.ts";
 
 /** Whom to shake hands with. */
 export type HandshakeRequest = {
@@ -10,6 +11,8 @@ export type HandshakeRequest = {
   readonly port: number;
   /** The name in SNI (RFC 6066 §3); undefined: none is sent, as for an IP address. */
   readonly serverName: string | undefined;
+  /** The protocol that goes over to TLS first; undefined: TLS from the first byte. */
+  readonly startTls?: StartTls | undefined;
   readonly clock: Clock;
   /** Time limit in milliseconds. */
   readonly ms: number;
@@ -40,10 +43,11 @@ export async function shakeHands(request: HandshakeRequest, signal: AbortSignal)
 
 const TIMED_OUT = Symbol("timed out");
 
-async function readPresented({ address, port, serverName }: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
+async function readPresented(request: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
+  const { address, port, serverName, startTls: protocol } = request;
+  const way = protocol ? { socket: await openForTls({ address, port, protocol }, signal) } : { host: address, port };
   const socket = connect({
-    host: address,
-    port,
+    ...way,
     rejectUnauthorized: false,
     // Nobody is trusted here, so the system's roots need not be loaded: they cost a megabyte.
     ca: [],

@@ -9,7 +9,7 @@ export type NameFinding = { readonly identifier: Identifier; readonly handshake:
 
 /** What a finding is made of. */
 export type FindingFacts = TlsQuestion & {
-  readonly place: Pick<Place, "name" | "service" | "address" | "port">;
+  readonly place: Pick<Place, "name" | "service" | "address" | "port" | "startTls">;
   /** Only names that the certificate was not presented for; at least one. */
   readonly bad: readonly [NameFinding, ...NameFinding[]];
   readonly now: Date;

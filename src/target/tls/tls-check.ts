@@ -14,6 +14,9 @@ export type TlsCheckParts = {
 
 const HANDSHAKES_AT_ONCE = 4;
 
+// Mail servers let a client wait for their greeting, to find out who can't.
+const GREETING_MS = 10_000;
+
 type Asked = Omit<FindingFacts, "bad" | "now">;
 
 /**
@@ -36,14 +39,15 @@ export function createTlsCheck(parts: TlsCheckParts) {
 }
 
 async function checkNames({ clock, random, handshakeMs: ms }: TlsCheckParts, asked: Asked, signal: AbortSignal) {
-  const { address, port } = asked.place;
+  const { address, port, startTls } = asked.place;
+  const withinMs = startTls === undefined ? ms : ms + GREETING_MS;
   const { certificate } = asked;
   let isAnswered = true;
   const findings = await mapLimited(certificate.identifiers, HANDSHAKES_AT_ONCE, async (identifier) => {
     // Nobody answers: it is the same for the other names.
     if (!isAnswered) return [];
     const serverName = serverNameFor(identifier, random);
-    const handshake = await shakeHands({ address, port, serverName, clock, ms }, signal);
+    const handshake = await shakeHands({ address, port, startTls, serverName, clock, ms: withinMs }, signal);
     isAnswered &&= handshake.kind === "presented" || handshake.kind === "no-certificate";
     return [{ identifier, handshake }];
   });
