@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The matrices that have more repetitions than an hour holds, each by itself.
 
-LONG_PARTS="crash load locks renewals restarts stops simulate"
+LONG_PARTS="crash load locks recipes renewals restarts stops simulate"
 
 # A part's test file; what each repeats is asked for by CERT_SIDECAR_FULL.
 file_of_part() {
@@ -9,6 +9,7 @@ file_of_part() {
     crash) echo test/e2e/crash.test.ts ;;
     load) echo test/e2e/load.test.ts ;;
     locks) echo test/unit/lock/lock.test.ts ;;
+    recipes) echo test/integration/deploy-recipes.test.ts ;;
     renewals) echo test/e2e/renewal.test.ts ;;
     restarts) echo test/e2e/restart-loop.test.ts ;;
     stops) echo test/e2e/stopping.test.ts ;;
