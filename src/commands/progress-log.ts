@@ -28,6 +28,7 @@ const LINES: Partial<Record<LogEvent, string>> = {
   "configuration.tested": "{target}: configuration tested",
   "target.reloaded": "{target}: reloaded",
   "target.served": "{target}: serves {lineage}",
+  "target.told": "{target}: has been given {lineage}",
   "option.ignored": "{option} is ignored: {because}",
 };
 

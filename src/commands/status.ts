@@ -1,4 +1,4 @@
-import type { InspectedCertificate, Inspection } from "../reconcile/index.ts";
+import type { InspectedCertificate, Inspection, ServedFinding } from "../reconcile/index.ts";
 import { EXIT } from "./command-io.ts";
 import { jsonVerb, type CommandParts } from "./verb.ts";
 import { instant, names, validUntil } from "./words.ts";
@@ -61,6 +61,11 @@ function toText(parts: CommandParts, inspection: Inspection): string {
   return `${[...blocks, ...broken, ...none, ...off, ...targets, ...memory, daemonText(parts)].join("\n")}\n`;
 }
 
+function servedText(finding: ServedFinding): string {
+  if (finding.kind === "not-served") return `does NOT serve it: ${finding.message}`;
+  return finding.isUnseen ? "has this version; what it serves is not checked" : "serves this version";
+}
+
 function certificateText(one: InspectedCertificate, now: Date): string {
   const { desired, decision, targets } = one;
   const { current, lineage, identifiers, problem } = desired;
@@ -71,8 +76,7 @@ function certificateText(one: InspectedCertificate, now: Date): string {
   if (current && problem) lines.push(`  its conf: ${problem.message}`, `    what to do: ${problem.remedy}`);
   lines.push(`  next: ${nextText(decision)}`, ...reasonLines(one), ...failureTexts(one));
   for (const { name, finding } of targets) {
-    const served = finding.kind === "served" ? "serves this version" : `does NOT serve it: ${finding.message}`;
-    lines.push(`  ${name}: ${served}`);
+    lines.push(`  ${name}: ${servedText(finding)}`);
     if (finding.kind === "not-served") lines.push(`    what to do: ${finding.remedy}`);
   }
   return lines.join("\n");

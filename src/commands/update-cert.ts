@@ -58,8 +58,9 @@ function printReport(report: RunReport, io: CommandIo, now: Date): void {
     io.out(`${certificateLine(certificate, now)}\n`);
     if (certificate.failure) tellFailure(certificate.failure);
   }
-  for (const { target, lineage, outcome, failure } of report.deploys) {
-    if (outcome === "served" || outcome === "deployed") io.out(`${lineage}: ${target} serves it\n`);
+  for (const { target, lineage, outcome, failure, isUnseen } of report.deploys) {
+    const does = isUnseen ? "has it; what it serves is not checked" : "serves it";
+    if (outcome === "served" || outcome === "deployed") io.out(`${lineage}: ${target} ${does}\n`);
     else io.err(`${lineage}: ${target} does NOT serve it\n`);
     if (failure) tellFailure(failure);
   }

@@ -72,6 +72,8 @@ export const LOG_EVENTS = {
   "target.reloaded": "A target was told to take over its configuration.",
   "target.served": "A target presents the certificate on disk: seen by a TLS handshake for each name.",
   "target.skipped": "A target is left out, as it serves no HTTPS: a warning where no operator has asked for that.",
+  "target.told":
+    "A target whose TLS port nobody has named was given the certificate on disk; what it serves is not checked.",
 } as const;
 
 /** One of {@link LOG_EVENTS}. */

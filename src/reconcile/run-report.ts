@@ -32,6 +32,8 @@ export type DeployReport = {
   readonly target: string;
   readonly lineage: string;
   readonly nextAt?: Date | undefined;
+  /** Nobody can be asked what it serves: that it was given the certificate is all that is known. */
+  readonly isUnseen?: true;
 } & (
   | { readonly outcome: "served" | "deployed"; readonly failure?: undefined } // already so; made so by this run
   | { readonly outcome: "held" | "failed"; readonly failure: Failure } // not so: next try later; after a try

@@ -25,6 +25,8 @@ async function recallDeploy({ store, target }: DeployContext, version: Version):
   return (await recall(store, version))?.deploy[target.name];
 }
 
+const UNSEEN: ServedFinding = { kind: "served", isUnseen: true };
+
 /** What {@link findServed} works with. */
 export type ServedQuestion = Pick<DeployContext, "store" | "target" | "signal">;
 
@@ -35,8 +37,10 @@ export type ServedQuestion = Pick<DeployContext, "store" | "target" | "signal">;
 export async function findServed({ store, target, signal }: ServedQuestion, version: Version): Promise<ServedFinding> {
   if (target.tlsCheck) return target.tlsCheck(version, signal);
   const known = (await recall(store, version))?.deploy[target.name];
-  if (known ? known.servedFingerprint === version.fingerprint : !version.isNew)
-    return target.keeps?.(version, signal) ?? { kind: "served" };
+  if (known ? known.servedFingerprint === version.fingerprint : !version.isNew) {
+    const kept = await target.keeps?.(version, signal);
+    return kept?.kind === "not-served" ? kept : UNSEEN;
+  }
   const { message = "it has not been given this version yet", remedy = "Run update-cert." } = known?.lastFailure ?? {};
   return { kind: "not-served", message, remedy };
 }
@@ -82,7 +86,7 @@ export async function waitingReport(context: DeployContext, version: Version): P
   return { target: context.target.name, lineage: version.lineage, outcome: "held", failure: lastFailure, nextAt };
 }
 
-/** Writes down that a version was seen served, unless that is what is written already. */
+/** Writes down that a version is served, as was seen or as far as is known, unless that is what is written already. */
 export async function recordServed(
   context: DeployContext,
   version: Version,
@@ -90,13 +94,14 @@ export async function recordServed(
 ): Promise<DeployReport> {
   const { lineage, fingerprint } = version;
   const target = context.target.name;
+  const isSeen = context.target.tlsCheck !== undefined;
   const known = await recallDeploy(context, version);
   if (known?.servedFingerprint !== fingerprint || known.failures > 0) {
     const servedAt = context.clock.now().toISOString();
     await rememberDeploy(context, version, { servedFingerprint: fingerprint, servedAt, failures: 0 });
-    context.log.info("target.served", { target, lineage, fingerprint });
+    context.log.info(isSeen ? "target.served" : "target.told", { target, lineage, fingerprint });
   }
-  return { target, lineage, outcome };
+  return { target, lineage, outcome, ...(isSeen ? {} : { isUnseen: true }) };
 }
 
 /** Writes down a try that has not led to the version being served, and when the next one may be. */

@@ -22,7 +22,11 @@ export type CertificatePair = { readonly privateKeyPem: string; readonly chainPe
 
 /** What one check of a target showed for one certificate; `message` and `remedy` are for people. */
 export type ServedFinding =
-  | { readonly kind: "served" }
+  | {
+      readonly kind: "served";
+      /** Nobody can be asked: it is what we remember, and what can be seen of what it was given. */
+      readonly isUnseen?: true;
+    }
   /**
    * Another certificate was presented, or none. `isKept`: the server reads our files, they hold the certificate, and it goes on
    * with what was in them before: new file times and another reload repair that.

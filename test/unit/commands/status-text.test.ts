@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runCommand } from "../../../src/commands/index.ts";
-import { inspect } from "../../../src/reconcile/index.ts";
+import { inspect, reconcile } from "../../../src/reconcile/index.ts";
 import { commandParts } from "../../support/command-parts.ts";
 import { reconcileStage } from "../../support/reconcile-stage.ts";
 
@@ -37,4 +37,25 @@ test("status keeps the lines of one problem together", async () => {
   const io = { out: (text: string) => void (written += text), err: () => undefined, isTty: false, signal };
   await runCommand(parts, { command: "status", args: [] }, io);
   expect(written).toMatch(/unhealthy:\n {2}The settings have 2 mistakes:\n {4}ONE\n {4}TWO\n {2}another\n$/);
+});
+
+test("status and update-cert never say of a target that nobody can ask that it serves something", async () => {
+  const stage = await reconcileStage();
+  const told = { name: "mail-1", wants: () => true, check: async () => undefined, apply: async () => new Map() };
+  stage.targets = [stage.nginx, told];
+  let written = "";
+  const parts = commandParts({
+    inspect: (options) => inspect(stage.parts(), options),
+    run: (request, log) => reconcile(stage.parts(), { request, log, signal }),
+    readOptions: () => ({ isRehearsal: false, isForced: false, json: false, verbose: false, quiet: false }),
+    now: () => stage.now(),
+  });
+  const io = { out: (text: string) => void (written += text), err: () => undefined, isTty: false, signal };
+  await runCommand(parts, { command: "update-cert", args: [] }, io);
+  expect(written).toMatch(/^mail-1: has been given a\.test$/m);
+  expect(written).toMatch(/^a\.test: nginx-1 serves it\na\.test: mail-1 has it; what it serves is not checked$/m);
+  await runCommand(parts, { command: "status", args: [] }, io);
+  expect(written).toMatch(
+    /^ {2}nginx-1: serves this version\n {2}mail-1: has this version; what it serves is not checked$/m,
+  );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { inspect, isReached, type Target, type Version } from "../../../src/reconcile/index.ts";
+import { inspect, isReached, type RunReport, type Target, type Version } from "../../../src/reconcile/index.ts";
 import { CaFailure, DAY, deploys, MINUTE, reconcileStage, type ReconcileStage } from "../../support/reconcile-stage.ts";
 import { TestTarget } from "../../support/test-target.ts";
 
@@ -167,6 +167,22 @@ describe("a target that can't be asked what it serves", () => {
     await stage.run();
     await stage.command();
     expect(copies.taken).toEqual(["a.test/1 true", "a.test/2 true"]);
+  });
+
+  test("is never said to serve it: nobody has seen that", async () => {
+    const { stage } = await withCopies();
+    const unseen = (report: RunReport) => report.deploys.map(({ target, isUnseen }) => [target, isUnseen]);
+    const both = [
+      ["nginx-1", undefined],
+      ["copies", true],
+    ];
+    expect(unseen(await stage.run())).toEqual(both);
+    expect(unseen(await stage.run())).toEqual(both);
+    expect(stage.told("target.served").map(({ target }) => target)).toEqual(["nginx-1"]);
+    expect(stage.told("target.told").map(({ target }) => target)).toEqual(["copies"]);
+    const { certificates } = await inspect(stage.parts(), { signal: NEVER, withTargets: true });
+    const findings = [{ kind: "served" }, { kind: "served", isUnseen: true }];
+    expect(certificates[0]?.targets.map(({ finding }) => finding)).toEqual(findings);
   });
 
   test("that is new isn't given what was on disk before it", async () => {
