@@ -2,7 +2,7 @@
 # Which image is used for what: the one in the environment, the official one when it is here or can be pulled, else our
 # own from Debian packages (own-images.sh), always under our own name.
 
-IMAGE_VARIABLES="NODE_IMAGE NGINX_IMAGE PEBBLE_IMAGE CHALLTESTSRV_IMAGE CERTBOT_IMAGE CADDY_IMAGE"
+IMAGE_VARIABLES="NODE_IMAGE NGINX_IMAGE PEBBLE_IMAGE CHALLTESTSRV_IMAGE CERTBOT_IMAGE CADDY_IMAGE HAPROXY_IMAGE HAPROXY3_IMAGE"
 # shellcheck disable=SC2034 # for the script that sources this one
 DEMO_IMAGE_VARIABLES="NODE_IMAGE NGINX_IMAGE PEBBLE_IMAGE"
 REACHABLE=" " UNREACHABLE=" "
@@ -15,6 +15,8 @@ official_name() {
     CHALLTESTSRV_IMAGE) echo ghcr.io/letsencrypt/pebble-challtestsrv:2.10 ;;
     CERTBOT_IMAGE) echo certbot/certbot:latest ;;
     CADDY_IMAGE) echo caddy:2 ;;
+    HAPROXY_IMAGE) echo haproxy:2.6 ;;
+    HAPROXY3_IMAGE) echo haproxy:3.2 ;;
   esac
 }
 

@@ -12,6 +12,8 @@ own_name() {
     CHALLTESTSRV_IMAGE) echo "$OWN_PREFIX/pebble-challtestsrv:2.10" ;;
     CERTBOT_IMAGE) echo "$OWN_PREFIX/certbot:5" ;;
     CADDY_IMAGE) echo "$OWN_PREFIX/caddy:2.11" ;;
+    HAPROXY_IMAGE) echo "$OWN_PREFIX/haproxy:2.6" ;;
+    HAPROXY3_IMAGE) echo "$OWN_PREFIX/haproxy:3" ;;
   esac
 }
 
@@ -24,14 +26,22 @@ stage_name() {
 }
 
 suite_of() {
-  case $1 in NODE_IMAGE) echo trixie ;; *) echo sid ;; esac
+  case $1 in
+    NODE_IMAGE) echo trixie ;;
+    HAPROXY_IMAGE) echo bookworm ;;
+    *) echo sid ;;
+  esac
+}
+
+dockerfile_of() {
+  case $1 in HAPROXY*) echo "$PIECES/haproxy.Dockerfile" ;; *) echo "$PIECES/Dockerfile" ;; esac
 }
 
 # Everything an image is made of, but for the packages' versions; a change of it means a new build.
 recipe_of() {
   {
     base_recipe
-    cat "$PIECES/Dockerfile"
+    cat "$(dockerfile_of "$1")"
     case $1 in
       NGINX_IMAGE) cat "$PIECES"/nginx*.conf ;;
       NODE_IMAGE)
@@ -47,19 +57,24 @@ is_own_image_current() {
   [ "$(recipe_label "$(own_name "$1")")" = "$(recipe_of "$1")" ]
 }
 
-# build_own_images NAME...: the two suites side by side, a suite's images one after the other.
+# build_own_images NAME...: the suites side by side, a suite's images one after the other.
 build_own_images() {
-  local name trixie=() sid=()
+  local name suite
+  local -A of=()
   is_installable ||
     fail "these images are not here and can't be pulled: $(for name in "$@"; do official_name "$name"; done | xargs)" "Check the network or log in to the registry; or name an image you have: ${*/%/=...}"
   need_commands mmdebstrap
   need_debian_keyring
   for name in "$@"; do
-    case $(suite_of "$name") in trixie) trixie+=("$name") ;; *) sid+=("$name") ;; esac
+    suite=$(suite_of "$name")
+    of[$suite]="${of[$suite]:-} $name"
   done
   local jobs=() failed=no job
-  [ "${#trixie[@]}" = 0 ] || { build_suite trixie "${trixie[@]}" & jobs+=($!); }
-  [ "${#sid[@]}" = 0 ] || { build_suite sid "${sid[@]}" & jobs+=($!); }
+  for suite in "${!of[@]}"; do
+    # shellcheck disable=SC2086 # a list of plain words
+    build_suite "$suite" ${of[$suite]} &
+    jobs+=($!)
+  done
   for job in "${jobs[@]}"; do
     wait "$job" || failed=yes
   done
@@ -89,7 +104,7 @@ build_own_image() {
     [ -z "$(extra_authorities)" ] || arguments+=(--build-arg EXTRA_AUTHORITIES=/etc/ssl/certs/ca-certificates.crt)
   fi
   docker build --target "$stage" --tag "$image" --label "$RECIPE_LABEL=$(recipe_of "$name")" \
-    "${arguments[@]}" --file "$PIECES/Dockerfile" "$context" >>"$log" 2>&1 ||
+    "${arguments[@]}" --file "$(dockerfile_of "$name")" "$context" >>"$log" 2>&1 ||
     fail "could not build $image" "The log says which package or file is missing." "$log"
   [ "$context" = "$PIECES" ] || rm -rf "$context"
 }

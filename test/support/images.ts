@@ -6,4 +6,6 @@ export const IMAGES = {
   challtestsrv: process.env["CHALLTESTSRV_IMAGE"] ?? "ghcr.io/letsencrypt/pebble-challtestsrv:2.10",
   certbot: process.env["CERTBOT_IMAGE"] ?? "certbot/certbot:latest",
   caddy: process.env["CADDY_IMAGE"] ?? "caddy:2",
+  haproxy: process.env["HAPROXY_IMAGE"] ?? "haproxy:2.6",
+  haproxy3: process.env["HAPROXY3_IMAGE"] ?? "haproxy:3.2",
 } as const;
