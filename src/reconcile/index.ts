@@ -19,6 +19,7 @@ export type {
   Target,
   TargetSource,
   Version,
+  Whole,
 } from "./deploy/target.ts";
 export { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 export { ConfigurationRejectedError } from "./errors.ts";

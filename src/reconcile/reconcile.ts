@@ -50,7 +50,8 @@ export async function reconcile(given: ReconcileParts, run: Run): Promise<RunRep
     const settled = resolveDesired(policy, storedNow);
     const unlisted = await saveList(parts, listForServers(settled, storedNow, policy));
     for (const { failure } of unlisted) run.log.error("state.unsaved", failure);
-    const deployed = await deployAll(parts, run, { settled, certificates });
+    const known = [...settled.map(({ lineage }) => lineage), ...storedNow.map(({ name }) => name)];
+    const deployed = await deployAll(parts, run, { settled, certificates, known });
     const missing = unlisted.length > 0 ? [...unlisted, ...(deployed.missing ?? [])] : deployed.missing;
     const fallbackFailure = await readyFallback(stepParts, run);
     return finish(parts, run, {

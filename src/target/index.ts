@@ -1,13 +1,14 @@
 import { createComposeSource } from "./compose.ts";
 import { buildDeployment, type Choices, type Deployment, type DeploymentOptions } from "./deployment.ts";
 import { exec } from "./exec.ts";
+import { haproxy } from "./haproxy.ts";
 import { nginx } from "./nginx.ts";
 import { restart } from "./restart.ts";
 import { signal } from "./signal.ts";
 import type { EngineLine } from "./start-watch.ts";
 
 // What a container can be told to be by its label; the first is what our service is without one.
-const TARGET_KINDS: Choices["kinds"] = [nginx, exec, restart, signal];
+const TARGET_KINDS: Choices["kinds"] = [nginx, haproxy, exec, restart, signal];
 
 // Where targets are searched for.
 const SOURCES: Choices["sources"] = [createComposeSource];

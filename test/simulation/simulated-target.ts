@@ -43,9 +43,9 @@ export class SimulatedTarget implements Target {
           await onCall("checked");
         }
       },
-      apply: async (...call) => {
+      apply: async (behind, signal) => {
         await onCall("apply");
-        const failures = await this.apply(...call);
+        const failures = await this.apply(behind, signal);
         await onCall("applied");
         return failures;
       },

@@ -1,6 +1,6 @@
 import type { Log } from "../../ports/index.ts";
 import type { DeployRound } from "./round.ts";
-import type { Target, Version } from "./target.ts";
+import type { Target, Version, Whole } from "./target.ts";
 import type { Policy } from "../policy.ts";
 import type { ReconcileParts } from "../run.ts";
 
@@ -9,6 +9,8 @@ export type DeployContext = Pick<ReconcileParts, "store" | "clock" | "random" | 
   readonly policy: Pick<Policy, "settingsDigest">;
   readonly target: Target;
   readonly versions: readonly Version[];
+  /** Whatever the run is about; left out where it isn't known. */
+  readonly whole?: Whole;
   readonly round: DeployRound;
   /** Try even what the back-off would put off: an explicit command, or a target that has just started. */
   readonly isEager: boolean;

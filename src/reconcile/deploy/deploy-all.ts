@@ -19,6 +19,8 @@ export type Deployed = Pick<RunReport, "deploys" | "missing" | "targetsOff">;
 export type Outcome = {
   readonly settled: readonly DesiredCertificate[];
   readonly certificates: readonly CertificateReport[];
+  /** Each lineage that is there or wanted, in whatever state. */
+  readonly known: readonly string[];
 };
 
 /** The result of a run that has nothing to deploy. */
@@ -31,14 +33,16 @@ export const NOTHING_TO_DEPLOY: Deployed = { deploys: [], targetsOff: [] };
 export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcome): Promise<Deployed> {
   const reports = new Map(outcome.certificates.map((report) => [report.lineage, report]));
   const isNew = (lineage: string) => isNewVersion(reports.get(lineage));
-  const versions = versionsToServe(parts.store, outcome.settled, isNew).filter(({ lineage }) => reports.has(lineage));
+  const all = versionsToServe(parts.store, outcome.settled, isNew);
+  const versions = all.filter(({ lineage }) => reports.has(lineage));
   if (versions.length === 0) return NOTHING_TO_DEPLOY;
   const found = await parts.targets.find(run.signal);
   tellFound(found, versions, run.log);
   const round = new DeployRound();
   const deploys = await mapLimited(found.targets, found.targets.length, (target) => {
-    const wanted = versions.filter(({ lineage }) => target.wants(lineage));
-    return deployTo(parts, run, { target, round, versions: wanted });
+    const wanted = (some: readonly Version[]) => some.filter(({ lineage }) => target.wants(lineage));
+    const whole = { certificates: wanted(all), lineages: outcome.known.filter((lineage) => target.wants(lineage)) };
+    return deployTo(parts, run, { target, round, versions: wanted(versions), whole });
   });
   return { deploys: deploys.flat(), missing: found.missing, targetsOff: found.off };
 }
@@ -50,7 +54,7 @@ function tellFound(found: Found, versions: readonly Version[], log: Log): void {
     log[isFault ? "warn" : "debug"]("target.skipped", { target: name, reason });
 }
 
-type OneTarget = Pick<DeployContext, "target" | "round" | "versions">;
+type OneTarget = Pick<DeployContext, "target" | "round" | "versions" | "whole">;
 
 async function deployTo(parts: ReconcileParts, run: Run, one: OneTarget): Promise<DeployReport[]> {
   const { target, versions } = one;

@@ -32,7 +32,18 @@ export async function deployToTarget(context: DeployContext): Promise<DeployRepo
     return waitingReport(context, version);
   });
   const behind = versions.filter((_, index) => reports[index] === undefined);
+  if (versions.length > 0 && reports.every((report) => report?.outcome === "served")) await settle(context);
   return [...reports.filter((report) => report !== undefined), ...(await bringUpToDate(context, behind))];
+}
+
+// What it serves it serves, whatever comes of this: that is tried again at the next check.
+async function settle({ target, versions, whole, log, signal }: DeployContext): Promise<void> {
+  try {
+    await target.settle?.(versions, signal, whole);
+  } catch (thrown) {
+    signal.throwIfAborted();
+    log.warn("target.unsettled", { target: target.name, ...toFailure(thrown) });
+  }
 }
 
 // What another target has refused meanwhile has been put back: there is nothing new to serve then.
@@ -99,7 +110,7 @@ async function applyAndCheck(
   let failures: Awaited<ReturnType<typeof target.apply>> | undefined;
   try {
     failures = await round.reading(async () =>
-      behind.some(round.isRefused) ? undefined : target.apply(behind, signal),
+      behind.some(round.isRefused) ? undefined : target.apply(behind, signal, context.whole),
     );
   } catch (thrown) {
     signal.throwIfAborted();

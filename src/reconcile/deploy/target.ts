@@ -33,6 +33,14 @@ export type ServedFinding =
    */
   | { readonly kind: "not-served"; readonly message: string; readonly remedy: string; readonly isKept?: boolean };
 
+/** All that there is, for a target that must be told what it isn't to serve any more. */
+export type Whole = {
+  /** What it is to serve. */
+  readonly certificates: readonly ServedCertificate[];
+  /** These and what else is on disk, or wanted, in whatever state: that it has now it keeps, but for names that others have. */
+  readonly lineages: readonly string[];
+};
+
 /** What must use the certificates on disk: a running server, or a step that hands them on. */
 export interface Target {
   /** Unique and stable over restarts, for people and for state: `nginx-1`. */
@@ -60,9 +68,14 @@ export interface Target {
   check(signal: AbortSignal, onTrial?: readonly string[]): Promise<void>;
   /**
    * Makes it take over these versions and the tested configuration, without dropping a connection. Gives the failures by
-   * lineage, and throws OperatorError for one of all. May run twice.
+   * lineage, and throws OperatorError for one of all. May run twice. Without `whole` nothing is taken from it.
    */
-  apply(behind: readonly Version[], signal: AbortSignal): Promise<ReadonlyMap<string, OperatorError>>;
+  apply(behind: readonly Version[], signal: AbortSignal, whole?: Whole): Promise<ReadonlyMap<string, OperatorError>>;
+  /**
+   * Puts in order, once it serves these versions, what no TLS handshake shows: that it will after a restart too, and has nothing
+   * beyond. Throws OperatorError. Left out where it reads our files itself. May run twice.
+   */
+  settle?(served: readonly Version[], signal: AbortSignal, whole?: Whole): Promise<void>;
 }
 
 /** A target that should be there and can't be deployed to now: down, no socket, no rights. The deploy waits for it. */

@@ -1,0 +1,126 @@
+import { once } from "node:events";
+import { Agent, request } from "node:https";
+import type { Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Target, Version } from "../../src/reconcile/index.ts";
+import { systemClock } from "../../src/system/index.ts";
+import { createDeployment } from "../../src/target/index.ts";
+import { collectLog } from "../support/collected-log.ts";
+import { createHandMadeProject, type HandMadeProject } from "../support/compose-nginx.ts";
+import { docker } from "../support/docker-command.ts";
+import { engineUnderTest } from "../support/engine-address.ts";
+import { startHaproxy, waitForHaproxy } from "../support/haproxy-container.ts";
+import { haproxyContract, versionOf, wholeOf } from "../support/haproxy-contract.ts";
+import { IMAGES } from "../support/images.ts";
+import { poll } from "../support/poll.ts";
+import { makeTestCertificate } from "../support/test-ca.ts";
+
+const NEVER = new AbortController().signal;
+const UPDATES = 10;
+const CLIENTS = 8;
+
+let project: HandMadeProject;
+beforeAll(async () => {
+  project = await createHandMadeProject(await makeTestCertificate());
+});
+afterAll(() => project.remove());
+
+async function start(image: string) {
+  const ids = await docker("ps", "-aq", "--filter", `label=com.docker.compose.project=${project.name}`);
+  for (const id of ids.split("\n").filter(Boolean)) await docker("rm", "-f", id);
+  const { id, socket } = await startHaproxy(project, image);
+  return { id, socket, target: await findTarget() };
+}
+
+async function findTarget(): Promise<Target> {
+  const parts = { docker: engineUnderTest(), service: "nginx", project: project.name, clock: systemClock };
+  const deployment = createDeployment({ ...parts, log: collectLog(), random: Math.random });
+  const {
+    targets: [target],
+    missing: [missing],
+  } = await deployment.targets.find(NEVER);
+  if (target === undefined) throw new Error(`no target: ${missing?.failure.message}`);
+  return target;
+}
+
+async function isServed(target: Target, version: Version): Promise<boolean> {
+  return (await target.tlsCheck?.(version, NEVER))?.kind === "served";
+}
+
+async function give(target: Target, version: Version): Promise<void> {
+  expect([...(await target.apply([version], NEVER, wholeOf([version])))]).toEqual([]);
+  await poll("it is served", () => isServed(target, version));
+}
+
+for (const [name, image] of Object.entries({ "HAProxy 2.6": IMAGES.haproxy, "HAProxy 3": IMAGES.haproxy3 })) {
+  haproxyContract(name, () => start(image));
+
+  describe(`${name}, deployed to,`, () => {
+    test("serves a first certificate, and after a restart the newest, with no restart in between", async () => {
+      const { id, socket, target } = await start(image);
+      const [first, second] = [
+        versionOf("a.test", ["a.test", "*.b.test"]),
+        versionOf("a.test", ["a.test", "*.b.test"]),
+      ];
+      expect(await target.tlsCheck?.(first, NEVER)).toMatchObject({
+        kind: "not-served",
+        remedy: expect.stringContaining(`crt-list ${socket.replace("haproxy.sock", "crt-list.txt")}`),
+      });
+      const startedAt = await docker("inspect", "-f", "{{.State.StartedAt}}", id);
+      await give(target, first);
+      await give(target, second);
+      expect(await docker("inspect", "-f", "{{.State.StartedAt}}", id)).toBe(startedAt);
+      await docker("restart", "-t", "5", id);
+      await waitForHaproxy(id, socket);
+      const again = await findTarget();
+      await poll("the newest is served", () => isServed(again, second));
+    });
+
+    test("drops and refuses nothing while certificates change, on connections held open and on new ones", async () => {
+      const { id, target } = await start(image);
+      const names = ["a.test"];
+      await give(target, versionOf("a.test", names));
+      const host = await docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", id);
+      const load = startLoad(host);
+      for (let update = 0; update < UPDATES; update += 1) {
+        const before = load.answered();
+        await give(target, versionOf("a.test", names));
+        await poll("more requests have been answered", () => load.answered() >= before + 2 * CLIENTS);
+      }
+      const { failures, opened } = await load.end();
+      expect(failures).toEqual([]);
+      expect(opened).toBe(CLIENTS);
+    });
+  });
+}
+
+/** Clients that ask again and again: each on a connection that is held open, and beside it on a new one each time. */
+function startLoad(host: string) {
+  const failures: string[] = [];
+  const held = new Set<Socket>();
+  const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
+  let answered = 0;
+  const over = new AbortController();
+  const ask = async (own: Agent | false) => {
+    const asked = request({ host, servername: "a.test", agent: own, rejectUnauthorized: false });
+    if (own) asked.on("socket", (socket) => held.add(socket));
+    asked.end();
+    const [response] = (await once(asked, "response")) as [NodeJS.ReadableStream & { readonly statusCode: number }];
+    for await (const _ of response);
+    if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
+    answered += 1;
+  };
+  const client = async (own: Agent | false) => {
+    while (!over.signal.aborted) await ask(own).catch((thrown: unknown) => failures.push(String(thrown)));
+  };
+  const clients = Array.from({ length: CLIENTS }, () => [client(agent), client(false)]).flat();
+  return {
+    answered: () => answered,
+    end: async () => {
+      over.abort();
+      await Promise.all(clients);
+      agent.destroy();
+      return { failures, opened: held.size };
+    },
+  };
+}
