@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # The matrices that have more repetitions than an hour holds, each by itself.
 
-LONG_PARTS="crash load locks recipes renewals restarts stops simulate"
+LONG_PARTS="crash haproxy load locks recipes renewals restarts stops simulate"
 
 # A part's test file; what each repeats is asked for by CERT_SIDECAR_FULL.
 file_of_part() {
   case $1 in
     crash) echo test/e2e/crash.test.ts ;;
+    haproxy) echo test/integration/deploy-haproxy.test.ts ;;
     load) echo test/e2e/load.test.ts ;;
     locks) echo test/unit/lock/lock.test.ts ;;
     recipes) echo test/integration/deploy-recipes.test.ts ;;
@@ -23,6 +24,7 @@ run_long_part() {
   case $1 in
     simulate) run_simulation ;;
     locks) make_able unit ;;
+    haproxy) make_able integration ;;
     *) make_able e2e ;;
   esac
   [ "$1" = simulate ] || run_and_count "$(file_of_part "$1")"

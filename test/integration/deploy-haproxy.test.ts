@@ -1,6 +1,8 @@
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
 import type { Socket } from "node:net";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Target, Version } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
@@ -9,14 +11,14 @@ import { collectLog } from "../support/collected-log.ts";
 import { createHandMadeProject, type HandMadeProject } from "../support/compose-nginx.ts";
 import { docker } from "../support/docker-command.ts";
 import { engineUnderTest } from "../support/engine-address.ts";
-import { startHaproxy, waitForHaproxy } from "../support/haproxy-container.ts";
+import { startHaproxy, waitForHaproxy, type OwnConfiguration } from "../support/haproxy-container.ts";
 import { haproxyContract, versionOf, wholeOf } from "../support/haproxy-contract.ts";
 import { IMAGES } from "../support/images.ts";
 import { poll } from "../support/poll.ts";
 import { makeTestCertificate } from "../support/test-ca.ts";
 
 const NEVER = new AbortController().signal;
-const UPDATES = 10;
+const UPDATES = process.env["CERT_SIDECAR_FULL"] ? 100 : 10;
 const CLIENTS = 8;
 
 let project: HandMadeProject;
@@ -25,10 +27,10 @@ beforeAll(async () => {
 });
 afterAll(() => project.remove());
 
-async function start(image: string) {
+async function start(image: string, own?: OwnConfiguration) {
   const ids = await docker("ps", "-aq", "--filter", `label=com.docker.compose.project=${project.name}`);
   for (const id of ids.split("\n").filter(Boolean)) await docker("rm", "-f", id);
-  const { id, socket } = await startHaproxy(project, image);
+  const { id, socket } = await startHaproxy(project, image, own);
   return { id, socket, target: await findTarget() };
 }
 
@@ -76,6 +78,22 @@ for (const [name, image] of Object.entries({ "HAProxy 2.6": IMAGES.haproxy, "HAP
       await poll("the newest is served", () => isServed(again, second));
     });
 
+    test("serves an address by its default certificate after a restart, a renewed one at once, and others beside it", async () => {
+      const own = await makeTestCertificate(["DNS:own.test"]);
+      const pem = own.certificatePem + own.keyPem;
+      const { id, socket, target } = await start(image, { pem, lines: (folder) => `${folder}/own.pem\n`, strict: "" });
+      const address = await docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", id);
+      const other = versionOf("a.test", ["a.test"]);
+      const [first, second] = [versionOf("by-address", [address]), versionOf("by-address", [address])];
+      expect([...(await target.apply([other, first], NEVER, wholeOf([other, first])))]).toEqual([]);
+      expect(await target.explain?.(first, NEVER)).toMatchObject({ remedy: expect.stringContaining("and restart it") });
+      await docker("restart", "-t", "5", id);
+      await waitForHaproxy(id, socket);
+      const again = await findTarget();
+      for (const version of [other, first]) await poll("it is served", () => isServed(again, version));
+      await give(again, second);
+    });
+
     test("drops and refuses nothing while certificates change, on connections held open and on new ones", async () => {
       const { id, target } = await start(image);
       const names = ["a.test"];
@@ -93,6 +111,23 @@ for (const [name, image] of Object.entries({ "HAProxy 2.6": IMAGES.haproxy, "HAP
     });
   });
 }
+
+test("a certificate that HAProxy 3 gets by an ACME of its own is left alone, and named where it stands in the way", async () => {
+  const own = await makeTestCertificate(["DNS:a.test"]);
+  const line = "own.pem [acme le domains a.test]\n";
+  const { socket, target } = await start(IMAGES.haproxy3, {
+    pem: own.certificatePem + own.keyPem,
+    lines: (folder) => `${folder}/${line}`,
+    global:
+      "  expose-experimental-directives\nacme le\n  directory https://127.0.0.1:1/dir\n  challenge HTTP-01\n  account-key /tmp/account.key\n",
+  });
+  const version = versionOf("a.test", ["a.test"]);
+  expect([...(await target.apply([version], NEVER, wholeOf([version])))]).toEqual([]);
+  expect(await target.explain?.(version, NEVER)).toMatchObject({
+    message: expect.stringMatching(/: HAProxy renews .*own\.pem with the name a\.test by an ACME of its own/),
+  });
+  expect(await readFile(join(dirname(socket), "crt-list.txt"), "utf8")).toContain(`/${line}`);
+});
 
 /** Clients that ask again and again: each on a connection that is held open, and beside it on a new one each time. */
 function startLoad(host: string) {

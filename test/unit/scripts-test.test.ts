@@ -10,9 +10,12 @@ test("an unknown PART, FILE or argument ends with 2, and the parts are listed", 
   const wrong = (...args: readonly string[]) => bash('exec scripts/test "$@"', ...args);
   expect(wrong("--long", "nonsense")).toMatchObject({
     status: 2,
-    stderr: expect.stringMatching(/one of: crash load /),
+    stderr: expect.stringMatching(/one of: crash haproxy load /),
   });
-  expect(wrong("--long")).toMatchObject({ status: 2, stderr: expect.stringMatching(/one PART of: crash load /) });
+  expect(wrong("--long")).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/one PART of: crash haproxy load /),
+  });
   expect(wrong("--stress", "no-such-file")).toMatchObject({
     status: 2,
     stderr: expect.stringContaining("no-such-file"),

@@ -113,8 +113,10 @@ async function collect(
 async function readMemory({ api, named, paths }: Haproxy, signal: AbortSignal): Promise<Memory> {
   const asked = "show ssl crt-list";
   const lists = (await api.ask(asked, signal)).split("\n").filter(Boolean);
-  if (lists.some((line) => !line.startsWith("/"))) throw new RuntimeRefusedError(named, asked, lists.join(" "));
-  if (!lists.includes(paths.crtList)) throw crtListUnused(named, paths, lists);
+  if (!lists.includes(paths.crtList))
+    throw lists.some((line) => line.includes(" "))
+      ? new RuntimeRefusedError(named, asked, lists.join(" "))
+      : crtListUnused(named, paths, lists);
   const { known, open } = readCertificates(await api.ask("show ssl cert", signal));
   // HAProxy has one transaction at a time, and puts what it is told of another file into that. Ours is what a death has left.
   if (open !== undefined && !isOurs(paths, open)) throw transactionOpen(named, paths, open);

@@ -12,8 +12,8 @@ export type HaproxyPaths = {
 /** One line of a crt-list as HAProxy has it in memory; `line` is its number. */
 export type Entry = { readonly path: string; readonly line: string; readonly rest: string };
 
-/** A line of ours in the crt-list. */
-export type Wanted = { readonly path: string; readonly rest: string };
+/** A line of ours in the crt-list; `isDefault`: for clients that name no server HAProxy takes its first line. */
+export type Wanted = { readonly path: string; readonly rest: string; readonly isDefault?: boolean };
 
 /** The filter that serves no name. */
 export const NO_NAME = "!*";
@@ -37,7 +37,8 @@ export function pathsBeside(socket: string): HaproxyPaths {
  */
 export function wantedLine({ folder }: HaproxyPaths, { lineage, identifiers }: Named): Wanted {
   const names = identifiers.filter(({ type }) => type === "dns").map(({ value }) => value);
-  return { path: join(folder, fileName(lineage)), rest: names.length === 0 ? NO_NAME : names.join(" ") };
+  const isDefault = names.length < identifiers.length;
+  return { path: join(folder, fileName(lineage)), rest: names.length === 0 ? NO_NAME : names.join(" "), isDefault };
 }
 
 // A space, a semicolon or a line break would be another command to the runtime API, and a first `*` its transaction.
@@ -85,13 +86,15 @@ export function ownLines(paths: HaproxyPaths, text: string): ReadonlyMap<string,
   return new Map(own);
 }
 
-/** The crt-list with these lines of ours in place of those that it has; everybody else's stay, before ours. */
+/** The crt-list with these lines of ours in place of those that it has; everybody else's stay, before ours but for the default. */
 export function withLines(paths: HaproxyPaths, text: string, lines: readonly Wanted[]): string {
   const others = text
     .split("\n")
     .map((line) => line.trimEnd())
     .filter((line) => line !== "" && line !== HEAD && !isOurs(paths, line.trimStart().split(" ")[0] ?? ""));
-  return [HEAD, ...others, ...lines.map(({ path, rest }) => `${path} ${rest}`), ""].join("\n");
+  const own = (some: readonly Wanted[]) => some.map(({ path, rest }) => `${path} ${rest}`);
+  const [first, last] = [lines.filter(({ isDefault }) => isDefault), lines.filter(({ isDefault }) => !isDefault)];
+  return [HEAD, ...own(first), ...others, ...own(last), ""].join("\n");
 }
 
 function contentLines(text: string): readonly string[] {

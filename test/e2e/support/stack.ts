@@ -16,7 +16,9 @@ const ROOT = new URL("../../..", import.meta.url).pathname;
 export type StackOptions = {
   /** `.env`, the demo CA's lines aside. */
   readonly env?: Readonly<Record<string, string>>;
-  /** A compose file laid over the project's own. */
+  /** A folder of docs/examples, laid over the project's own as it says. */
+  readonly example?: string;
+  /** A compose file laid over all others. */
   readonly override?: string;
   /** Lifetime of the demo CA's certificates in seconds (default 90 days). */
   readonly lifetimeS?: number;
@@ -157,7 +159,12 @@ export class Stack {
   // What compose itself substitutes; the developer's own CERTBOT_* must not leak in.
   #environment(): NodeJS.ProcessEnv {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(CERTBOT|NGINX|EXPOSE)_/.test(name));
-    return { ...Object.fromEntries(inherited), NGINX_IMAGE: IMAGES.nginx, PEBBLE_IMAGE: IMAGES.pebble };
+    return {
+      ...Object.fromEntries(inherited),
+      NGINX_IMAGE: IMAGES.nginx,
+      PEBBLE_IMAGE: IMAGES.pebble,
+      HAPROXY_IMAGE: IMAGES.haproxy,
+    };
   }
 }
 
@@ -192,7 +199,12 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
   await writeFile(join(folder, ".env"), "");
   for (const [name, value] of Object.entries(env))
     if (value !== "") await appendFile(join(folder, ".env"), `${name}=${value}\n`);
-  const stack = new Stack({ folder, project, httpPort, httpsPort, files: [join(ROOT, "docker-compose.yml")] });
+  const files = [join(ROOT, "docker-compose.yml")];
+  if (options.example !== undefined) {
+    await cp(join(ROOT, "docs/examples", options.example), join(folder, options.example), { recursive: true });
+    files.push(join(folder, options.example, "compose.yml"));
+  }
+  const stack = new Stack({ folder, project, httpPort, httpsPort, files });
   if (options.override !== undefined) await stack.layOver(options.override);
   return stack;
 }

@@ -139,13 +139,13 @@ describe("an operator is told", () => {
   test.each<[string, string, string, string]>([
     [
       "that its configuration uses another list",
-      "/etc/other.txt\n",
+      "list.txt\n/etc/other\n",
       "TARGET_CRT_LIST_UNUSED",
-      "it uses /etc/other.txt",
+      "it uses list.txt, /etc/other",
     ],
     ["that its configuration uses no list", "", "TARGET_CRT_LIST_UNUSED", "it uses none"],
     ["that the socket gives too few rights", "Permission denied\n", "TARGET_RUNTIME_REFUSED", "Permission denied"],
-    ["what something else on the socket says", "<b>hello</b>\n", "TARGET_RUNTIME_REFUSED", "and said: hello"],
+    ["what something else on the socket says", "<b>hello</b> you\n", "TARGET_RUNTIME_REFUSED", "and said: hello you"],
   ])("%s, before anything is done", async (_, says, code, words) => {
     const { server, target, folder } = await stage();
     oddAt(server, "show ssl crt-list", { says });
