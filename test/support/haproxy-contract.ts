@@ -127,6 +127,36 @@ export function haproxyContract(name: string, make: () => Promise<HaproxyUnderTe
       );
     });
 
+    test("has a name by its certificate of before as long as it refuses the one that is to have it", async () => {
+      const { target, socket } = await make();
+      const both = versionOf("a.test", ["a.test", "www.a.test"]);
+      const gone = versionOf("gone", ["gone.test", "more.test"]);
+      await apply(target, [both, gone], [both, gone]);
+      const bad = { pair: async () => ({ ...(await both.pair()), chainPem: "none" }) };
+      const [www, more] = [versionOf("www", ["www.a.test"]), versionOf("more", ["more.test"])];
+      const all = [{ ...both, identifiers: both.identifiers.slice(0, 1) }, www, more];
+      const failures = await apply(
+        target,
+        [
+          { ...www, ...bad },
+          { ...more, ...bad },
+        ],
+        all,
+      );
+      expect(Object.keys(failures)).toEqual(["www", "more"]);
+      const kept = ["a.test.cert-sidecar.pem a.test www.a.test", "gone.cert-sidecar.pem more.test"];
+      expect(await looksAt(socket)).toMatchObject({ inMemory: kept, onDisk: kept });
+      expect(await apply(target, [www, more], all)).toEqual({});
+      const lines = [
+        "a.test.cert-sidecar.pem a.test",
+        "more.cert-sidecar.pem more.test",
+        "www.cert-sidecar.pem www.a.test",
+      ];
+      const files = lines.map((line) => line.split(" ")[0]);
+      const { onDisk: now, ...rest } = await looksAt(socket);
+      expect({ ...rest, onDisk: now.sort() }).toEqual({ inMemory: lines, onDisk: lines, files });
+    });
+
     test("keeps its last line, whatever is gone: without one it may not start", async () => {
       const { target, socket } = await make();
       const only = versionOf("a.test", ["a.test"]);

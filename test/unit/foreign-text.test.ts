@@ -16,6 +16,13 @@ import { readMounts } from "../../src/target/docker/mountinfo.ts";
 import { containerIdFromMounts } from "../../src/target/docker/own-container.ts";
 import { exec } from "../../src/target/exec.ts";
 import { readPort, readWants } from "../../src/target/labels.ts";
+import {
+  pathsBeside,
+  readCertificates,
+  readEntries,
+  readManaged,
+  withLines,
+} from "../../src/target/haproxy/crt-list.ts";
 import { readSays } from "../../src/target/nginx-files.ts";
 import { RenewalConf } from "../../src/store/renewal-conf.ts";
 import { writeSettings } from "../../src/store/renewal-settings.ts";
@@ -24,6 +31,7 @@ import { byWebroot, CONFS } from "../support/challenges.ts";
 import { cpuMsOf } from "../support/cpu-time.ts";
 
 const SIZE = 1024 * 1024;
+const HAPROXY = pathsBeside("/run/haproxy/haproxy.sock");
 // What the square of a length costs takes minutes at this size. Of the processor's time: a busy machine gives us less of it.
 const MOST_CPU_MS = 8000;
 const NOW = new Date("2026-08-05T10:00:00Z");
@@ -157,6 +165,10 @@ const READERS: readonly (readonly [string, (text: string) => unknown])[] = [
   ["a CA's order", (text) => readOrder(ASKED.url, { status: text, authorizations: [text, text], finalize: text })],
   ["a CA's directory", (text) => readDirectory(ASKED.url, { newNonce: text, newAccount: text, newOrder: text })],
   ["what nginx's container prints", (text) => readSays(text)],
+  [
+    "what HAProxy answers, and the list in its folder",
+    (text) => [readEntries(text), readCertificates(text), readManaged(text), withLines(HAPROXY, text, [])],
+  ],
   ["the mounts of our container", (text) => [readMounts(text), containerIdFromMounts(mountOf(text))]],
   ["what the engine says of a container", (text) => readContainer(containerOf(text))],
   ["a container's labels", (value) => [readPort("t", { "cert-sidecar.port": value }), readWants("t", { value })]],

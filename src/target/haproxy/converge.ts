@@ -1,8 +1,9 @@
 import { OperatorError } from "../../certificate/index.ts";
 import type { ServedCertificate, Version, Whole } from "../../reconcile/index.ts";
 import type { Named } from "../errors.ts";
-import { isOurs, ownLines, readCertificates, readEntries, NO_NAME, wantedLine, withLines } from "./crt-list.ts";
+import { isOurs, ownLines, readCertificates, readEntries, wantedLine, withLines } from "./crt-list.ts";
 import type { Entry, HaproxyPaths, Wanted } from "./crt-list.ts";
+import { planLines, type LinePlan } from "./line-plan.ts";
 import { crtListUnused, folderUnusable, RuntimeRefusedError, transactionOpen } from "./errors.ts";
 import type { RuntimeApi } from "./runtime-api.ts";
 import { readShared, removeShared, sharedFingerprint, writeShared } from "./shared-folder.ts";
@@ -37,45 +38,34 @@ export async function converge(haproxy: Haproxy, { give, whole }: Aim, signal: A
       given.add(version.lineage);
     });
   }
-  // Of a version that it refuses the line stays what it is.
-  const has = (one: ServedCertificate) => memory.entries.some(({ path }) => path === lineOf(haproxy, one).path);
-  const certificates = (whole?.certificates ?? give).filter(
-    (one) => !failures.has(one.lineage) && (given.has(one.lineage) || has(one)),
+  const inMemory = new Set(memory.entries.map(({ path }) => path));
+  const isThere = (one: ServedCertificate) =>
+    !failures.has(one.lineage) && (given.has(one.lineage) || inMemory.has(wantedLine(haproxy.paths, one).path));
+  const { true: has = [], false: lacks = [] } = Object.groupBy(
+    whole?.certificates ?? give,
+    (one) => `${isThere(one)}` as const,
   );
-  const lines = new Map<string, Wanted>();
-  for (const one of certificates) {
-    const line = lineOf(haproxy, one);
-    await collect(failures, one, async () => {
-      const isThere = memory.entries.some(({ path, rest }) => path === line.path && rest === line.rest);
-      if (!isThere) await addLine(haproxy, line, signal);
-      lines.set(line.path, line);
-    });
-  }
-  const isGone = whole === undefined ? () => false : await giveWay(haproxy, { memory, lines, whole }, signal);
-  const isLast = !(await onDisk(haproxy, () => keepList(haproxy.paths, lines, isGone)));
-  const isLeaving = (path: string) => !isLast && isGone(path);
+  const plan = planLines(haproxy.paths, { entries: memory.entries, has, lacks, known: whole?.lineages });
+  const lines = await addLines(haproxy, { plan, memory, failures }, signal);
+  const isLast = !(await onDisk(haproxy, () => keepList(haproxy.paths, lines, plan.isGone)));
+  const isLeaving = (path: string) => !isLast && plan.isGone(path);
   const leftover = await takeAway(haproxy, { memory, lines, isLeaving }, signal);
   return { failures, leftover };
 }
 
-type Settled = { readonly memory: Memory; readonly lines: Map<string, Wanted>; readonly whole: Whole };
+type Adding = { readonly plan: LinePlan; readonly memory: Memory; readonly failures: Map<string, OperatorError> };
 
-// What isn't to be served now, but is on disk or wanted, may be so because its files can't be read for the moment: it keeps its line,
-// but for the names that others have now. Gone is what has no name left, and what nobody knows any more.
-async function giveWay(haproxy: Haproxy, { memory, lines, whole }: Settled, signal: AbortSignal) {
-  const pathOf = (lineage: string) => wantedLine(haproxy.paths, { lineage, identifiers: [] }).path;
-  const known = new Set(whole.lineages.map(pathOf));
-  const served = new Set(whole.certificates.map(({ lineage }) => pathOf(lineage)));
-  const taken = new Set([...lines.values()].flatMap(({ rest }) => rest.split(" ")));
-  for (const { path, rest } of memory.entries) {
-    if (served.has(path) || !known.has(path)) continue;
-    const left = rest.split(" ").filter((name) => name === NO_NAME || !taken.has(name));
-    const line = { path, rest: left.join(" ") };
-    if (left.length === 0) known.delete(path);
-    else if (line.rest !== rest) await addLine(haproxy, line, signal);
-    if (left.length > 0) lines.set(path, line);
+// Gives those lines that HAProxy has now, by file. Where it refuses one, that of before stays.
+async function addLines(haproxy: Haproxy, { plan, memory, failures }: Adding, signal: AbortSignal) {
+  const present = new Set(memory.entries.map(({ path, rest }) => `${path} ${rest}`));
+  const lines = new Map<string, Wanted>();
+  for (const line of plan.lines) {
+    await collect(failures, line, async () => {
+      if (!present.has(`${line.path} ${line.rest}`)) await addLine(haproxy, line, signal);
+      lines.set(line.path, line);
+    });
   }
-  return (path: string) => isOurs(haproxy.paths, path) && !served.has(path) && !known.has(path);
+  return lines;
 }
 
 /** Those versions that HAProxy wouldn't have after a restart, whatever it has in memory. */
@@ -90,16 +80,12 @@ export async function notKept({ paths }: Haproxy, versions: readonly Version[]):
   return missing;
 }
 
-function lineOf({ paths }: Haproxy, certificate: ServedCertificate): Wanted {
-  return wantedLine(paths, certificate);
-}
-
 // What is wrong with one certificate holds for that one; that nobody answers, or the disk fails, holds for all.
 const HOLDS_FOR_ALL: ReadonlySet<string> = new Set(["TARGET_RUNTIME_UNREACHABLE", "TARGET_FOLDER_UNUSABLE"]);
 
 async function collect(
   failures: Map<string, OperatorError>,
-  { lineage }: ServedCertificate,
+  { lineage }: Pick<Wanted, "lineage">,
   work: () => Promise<void>,
 ) {
   try {

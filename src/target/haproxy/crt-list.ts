@@ -13,7 +13,12 @@ export type HaproxyPaths = {
 export type Entry = { readonly path: string; readonly line: string; readonly rest: string };
 
 /** A line of ours in the crt-list; `isDefault`: for clients that name no server HAProxy takes its first line. */
-export type Wanted = { readonly path: string; readonly rest: string; readonly isDefault?: boolean };
+export type Wanted = {
+  readonly lineage: string;
+  readonly path: string;
+  readonly rest: string;
+  readonly isDefault?: boolean;
+};
 
 /** The filter that serves no name. */
 export const NO_NAME = "!*";
@@ -38,13 +43,23 @@ export function pathsBeside(socket: string): HaproxyPaths {
 export function wantedLine({ folder }: HaproxyPaths, { lineage, identifiers }: Named): Wanted {
   const names = identifiers.filter(({ type }) => type === "dns").map(({ value }) => value);
   const isDefault = names.length < identifiers.length;
-  return { path: join(folder, fileName(lineage)), rest: names.length === 0 ? NO_NAME : names.join(" "), isDefault };
+  return {
+    lineage,
+    path: join(folder, fileName(lineage)),
+    rest: names.length === 0 ? NO_NAME : names.join(" "),
+    isDefault,
+  };
 }
 
 // A space, a semicolon or a line break would be another command to the runtime API, and a first `*` its transaction.
 function fileName(lineage: string): string {
   const plain = encodeURIComponent(lineage).replaceAll(/[!'()*~]/g, (one) => `%${one.charCodeAt(0).toString(16)}`);
   return plain + SUFFIX;
+}
+
+/** The lineage of a file of ours, as the file has it. */
+export function lineageOf(path: string): string {
+  return basename(path, SUFFIX);
 }
 
 /** Whether a file is one that we have made. */
@@ -81,7 +96,7 @@ export function readManaged(answer: string): ReadonlySet<string> {
 export function ownLines(paths: HaproxyPaths, text: string): ReadonlyMap<string, Wanted> {
   const own = contentLines(text).flatMap((line): [string, Wanted][] => {
     const [path = "", ...rest] = line.split(" ");
-    return isOurs(paths, path) ? [[path, { path, rest: rest.join(" ").trim() }]] : [];
+    return isOurs(paths, path) ? [[path, { lineage: lineageOf(path), path, rest: rest.join(" ").trim() }]] : [];
   });
   return new Map(own);
 }
