@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createServer as createServerOfTls } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { PlainError } from "../../../src/certificate/index.ts";
+import { isKeyOf, PlainError } from "../../../src/certificate/index.ts";
 import type { Version } from "../../../src/reconcile/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { haproxy } from "../../../src/target/haproxy.ts";
@@ -254,6 +254,44 @@ describe("the files beside the socket", () => {
     await target.apply([A], NEVER, wholeOf([A]));
     expect((await readdir(folder)).filter((entry) => entry.startsWith("."))).toEqual([]);
   });
+});
+
+test("a death at any command leaves what HAProxy can start with, and what the next try finishes", async () => {
+  const both = versionOf("a.test", ["a.test", "www.a.test"]);
+  const gone = versionOf("gone", ["gone.test"]);
+  const next = versionOf("a.test", ["a.test"]);
+  const www = versionOf("www", ["www.a.test"]);
+  let deadly = 1;
+  for (let isOver = false; !isOver; deadly += 1) {
+    let isDead = false;
+    const sleep: typeof systemClock.sleep = async (_, signal) => {
+      await poll("it is dead", () => isDead || signal.aborted);
+      signal.throwIfAborted();
+    };
+    const { server, target, socket, folder } = await stage({ ...systemClock, sleep });
+    await target.apply([both, gone], NEVER, wholeOf([both, gone]));
+    const before = server.commands.length;
+    // Nothing that is sent from then on is heard, as if nobody had sent it.
+    server.odd = () => {
+      isDead = server.commands.length >= before + deadly;
+      return isDead ? "hang" : undefined;
+    };
+    isOver = (await target.apply([next, www], NEVER, wholeOf([next, www])).catch(() => undefined)) !== undefined;
+    [server.odd, isDead] = [() => undefined, false];
+    const { onDisk, files } = await looksAt(socket);
+    for (const line of onDisk) {
+      const pem = await readFile(join(folder, line.split(" ")[0] ?? ""), "utf8");
+      expect({ deadly, isKey: isKeyOf(pem, pem) }).toEqual({ deadly, isKey: true });
+    }
+    expect(onDisk.length).toBeGreaterThan(0);
+    expect(files.length).toBeGreaterThanOrEqual(onDisk.length);
+    expect([...(await target.apply([next, www], NEVER, wholeOf([next, www])))]).toEqual([]);
+    const lines = ["a.test.cert-sidecar.pem a.test", "www.cert-sidecar.pem www.a.test"];
+    const left = ["a.test.cert-sidecar.pem", "www.cert-sidecar.pem"];
+    expect(await looksAt(socket)).toEqual({ inMemory: lines, onDisk: lines, files: left });
+    expect([...server.store.keys()].map((path) => path.replace(`${folder}/`, "")).sort()).toEqual(left);
+  }
+  expect(deadly).toBeGreaterThan(10);
 });
 
 test("nothing is changed while all is in step", async () => {
