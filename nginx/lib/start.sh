@@ -18,9 +18,12 @@ start_nginx() {
     derive_user
     set_aside_welcome_page
     write_main_files
+    if is_watching; then look; fi
     # In a subshell: what ends the step must not end nginx's start.
     (run_certificate_step) || warn "the certificates could not be prepared; nginx starts with what is there."
     keep_port_80_open
+    # A child of nginx then, that ends with it: as process 1 nginx waits for every child.
+    if is_watching; then watch_certificates & fi
     exec nginx -g 'daemon off;'
 }
 

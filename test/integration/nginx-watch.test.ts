@@ -1,0 +1,152 @@
+import { X509Certificate } from "node:crypto";
+import { mkdir, rename, symlink, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { docker } from "../support/docker-command.ts";
+import { NginxStage } from "../support/nginx-container.ts";
+import { poll } from "../support/poll.ts";
+import { makeTestCertificate, type TestCertificate } from "../support/test-ca.ts";
+
+const ENVIRONMENT = { CERTBOT_DEPLOY: "nginx:watch", CERTBOT_DOMAIN: "shop.test" };
+const REFUSED = /nginx goes on with the certificates that it has until this is mended: .*/g;
+
+const after = (beforeS: number, atS: number) => (atS > beforeS + 2 ? atS : undefined);
+
+describe("nginx that watches its certificates", () => {
+  const stage = new NginxStage();
+  let pairs: readonly TestCertificate[];
+  let published = 0;
+
+  beforeAll(async () => {
+    pairs = await Promise.all([1, 2, 3].map(() => makeTestCertificate(["DNS:shop.test"])));
+  });
+
+  /** One of the pairs; with another's key, too. */
+  const pairOf = (number: number, keyOf = number): TestCertificate => {
+    const [pair, other] = [pairs[number], pairs[keyOf]];
+    if (!pair || !other) throw new Error(`there is no pair ${number}`);
+    return { ...pair, keyPem: other.keyPem };
+  };
+
+  // As the store does: by one rename of a link.
+  const publish = async ({ certificatePem, keyPem }: TestCertificate) => {
+    published += 1;
+    const folder = `.shop.test.${published}`;
+    const live = join(stage.folders.letsencrypt, "live");
+    await mkdir(join(live, folder), { recursive: true });
+    await writeFile(join(live, folder, "fullchain.pem"), certificatePem);
+    await writeFile(join(live, folder, "privkey.pem"), keyPem, { mode: 0o600 });
+    await symlink(folder, join(live, ".next"));
+    await rename(join(live, ".next"), join(live, "shop.test"));
+  };
+
+  // By somebody who keeps times, in the folder behind the link: neither of the folders that the sidecar writes into is changed.
+  const putBack = async ({ certificatePem, keyPem }: TestCertificate) => {
+    const live = join(stage.folders.letsencrypt, "live/shop.test");
+    for (const [file, text] of [
+      ["privkey.pem", keyPem],
+      ["fullchain.pem", certificatePem],
+    ] as const) {
+      await writeFile(join(live, "put-back"), text);
+      await utimes(join(live, "put-back"), new Date("2026-01-01"), new Date("2026-01-01"));
+      await rename(join(live, "put-back"), join(live, file));
+    }
+  };
+
+  const served = async () => (await stage.nginx.https("/", { host: "shop.test" })).certificate;
+  const isServed = async ({ certificatePem }: TestCertificate) =>
+    (await served())?.fingerprint256 === new X509Certificate(certificatePem).fingerprint256;
+  const untilServed = (pair: TestCertificate) => poll("nginx serves the pair", () => isServed(pair), 60_000);
+  const said = async (pattern: RegExp) => (await stage.nginx.log()).match(pattern) ?? [];
+  const inNginx = (line: string) => stage.nginx.exec("sh", "-c", line);
+  const zombies = () => inNginx("grep -ls '^State:.Z' /proc/[0-9]*/status || true");
+  /** Numbers of the processes that run our entrypoint: the watcher, once nginx has taken its shell's place. */
+  const watchers = async () => {
+    const found = await inNginx("grep -ls '/nginx/[e]ntrypoint' /proc/[0-9]*/cmdline || true");
+    return [...found.matchAll(/\/proc\/(\d+)\//g)].map(([, id = ""]) => id);
+  };
+
+  test("a first certificate, a renewal and a pair put back with old times are served with no exec and no restart", async () => {
+    await stage.start({ env: ENVIRONMENT });
+    const [first, second, third] = [pairOf(0), pairOf(1), pairOf(2)];
+    expect((await served())?.subject).toContain("PLACEHOLDER for shop.test");
+    await stage.folders.putList("shop.test default real shop.test\n");
+    await publish(first);
+    await untilServed(first);
+    await publish(second);
+    await untilServed(second);
+    await putBack(third);
+    await untilServed(third);
+    expect(await said(/certificate shop\.test: served from/g)).toHaveLength(1);
+    expect(await docker("inspect", "-f", "{{.RestartCount}}", stage.nginx.name)).toBe("0");
+  });
+
+  test("nothing but a sleep is forked and nothing is said while nothing changes", async () => {
+    await stage.start({ env: ENVIRONMENT });
+    await publish(pairOf(0));
+    await untilServed(pairOf(0));
+    const before = await stage.nginx.log();
+    // The time and the number of a new process, before and after one sleep of ours.
+    const read = "read t _ </proc/uptime; true & echo $t $!";
+    const lines = await inNginx(`${read}; sleep 9; ${read}`);
+    const [begunAt = 0, begunWith = 0, endedAt = 0, endedWith = 0] = lines.split(/\s+/).map(Number);
+    const forked = endedWith - begunWith - 2;
+    expect(forked).toBeGreaterThan(0);
+    expect(forked).toBeLessThanOrEqual(1 + (endedAt - begunAt) / 2);
+    expect(await stage.nginx.log()).toBe(before);
+  });
+
+  test("a pair that nginx refuses leaves the one before served, is told once, and what is mended is taken over", async () => {
+    await stage.start({ env: ENVIRONMENT });
+    await publish(pairOf(0));
+    await untilServed(pairOf(0));
+    await publish(pairOf(1, 2));
+    const told = await poll("the refusal is told", async () => (await said(REFUSED))[0], 60_000);
+    expect(told).toContain("key values mismatch");
+    // Each test leaves its time there. When a second one has begun, the first has had its say.
+    const testedAtS = async () => Number(await inNginx("stat -c %Y /etc/nginx"));
+    const refusedAtS = await testedAtS();
+    const retryAtS = await poll("it is tried again", async () => after(refusedAtS, await testedAtS()), 60_000);
+    await poll("it is tried once more", async () => after(retryAtS, await testedAtS()), 60_000);
+    expect(await isServed(pairOf(0))).toBe(true);
+    expect(await said(REFUSED)).toHaveLength(1);
+    await publish(pairOf(1));
+    await untilServed(pairOf(1));
+    expect(await said(REFUSED)).toHaveLength(1);
+  });
+
+  test("what nginx refuses for another reason is tried again until that is mended, with nothing written in our folder", async () => {
+    await writeFile(join(stage.folders.confD, "own.conf"), "server { listen 8080; }");
+    await stage.start({ env: ENVIRONMENT, docker: ["-v", `${stage.folders.confD}:/etc/nginx/conf.d:ro`] });
+    await writeFile(join(stage.folders.confD, "own.conf"), "server { no-such-word; }");
+    await publish(pairOf(0));
+    const told = await poll("the refusal is told", async () => (await said(REFUSED))[0], 60_000);
+    expect(told).toMatch(/nginx refuses its configuration: .*no-such-word.*own\.conf/);
+    await writeFile(join(stage.folders.confD, "own.conf"), "server { listen 8080; }");
+    await untilServed(pairOf(0));
+  });
+
+  test("nginx waits for its children, stops by itself when it is told to, and watches again after a restart", async () => {
+    await stage.start({ env: ENVIRONMENT });
+    await publish(pairOf(0));
+    await untilServed(pairOf(0));
+    expect(await zombies()).toBe("");
+    await stage.nginx.restart();
+    await publish(pairOf(1));
+    await untilServed(pairOf(1));
+    const [watcher = "none", ...others] = await watchers();
+    expect(others).toEqual([]);
+    await inNginx(`kill -KILL ${watcher}`);
+    await poll("the watcher is gone", async () => (await watchers()).length === 0);
+    await poll("nobody waits for its end any more", async () => (await zombies()) === "");
+    await stage.start({ env: ENVIRONMENT });
+    await docker("stop", "-t", "60", stage.nginx.name);
+    // One that has to be killed ends with 137.
+    expect(await docker("inspect", "-f", "{{.State.ExitCode}}", stage.nginx.name)).toBe("0");
+  });
+
+  test("without the setting nobody watches", async () => {
+    await stage.start({ env: { ...ENVIRONMENT, CERTBOT_DEPLOY: "" } });
+    expect(await watchers()).toEqual([]);
+  });
+});
