@@ -13,5 +13,8 @@ export type DnsLookup<Result> = (
 
 export type CaaLookup = DnsLookup<CaaRecord>;
 
+/** Who has which address: the addresses of a name, IPv4 before IPv6, and the names of an address. */
+export type HostLookup = { readonly addresses: DnsLookup<string>; readonly names: DnsLookup<string> };
+
 /** Each record's text as one, whatever pieces it was sent in. */
 export type TxtLookup = DnsLookup<string>;

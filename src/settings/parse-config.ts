@@ -18,6 +18,7 @@ import {
 import { CONFIG_LOG_LEVELS, LOG_FORMATS, type Config, type SettingWarning } from "./config.ts";
 import { readBundle } from "./bundle.ts";
 import { deepFreeze } from "./deep-freeze.ts";
+import { readDeploy } from "./deploy.ts";
 import { readDockerEngine } from "./docker-engine.ts";
 import { chooseCertificates } from "./domains.ts";
 import { MistakeList, ValueProblem } from "./mistake.ts";
@@ -80,10 +81,12 @@ function namesLeftOut(named: readonly Identifier[], wanted: Config["wanted"]): C
   return named.filter((one) => !kept.has(identifierKey(one)));
 }
 
-function readOthers(reading: Reading, { isCronExpression }: ConfigSources) {
+function readOthers(reading: Reading, sources: ConfigSources) {
   const { options } = reading;
+  const { isCronExpression } = sources;
   return {
     schedule: reading.read("CERTBOT_SCHEDULE", (text) => parseSchedule(text, isCronExpression)),
+    deploy: readDeploy(reading, sources),
     docker: readDockerEngine(reading),
     logLevel: chooseLogLevel(reading.read("CERTBOT_LOG_LEVEL", oneOf(CONFIG_LOG_LEVELS)) ?? "info", options),
     logFormat: reading.read("CERTBOT_LOG_FORMAT", oneOf(LOG_FORMATS)) ?? "auto",

@@ -9,7 +9,7 @@ import { Secret } from "./secret.ts";
  * doesn't take its predecessor's failures for those of other settings.
  */
 export function digestSettings(config: Config): string {
-  const { schedule, channels, docker, logLevel, logFormat, warnings, options, ...read } = config;
+  const { schedule, channels, deploy, docker, logLevel, logFormat, warnings, options, ...read } = config;
   const { mistakes, areOrdersInDoubt, leftOut, ...matters } = read;
   const { wanted, directoryUrl, email, keyType = DEFAULT_KEY_TYPE, challenges: chosen, ...others } = matters;
   const { verifyTls, caBundle, fallbackDirectoryUrl, ...rest } = others;

@@ -79,6 +79,10 @@ const GENERAL: readonly SettingRow[] = [
     doc: "`json`, `pretty`, or `auto`: pretty on a terminal, else JSON.",
   },
   {
+    name: "CERTBOT_DEPLOY",
+    doc: "How nginx comes to serve a certificate. Unset: the sidecar tells it through the Docker API. `nginx:watch`: our nginx takes over by itself what is on disk, and the sidecar needs no way to Docker; it finds nginx by the name `nginx` in Docker's DNS. Both containers need it.",
+  },
+  {
     name: "DOCKER_HOST",
     defaultText: "unix:///var/run/docker.sock",
     doc: "Docker Engine: `unix:///path` or `tcp://host:port`, as for the docker CLI.",
@@ -100,7 +104,7 @@ export function settingsWith({ challenges, channels }: Kinds): readonly SettingR
 }
 
 /** Settings of the design that a later version reads: refused with those words, so that nobody believes they act. */
-export const PLANNED_SETTINGS = ["CERTBOT_DEPLOY", "CERTBOT_LANG", "CERTBOT_NOTIFY", "CERTBOT_STATUS_LISTEN"] as const;
+export const PLANNED_SETTINGS = ["CERTBOT_LANG", "CERTBOT_NOTIFY", "CERTBOT_STATUS_LISTEN"] as const;
 
 /** Variables that certbot gives to hooks; a hook that starts something of ours passes them on, so they mean nothing. */
 export const HOOK_VARIABLES = [

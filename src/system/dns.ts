@@ -1,7 +1,7 @@
 import { addAbortListener } from "node:events";
 import { Resolver } from "node:dns/promises";
 import { hasErrno } from "../certificate/index.ts";
-import type { CaaLookup, CaaRecord, TxtLookup } from "../ports/index.ts";
+import type { CaaLookup, CaaRecord, DnsLookup, HostLookup, TxtLookup } from "../ports/index.ts";
 
 const TIMEOUT_MS = 5000;
 
@@ -12,6 +12,23 @@ export const lookUpCaa: CaaLookup = async (name, signal, servers) =>
 /** Asks for TXT records, in 5 s at most. */
 export const lookUpTxt: TxtLookup = async (name, signal, servers) =>
   (await ask((resolver) => resolver.resolveTxt(name), signal, servers)).map((pieces) => pieces.join(""));
+
+const lookUpAddresses: DnsLookup<string> = async (name, signal, servers) => {
+  const kinds = await Promise.allSettled([
+    ask((resolver) => resolver.resolve4(name), signal, servers),
+    ask((resolver) => resolver.resolve6(name), signal, servers),
+  ]);
+  const found = kinds.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+  const failed = kinds.find((one) => one.status === "rejected");
+  if (found.length === 0 && failed) throw failed.reason;
+  return found;
+};
+
+/** Asks for A and AAAA records, and for PTR records, each in 5 s at most; where one kind of address fails, the other counts. */
+export const lookUpHost: HostLookup = {
+  addresses: lookUpAddresses,
+  names: (address, signal, servers) => ask((resolver) => resolver.reverse(address), signal, servers),
+};
 
 type Question<Answer> = (resolver: Resolver) => Promise<Answer[]>;
 

@@ -1,5 +1,5 @@
 export { systemClock } from "./clock.ts";
-export { lookUpCaa, lookUpTxt } from "./dns.ts";
+export { lookUpCaa, lookUpHost, lookUpTxt } from "./dns.ts";
 export { createHttp } from "./http.ts";
 export type { HttpOptions } from "./http.ts";
 export { createLog, type LogOptions } from "./log.ts";

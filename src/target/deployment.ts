@@ -1,4 +1,4 @@
-import type { Clock, DockerEngine, FrontDoor, Log } from "../ports/index.ts";
+import type { Clock, DockerEngine, FrontDoor, HostLookup, Log } from "../ports/index.ts";
 import type { StorageProbe, TargetSource } from "../reconcile/index.ts";
 import { createEngine, type EngineTimeouts } from "./docker/engine.ts";
 import { createFrontDoor, type SourceParts } from "./compose.ts";
@@ -21,8 +21,17 @@ export type DeploymentOptions = {
   readonly timeouts?: Partial<DeploymentTimeouts> | undefined;
   /** Hears how the line to the engine is, while targets are watched. */
   readonly onLine?: SourceParts["onLine"];
+  /** Set: nginx takes over by itself, and there is no engine to ask. */
+  readonly watched?: Watched | undefined;
   /** How this process finds its own container; only tests give another. */
   readonly ownHints?: OwnContainerHints | undefined;
+};
+
+/** How an nginx that takes over by itself is found. */
+export type Watched = {
+  readonly lookUp: HostLookup;
+  /** nginx's own settings, as far as they are known here. */
+  readonly nginx: Readonly<Record<string, string>>;
 };
 
 /** Time limits and pauses, in milliseconds. */

@@ -1,4 +1,4 @@
-import { PlainError } from "../certificate/index.ts";
+import { PlainError, wordsOf } from "../certificate/index.ts";
 import type { Reach } from "./docker/container-address.ts";
 import { commandWords, couldNotStart, outputOf, type ExecResult } from "./docker/exec.ts";
 import type { Spot } from "./kind.ts";
@@ -20,6 +20,14 @@ export function targetNotFound(project: string, service: string, services: reado
   const label = `give the service of your web server${likely ? `, ${likely},` : ""} the label cert-sidecar.deploy=nginx`;
   const remedy = `Run docker compose up -d ${service}, or ${label} if it isn't called so; the certificate is deployed by itself when it is up.`;
   return new PlainError({ code: "TARGET_NOT_FOUND", message, remedy });
+}
+
+/** The service that takes over by itself isn't in Docker's DNS: none of it runs on a network of ours. */
+export function targetNameUnknown(service: string, cause?: unknown): PlainError {
+  const answer = cause === undefined ? "there is none" : wordsOf(cause);
+  const message = `asked Docker's DNS for the addresses of the service "${service}": ${answer}`;
+  const remedy = `Run docker compose up -d ${service}, and let it and this container be on one network of the compose file (with network_mode: host there is no such DNS); it is looked at by itself when it is up.`;
+  return new PlainError({ code: "TARGET_NAME_UNKNOWN", message, remedy, cause });
 }
 
 type Standstill = { readonly stuck?: "restarting" | "paused" | undefined; readonly cause?: unknown };

@@ -5,6 +5,7 @@ import { haproxy } from "./haproxy.ts";
 import { nginx } from "./nginx.ts";
 import { restart } from "./restart.ts";
 import { signal } from "./signal.ts";
+import { buildWatched } from "./watched.ts";
 import type { EngineLine } from "./start-watch.ts";
 
 // What a container can be told to be by its label; the first is what our service is without one.
@@ -17,5 +18,6 @@ export type { Deployment, DeploymentOptions, EngineLine };
 
 /** Builds the way to all targets; it can't fail. */
 export function createDeployment(options: DeploymentOptions): Deployment {
+  if (options.watched) return buildWatched({ ...options, ...options.watched });
   return buildDeployment(options, { kinds: TARGET_KINDS, sources: SOURCES });
 }

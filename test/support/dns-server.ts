@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
+import { isIPv6 } from "node:net";
 
-/** A DNS server on loopback that knows CAA and TXT records, and nothing else. */
+/** A DNS server on loopback that knows CAA, TXT, address and PTR records, and nothing else. */
 export type DnsServer = {
   /** Address and port, as `Resolver.setServers` takes them. */
   readonly address: string;
@@ -12,17 +13,24 @@ export type DnsServer = {
 /** A name's records, or how the server fails for it; names that aren't there don't exist. */
 export type DnsZone = Readonly<Record<string, readonly DnsRecord[] | "servfail" | "silence">>;
 
-/** CAA: flags, tag and value; TXT: the pieces of one record. */
-export type DnsRecord = readonly [number, string, string] | { readonly txt: readonly string[] };
+/** CAA: flags, tag and value; TXT: the pieces of one record; an address of either kind; a name that an address has. */
+export type DnsRecord =
+  | readonly [number, string, string]
+  | { readonly txt: readonly string[] }
+  | { readonly address: string }
+  | { readonly ptr: string };
 
 const NO_ERROR = 0;
 const SERVFAIL = 2;
 const NXDOMAIN = 3;
 const HEADER_BYTES = 12;
+const A = 1;
+const PTR = 12;
 const TXT = 16;
+const AAAA = 28;
 const CAA = 257;
 
-/** Starts a server for one zone (RFC 1035 over UDP, records of RFC 8659). */
+/** Starts a server for one zone, which may change later (RFC 1035 over UDP, records of RFC 8659). */
 export async function startDnsServer(zone: DnsZone): Promise<DnsServer> {
   const socket = createSocket("udp4");
   const asked: string[] = [];
@@ -33,7 +41,7 @@ export async function startDnsServer(zone: DnsZone): Promise<DnsServer> {
     if (known === "silence") return;
     const type = query.readUInt16BE(end);
     const all = known === undefined || known === "servfail" ? [] : known;
-    const records = all.filter((record) => ("txt" in record ? TXT : CAA) === type);
+    const records = all.filter((record) => typeOf(record) === type);
     const rcode = known === undefined ? NXDOMAIN : known === "servfail" ? SERVFAIL : NO_ERROR;
     const header = Buffer.from(query.subarray(0, HEADER_BYTES));
     header.writeUInt16BE(0x8180 | rcode, 2);
@@ -62,14 +70,35 @@ function readName(query: Buffer): { name: string; end: number } {
 
 // The name is a pointer to the question's (RFC 1035 §4.1.4).
 function answer(record: DnsRecord): Buffer {
-  const data = "txt" in record ? Buffer.concat(record.txt.map(counted)) : caaData(record);
+  const data = dataOf(record);
   const head = Buffer.alloc(HEADER_BYTES);
   head.writeUInt16BE(0xc000 | HEADER_BYTES, 0);
-  head.writeUInt16BE("txt" in record ? TXT : CAA, 2);
+  head.writeUInt16BE(typeOf(record), 2);
   head.writeUInt16BE(1, 4);
   head.writeUInt32BE(60, 6);
   head.writeUInt16BE(data.length, 10);
   return Buffer.concat([head, data]);
+}
+
+function typeOf(record: DnsRecord): number {
+  if ("txt" in record) return TXT;
+  if ("ptr" in record) return PTR;
+  return "address" in record ? (isIPv6(record.address) ? AAAA : A) : CAA;
+}
+
+function dataOf(record: DnsRecord): Buffer {
+  if ("txt" in record) return Buffer.concat(record.txt.map(counted));
+  if ("ptr" in record) return Buffer.concat([...record.ptr.split(".").map(counted), Buffer.from([0])]);
+  return "address" in record ? addressData(record.address) : caaData(record);
+}
+
+// With `::` at most once, as RFC 4291 §2.2 has it.
+function addressData(address: string): Buffer {
+  if (!isIPv6(address)) return Buffer.from(address.split(".").map(Number));
+  const groups = address.replace(/^.*::/, "").split(":");
+  const start = address.includes("::") ? (address.split("::")[0] ?? "").split(":").filter(Boolean) : [];
+  const zeros = Array<string>(8 - start.length - groups.length).fill("0");
+  return Buffer.from([...start, ...zeros, ...groups].map((group) => group.padStart(4, "0")).join(""), "hex");
 }
 
 function caaData([flags, tag, value]: readonly [number, string, string]): Buffer {

@@ -69,7 +69,7 @@ async function judge(context: DeployContext, behind: readonly Version[]): Promis
   const { target, round, log, signal } = context;
   try {
     await round.reading(() => target.check(signal, lineagesOf(behind)));
-    log.debug("configuration.tested", { target: target.name });
+    if (!target.takesOverItself) log.debug("configuration.tested", { target: target.name });
     return undefined;
   } catch (thrown) {
     if (!(thrown instanceof ConfigurationRejectedError)) throw thrown;
@@ -117,7 +117,7 @@ async function applyAndCheck(
     return recordFailures(context, behind, thrown);
   }
   if (!failures) return bringUpToDate(context, behind);
-  log.info("target.reloaded", { target: target.name, lineages: lineagesOf(behind) });
+  if (!target.takesOverItself) log.info("target.reloaded", { target: target.name, lineages: lineagesOf(behind) });
   const kept: Version[] = [];
   const checked = behind.map(async (version): Promise<DeployReport[]> => {
     const failure = failures.get(version.lineage);

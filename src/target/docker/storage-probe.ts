@@ -1,18 +1,21 @@
 import { realpath } from "node:fs/promises";
 import type { StorageFinding, StorageProbe } from "../../reconcile/index.ts";
 import type { ContainerMount } from "./container.ts";
+import type { Engine } from "./engine.ts";
 import { isWithin, mountOf, readMounts, type Mount } from "./mountinfo.ts";
 import { containerIdFromMounts, ENGINE_FILES, findOwnContainer, type OwnContainerParts } from "./own-container.ts";
 
 /** What the probe works with. */
-export type ProbeParts = OwnContainerParts & {
+export type ProbeParts = Pick<OwnContainerParts, "ownHints"> & {
+  /** Left out where there is no way to one. */
+  readonly engine?: Engine | undefined;
   /** The folder whose storage matters: /etc/letsencrypt. */
   readonly folder: string;
 };
 
 /**
  * Makes the probe. What it finds with Docker's help it keeps: the mounts of a container are what they were at its start. While
- * Docker is silent it reads them anew. In doubt it says lasting: a wrong "ephemeral" keeps a certificate from being renewed.
+ * Docker is silent it reads them anew; without an engine they tell all there is. In doubt it says lasting: a wrong "ephemeral" keeps a certificate from being renewed.
  */
 export function createStorageProbe(parts: ProbeParts): StorageProbe {
   let known: StorageFinding | undefined;
@@ -81,9 +84,10 @@ function lossOfVolume({ mountPoint }: Mount, told: readonly ContainerMount[]): L
 }
 
 // Undefined where Docker is silent: that is no finding.
-async function mountsToldByDocker(parts: ProbeParts, signal: AbortSignal) {
+async function mountsToldByDocker({ engine, ownHints }: ProbeParts, signal: AbortSignal) {
+  if (engine === undefined) return [];
   try {
-    const own = await findOwnContainer(parts, signal);
+    const own = await findOwnContainer({ engine, ownHints }, signal);
     return own.kind === "found" ? own.container.mounts : [];
   } catch {
     signal.throwIfAborted();

@@ -45,6 +45,32 @@ describe("three targets, of which two take half a minute", () => {
   );
 });
 
+describe("a target that takes over by itself", () => {
+  test("is waited for until it serves, and nothing is said of a test or a reload", async () => {
+    const stage = await reconcileStage();
+    const nginx = new TestTarget(stage.root);
+    const tlsCheck = nginx.tlsCheck.bind(nginx);
+    let looks = 0;
+    const idle: Target = {
+      name: "nginx-1",
+      takesOverItself: true,
+      wants: () => true,
+      check: async () => {},
+      apply: async () => new Map(),
+      tlsCheck: (certificate, signal) => {
+        looks += 1;
+        if (looks === 6) nginx.restart();
+        return tlsCheck(certificate, signal);
+      },
+    };
+    stage.targets = [idle];
+    expect(deploys(await stage.run())).toEqual(["nginx-1 a.test deployed"]);
+    expect(looks).toBeGreaterThanOrEqual(6);
+    expect([...stage.told("target.reloaded"), ...stage.told("configuration.tested")]).toEqual([]);
+    expect(stage.told("target.served")).toHaveLength(1);
+  });
+});
+
 describe("what one target refuses", () => {
   test("is given to none of the others, in whatever order they are found", async () => {
     for (const order of [0, 1, 2]) {
