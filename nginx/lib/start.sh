@@ -23,7 +23,10 @@ start_nginx() {
     (run_certificate_step) || warn "the certificates could not be prepared; nginx starts with what is there."
     keep_port_80_open
     # A child of nginx then, that ends with it: as process 1 nginx waits for every child.
-    if is_watching; then watch_certificates & fi
+    if is_watching; then
+        say "nginx takes over by itself what is new in $LETSENCRYPT_FOLDER"
+        watch_certificates &
+    fi
     exec nginx -g 'daemon off;'
 }
 

@@ -12,6 +12,7 @@ import { createLog, createSchedule, createSlowScheduleWarning, drawSchedule, sys
 import { buildProgram, findRefusal, KINDS, problemOf, readSettings, type Program } from "./build.ts";
 import { commandParts, refusedParts } from "./command-parts.ts";
 import { lockOptions, settingSources, type Host } from "./host.ts";
+import { findSpareEngine } from "./spare-engine.ts";
 import { ignoreOtherSignals } from "./signals.ts";
 
 // Docker waits ten seconds before it kills; a person at a terminal doesn't want to.
@@ -168,6 +169,8 @@ function tellStart({ host, log, config }: Start): void {
   if (problem) log.error("settings.refused", toFailure(problem));
   for (const { setting, message, remedy } of config.warnings)
     log.warn("option.ignored", { option: setting, because: message, remedy });
+  const spare = findSpareEngine(config);
+  if (spare) log.warn("option.ignored", spare);
 }
 
 function showFolder(path: string) {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
@@ -87,4 +88,16 @@ test("a daemon whose settings have a mistake goes on with what is there; without
 test("a daemon that is told a path and something else says how it is used", async () => {
   const { ended } = start("main.ts", await temporaryFolder(), "--wrok-dir", "r");
   expect(await ended).toMatchObject({ code: 2, out: "", err: expect.stringMatching(/^Usage: /) });
+});
+
+test("a daemon of an nginx that takes over by itself names a socket that was left in its reach", async () => {
+  const folder = await temporaryFolder();
+  const engine = createServer();
+  onTestFinished(() => void engine.close());
+  await once(engine.listen(join(folder, "docker.sock")), "listening");
+  const { child, hasTheLock, ended } = startWith({ CERTBOT_DEPLOY: "nginx:watch" }, "main.ts", folder);
+  await hasTheLock;
+  child.kill("SIGTERM");
+  const { out } = await ended;
+  expect(out).toContain(`"event":"option.ignored","option":"${folder}/docker.sock"`);
 });
