@@ -55,6 +55,8 @@ watch_certificates() {
     TURN=""
     REFUSAL=""
     round=0
+    # A fork that fails, for want of memory, ends a shell; one that is killed says nothing.
+    trap 'kill -0 "$$" 2>/dev/null && warn "nginx takes over nothing by itself any more: restart its container."' EXIT
     while sleep "$WATCH_EVERY_S"; kill -0 "$$" 2>/dev/null; do
         round=$((round + 1))
         seen_before=$SEEN

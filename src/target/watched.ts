@@ -138,7 +138,7 @@ function watchedWords(service: string): ServerWords {
     isDefault: `Put all IP addresses into one certificate, and let no other server of ${service} be the default_server of its TLS port.`,
     explain: () => ({
       because: " and has not taken over what is on disk",
-      remedy: `${logged}; without one check that ${environment}.`,
+      remedy: `${logged}; without one check that ${environment}, and run docker compose restart ${service}.`,
     }),
   };
 }

@@ -148,6 +148,14 @@ describe("nginx that watches its certificates", () => {
     expect(await docker("inspect", "-f", "{{.State.ExitCode}}", stage.nginx.name)).toBe("0");
   });
 
+  test("a watch that ends for want of processes says what to do", async () => {
+    await stage.start({ env: ENVIRONMENT });
+    await docker("update", "--pids-limit", "2", stage.nginx.name);
+    const told = async () => (await said(OUR_WORDS)).find((line) => line.includes("any more: restart its container"));
+    await poll("it says so", told, 60_000);
+    expect((await served())?.subject).toContain("PLACEHOLDER");
+  });
+
   test("without the setting nobody watches", async () => {
     await stage.start({ env: { ...ENVIRONMENT, CERTBOT_DEPLOY: "" } });
     expect(await watchers()).toEqual([]);
