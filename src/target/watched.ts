@@ -38,7 +38,7 @@ export function createWatchedSource(parts: WatchedParts): Required<TargetSource>
   return {
     find: async (signal) => {
       try {
-        return await sortOut(parts, await findReplicas(parts, signal), signal);
+        return await sortOut(parts, await nameReplicas(parts, await findAddresses(parts, signal), signal), signal);
       } catch (thrown) {
         signal.throwIfAborted();
         // It may be back, with the address that it had, before the next look.
@@ -48,10 +48,13 @@ export function createWatchedSource(parts: WatchedParts): Required<TargetSource>
     },
     watch: async (onStart, signal) => {
       while (!signal.aborted) {
-        const replicas = await findReplicas(parts, signal).catch((): Replica[] => []);
+        const addresses = await findAddresses(parts, signal).catch(() => []);
         // Whoever starts to watch searches by himself first.
-        for (const { name, address } of replicas) if (known && !known.has(address)) onStart(name);
-        known = new Set(replicas.map(({ address }) => address));
+        const before = known ?? new Set(addresses);
+        known = new Set(addresses);
+        const isNew = (address: string) => !before.has(address);
+        const started = await nameReplicas(parts, addresses.filter(isNew), signal).catch(() => []);
+        for (const { name } of started) onStart(name);
         await parts.clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
       }
     },
@@ -60,12 +63,17 @@ export function createWatchedSource(parts: WatchedParts): Required<TargetSource>
 
 type Replica = { readonly name: string; readonly address: string };
 
-async function findReplicas({ service, lookUp }: WatchedParts, signal: AbortSignal): Promise<Replica[]> {
+async function findAddresses({ service, lookUp }: WatchedParts, signal: AbortSignal): Promise<readonly string[]> {
   const addresses = await lookUp.addresses(service, signal).catch((cause: unknown) => {
     signal.throwIfAborted();
     throw targetNameUnknown(service, cause);
   });
   if (addresses.length === 0) throw targetNameUnknown(service);
+  return addresses;
+}
+
+// Throws only the signal's reason.
+async function nameReplicas({ service, lookUp }: WatchedParts, addresses: readonly string[], signal: AbortSignal) {
   const asked = addresses.map(async (address) => {
     const hosts = await lookUp.names(address, signal).catch(() => []);
     signal.throwIfAborted();
@@ -74,7 +82,7 @@ async function findReplicas({ service, lookUp }: WatchedParts, signal: AbortSign
   // DNS gives them in any order.
   const found = (await Promise.all(asked)).sort((a, b) => order(a).localeCompare(order(b), "en", { numeric: true }));
   const taken = new Set<string>();
-  return found.map(({ name = service, address }) => {
+  return found.map(({ name = service, address }): Replica => {
     // With IPv6, or on several networks, one replica has several addresses.
     const own = name === service || taken.has(name) ? `${name} at ${address}` : name;
     taken.add(own);
