@@ -19,7 +19,10 @@ choose_pair() {
     fi
     own_problem=$PAIR_PROBLEM
     PROBLEMS="$PROBLEMS$1 $own_problem$NEWLINE"
-    if choose_legacy_pair; then
+    if is_refused certificate "$1" && choose_pair_before "$1"; then
+        if [ "$2" != test ] && is_ca_issued; then IS_REAL=yes; fi
+        PAIR_WORDS="stands in: $CERTIFICATE_FILE, the one before, because $own_problem"
+    elif choose_legacy_pair; then
         IS_REAL=no
         PAIR_WORDS="stands in: $CERTIFICATE_FILE, because $own_problem"
     else
@@ -31,6 +34,19 @@ choose_pair() {
 use_pair() {
     CERTIFICATE_FILE=$1
     KEY_FILE=$2
+}
+
+# choose_pair_before LINEAGE: the version that the sidecar showed before, whose folder it keeps; false without one. For a step that
+# runs where nobody would put that version back, and not for nginx's start, which knows nothing of what nginx has taken.
+choose_pair_before() {
+    if [ "${CERT_SIDECAR_STEP-}" != watch ]; then return 1; fi
+    for before in "$LETSENCRYPT_FOLDER/live/.$1".[0-9]*; do
+        case ${before##*/."$1".} in *[!0-9-]*) continue ;; esac
+        if [ "$before" -ef "$LETSENCRYPT_FOLDER/live/$1" ] || ! [ -r "$before/fullchain.pem" ] || ! [ -r "$before/privkey.pem" ]; then continue; fi
+        use_pair "$before/fullchain.pem" "$before/privkey.pem"
+        return
+    done
+    return 1
 }
 
 # The pair an operator put into nginx/ssl; false without a usable one, and PAIR_PROBLEM says why.

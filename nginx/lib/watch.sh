@@ -52,9 +52,13 @@ has_news() {
 
 # Until nginx is gone, which has this shell's number. Begin with a `look`, before the step.
 watch_certificates() {
+    CERT_SIDECAR_STEP=watch
+    export CERT_SIDECAR_STEP
     TURN=""
     REFUSAL=""
     round=0
+    # For what nginx refused at its start the version before can stand in from now on.
+    if noted refused | grep -q '^certificate[|]'; then REFUSAL="at the start" round=$ROUNDS_TO_RETRY; fi
     # A fork that fails, for want of memory, ends a shell; one that is killed says nothing.
     trap 'kill -0 "$$" 2>/dev/null && warn "nginx takes over nothing by itself any more: restart its container."' EXIT
     while sleep "$WATCH_EVERY_S"; kill -0 "$$" 2>/dev/null; do
@@ -68,8 +72,12 @@ watch_certificates() {
 # The step, nginx's test and the reload, as the sidecar does them elsewhere. What is wrong is said once.
 take_over() {
     round=0
-    # Nothing may stand in for what nginx serves: it keeps that for as long as it refuses the new version.
-    on_trial=$(sed -n "s#^. certificate \([^ ]*\): served from $LETSENCRYPT_FOLDER/.*#\1#p" "$BLOCKS_FILE" 2>/dev/null)
+    # The version before may stand in for one that nginx serves, and nothing else: without that one nginx keeps what it has.
+    on_trial=""
+    for lineage in $(sed -n -e "s#^. certificate \([^ ]*\): served from $LETSENCRYPT_FOLDER/.*#\1#p" \
+        -e "s#^. certificate \([^ ]*\): stands in: $LETSENCRYPT_FOLDER/.*#\1#p" "$BLOCKS_FILE" 2>/dev/null); do
+        if ! choose_pair_before "$lineage"; then on_trial="$on_trial $lineage"; fi
+    done
     # shellcheck disable=SC2086 # names of lineages, one word each
     if ! said=$(/bin/sh "$folder/certificate-step.sh" $on_trial 2>&1); then
         refusal_now="the certificate step has failed: $said"

@@ -138,15 +138,16 @@ async function sortOut(parts: WatchedParts, replicas: readonly Replica[], signal
 }
 
 function watchedWords(service: string): ServerWords {
-  const logged = `Run docker compose logs ${service} | grep cert-sidecar: the last line with "until this is mended" says what it refuses`;
+  const log = `Run docker compose logs ${service} | grep cert-sidecar`;
+  const refused = 'with "until this is mended" says what it refuses';
   const environment = `the service ${service} has our entrypoint, CERTBOT_DEPLOY=nginx:watch in its environment, and the same /etc/letsencrypt as this container`;
   return {
-    nothingListens: `Run docker compose logs ${service} | grep cert-sidecar, and mend what it names where it says that HTTPS is off; else leave NGINX_HTTPS_ENABLED empty or set it to true and run docker compose up -d ${service}; where TLS is on another port, give this container the same NGINX_SSL_PORT as ${service}.`,
-    noCertificate: `${logged}; without one check that a server block there has this name.`,
+    nothingListens: `${log}, and mend what it names where it says that HTTPS is off; else leave NGINX_HTTPS_ENABLED empty or set it to true and run docker compose up -d ${service}; where TLS is on another port, give this container the same NGINX_SSL_PORT as ${service}.`,
+    noCertificate: `${log}: the last line ${refused}; without one check that a server block there has this name.`,
     isDefault: `Put all IP addresses into one certificate, and let no other server of ${service} be the default_server of its TLS port.`,
-    explain: () => ({
+    explain: ({ lineage }) => ({
       because: " and has not taken over what is on disk",
-      remedy: `${logged}; without one check that ${environment}, and run docker compose restart ${service}.`,
+      remedy: `${log}: the last line that names ${lineage} or ${refused}; without one check that ${environment}, and run docker compose restart ${service}.`,
     }),
   };
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdir, utimes, writeFile } from "node:fs/promises";
+import { mkdir, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -9,7 +9,7 @@ const LIBRARY = fileURLToPath(new URL("../../../nginx/lib", import.meta.url));
 
 /** Runs lines after the library has been read, on a tree and an nginx folder below `root`. */
 function run(root: string, lines: string, environment: Readonly<Record<string, string>> = {}): string {
-  const script = `. ${LIBRARY}/files.sh; NGINX_FOLDER=${root}/nginx LETSENCRYPT_FOLDER=${root}/conf; . ${LIBRARY}/watch.sh\n${lines}`;
+  const script = `. ${LIBRARY}/files.sh; NGINX_FOLDER=${root}/nginx LETSENCRYPT_FOLDER=${root}/conf; . ${LIBRARY}/pairs.sh; . ${LIBRARY}/watch.sh\n${lines}`;
   const { stdout, stderr } = spawnSync("/bin/sh", ["-c", script], { encoding: "utf8", env: environment });
   expect(stderr).toBe("");
   return stdout;
@@ -88,4 +88,26 @@ describe("what nginx's watch takes for news", () => {
         .filter((one) => one === "news"),
     ).toHaveLength(1);
   });
+});
+
+test.each([
+  [[".a.test.1", ".a.test.2"], ".a.test.2", ".a.test.1"],
+  [[".a.test.1-1", ".a.test.1"], ".a.test.1", ".a.test.1-1"],
+  [[".a.test.2"], ".a.test.2", "none"],
+  // Of the lineages a.test.1 and a.test.de.
+  [[".a.test.3", ".a.test.1.2", ".a.test.de.2"], ".a.test.3", "none"],
+])("of %j, where %s is shown, the version before is in %s", async (folders, shown, expected) => {
+  const root = await temporaryFolder();
+  for (const folder of folders) {
+    await mkdir(join(root, "conf/live", folder), { recursive: true });
+    for (const file of ["fullchain.pem", "privkey.pem"]) await writeFile(join(root, "conf/live", folder, file), "");
+  }
+  await symlink(shown, join(root, "conf/live/a.test"));
+  const tell = 'if choose_pair_before a.test; then echo "${CERTIFICATE_FILE%/*}" "${KEY_FILE%/*}"; else echo none; fi';
+  const path = join(root, "conf/live", expected);
+  const environment = { PATH: process.env["PATH"] ?? "" };
+  expect(run(root, `CERT_SIDECAR_STEP=watch; ${tell}`, environment)).toBe(
+    expected === "none" ? "none\n" : `${path} ${path}\n`,
+  );
+  expect(run(root, tell, environment)).toBe("none\n");
 });

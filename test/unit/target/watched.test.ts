@@ -102,7 +102,7 @@ describe("replicas that take over by themselves", () => {
       kind: "not-served",
       message: expect.stringMatching(/^nginx-2 presents another certificate \(.*\) for a\.test and has not taken over/),
       remedy: expect.stringContaining(
-        'docker compose logs nginx | grep cert-sidecar: the last line with "until this is mended"',
+        'docker compose logs nginx | grep cert-sidecar: the last line that names a.test or with "until this is mended"',
       ),
     });
   });
