@@ -250,3 +250,12 @@ test("it looks once, and not at all for somebody who has gone", async () => {
   expect(await probe.inspect(NEVER)).toEqual(lasting);
   expect(fake?.requests.length).toBe(asked);
 });
+
+test("without an engine the mounts tell", async () => {
+  const probeOf = (mount: string) => {
+    const ownHints = { mountinfo: async () => [...CONTAINER, mount].join("\n"), hostname: () => "web" };
+    return createStorageProbe({ ownHints, folder: FOLDER }).inspect(NEVER);
+  };
+  expect(await probeOf(BIND)).toEqual({ kind: "lasting" });
+  expect(await probeOf(tmpfsOn(FOLDER))).toMatchObject({ kind: "ephemeral" });
+});
