@@ -68,7 +68,7 @@ async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSign
   // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
   for (const [name, group] of Map.groupBy(all, ({ replica }) => replica.service)) {
     const down = group.flatMap(({ isDown, replica }) => (isDown ? [replica] : []));
-    const isUp = group.some((one) => one.targets ?? one.missing);
+    const isUp = group.some((one) => !one.isDown && (one.targets ?? one.missing));
     if (!isUp && down.length > 0) missing.push({ name, failure: toFailure(notRunning(name, down)) });
   }
   return { targets: all.flatMap((one) => one.targets ?? []), off: all.flatMap((one) => one.off ?? []), missing };
@@ -83,15 +83,17 @@ async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, 
     const known = await identify(parts, replica, signal);
     if (!known) return { isForeign: true };
     const { kind, argument, labels } = known;
-    if (!isRunning(replica)) return { isDown: true };
+    if (!isRunning(replica) && !mayBeFilled(replica, kind)) return { isDown: true };
     const port = readPort(name, labels);
     const spot = { ...replica, wants: readWants(name, labels) };
     const copy = readCopy(name, labels, kind);
     const placeAt = (at: TlsPort): Place => ({ ...spot, ...at, address: findAddress(replica, ownPlace) });
     if (kind.tlsPort === undefined) {
       // Whom nobody asks needs no address.
-      const told = { ...spot, copy, place: port === undefined ? undefined : placeAt(port) };
-      return { targets: [kind.make(told, argument, parts.tools)] };
+      const isAsked = port !== undefined && isRunning(replica);
+      const target = kind.make({ ...spot, copy, place: isAsked ? placeAt(port) : undefined }, argument, parts.tools);
+      if (isRunning(replica)) return { targets: [target] };
+      return { isDown: true, ...(copy && { targets: [target] }) };
     }
     const place = placeAt(port ?? { port: kind.tlsPort(replica.container) });
     const off = await whyOff(parts, { kind, place }, signal);
@@ -123,6 +125,11 @@ async function whyOff({ clock, handshakeMs: ms, tools }: SourceParts, { kind, pl
   const { address, port } = place;
   const handshake = await shakeHands({ address, port, serverName: undefined, clock, ms }, signal);
   return handshake.kind === "refused" ? kind.whyOff(place, tools, signal) : undefined;
+}
+
+// What ends at its start as it has no certificate yet would never get one.
+function mayBeFilled({ container }: Replica, kind: TargetKind): boolean {
+  return kind.tlsPort === undefined && ["created", "exited", "restarting"].includes(container.status);
 }
 
 function isRunning({ container }: Replica): boolean {

@@ -1,7 +1,7 @@
 import { asOperatorError, toFailure, type OperatorError } from "../certificate/index.ts";
 import type { ServedFinding, Version } from "../reconcile/index.ts";
 import { couldNotStart, outputOf } from "./docker/exec.ts";
-import { packTar } from "./docker/tar.ts";
+import { LONGEST_NAME, packTar } from "./docker/tar.ts";
 import { copyFailed } from "./errors.ts";
 import type { Copy, Spot, TargetTools } from "./kind.ts";
 
@@ -42,7 +42,8 @@ export async function putCopies(
   const failures = new Map<string, OperatorError>();
   for (const version of versions) {
     try {
-      await putFiles(spot, tools, { files: await fill(spot, version), signal });
+      const put = spot.container.status === "running" ? moveFiles : layFiles;
+      await put(spot, tools, { files: await fill(spot, version), signal });
     } catch (thrown) {
       signal.throwIfAborted();
       failures.set(version.lineage, asOperatorError(thrown));
@@ -66,7 +67,7 @@ type Asked = { readonly files: readonly File[]; readonly signal: AbortSignal };
 
 // Beside its place first, then there by a rename: the engine itself would remove what is there and write it anew, under the eyes
 // of whoever reads it.
-async function putFiles(spot: CopySpot, tools: TargetTools, { files, signal }: Asked): Promise<void> {
+async function moveFiles(spot: CopySpot, tools: TargetTools, { files, signal }: Asked): Promise<void> {
   const { uid, gid, mode } = spot.copy;
   // Replicas may have a volume in common.
   const beside = (at: number) => `.cert-sidecar-${spot.container.id.slice(0, 12)}-${at}`;
@@ -85,6 +86,18 @@ async function putFiles(spot: CopySpot, tools: TargetTools, { files, signal }: A
   }
 }
 
+// Nobody reads them, and nobody is there to rename them.
+async function layFiles(spot: CopySpot, tools: TargetTools, { files, signal }: Asked): Promise<void> {
+  const { uid, gid, mode } = spot.copy;
+  for (const { path, text } of files) {
+    const name = path.slice(folderOf(path).length);
+    if (Buffer.byteLength(name) > LONGEST_NAME) throw copyFailed(spot, path, { words: "its name is too long" });
+    await unpackInto(spot, tools, { path, tar: packTar([{ name, text, uid, gid, mode }], tools.clock.now()), signal });
+    if ((await tools.readFile(spot, path, signal)) === text) continue;
+    throw copyFailed(spot, path, { words: "it is not there afterwards" });
+  }
+}
+
 type Unpacking = { readonly path: string; readonly tar: Buffer; readonly signal: AbortSignal };
 
 async function unpackInto(spot: CopySpot, tools: TargetTools, { path, tar, signal }: Unpacking): Promise<void> {
@@ -95,7 +108,7 @@ async function unpackInto(spot: CopySpot, tools: TargetTools, { path, tar, signa
     const { code, message: words } = asOperatorError(cause);
     // Engines before 23 say 500 for what is read-only, later ones 403, as a proxy does.
     if (code !== "DOCKER_REQUEST_FAILED" && code !== "DOCKER_DENIED") throw cause;
-    await tools.look(spot, signal);
+    if (spot.container.status === "running") await tools.look(spot, signal);
     throw copyFailed(spot, path, { words, cause });
   }
 }

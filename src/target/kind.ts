@@ -25,7 +25,7 @@ export type Place = Spot & {
   readonly startTls?: StartTls | undefined;
 };
 
-/** One of which we know no more than what its labels say. */
+/** One of which we know no more than what its labels say; it need not run, where something is put into it. */
 export type ToldSpot = Spot & {
   /** Set where its label says on which port it speaks TLS. */
   readonly place?: Place | undefined;

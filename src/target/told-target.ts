@@ -1,4 +1,4 @@
-import { mapLimited, type OperatorError } from "../certificate/index.ts";
+import { asOperatorError, mapLimited, type OperatorError } from "../certificate/index.ts";
 import type { Target } from "../reconcile/index.ts";
 import { copiedPaths, putCopies, seeCopy } from "./copy.ts";
 import type { Place, ServerWords, TargetTools, ToldSpot } from "./kind.ts";
@@ -10,10 +10,12 @@ const CERTIFICATES_AT_ONCE = 4;
 
 /**
  * A target that has no test of its configuration: what it is to have is put into it where a label says so, then it is told. What it
- * serves by TLS is the proof where a label gives the port; else that it was told, and that its files are there.
+ * serves by TLS is the proof where a label gives the port; else that it was told, and that its files are there. One that doesn't
+ * run is given its files.
  */
 export function toldTarget(spot: ToldSpot, tools: TargetTools, tell: Tell): Target {
   const { name, wants, place, copy } = spot;
+  const isUp = spot.container.status === "running";
   const tlsCheck = place && tlsCheckOf(spot, place, tools);
   return {
     name,
@@ -31,10 +33,21 @@ export function toldTarget(spot: ToldSpot, tools: TargetTools, tell: Tell): Targ
         const findings = await mapLimited(left, CERTIFICATES_AT_ONCE, (version) => tlsCheck(version, signal));
         return findings.every(({ kind }) => kind === "served");
       };
-      if (left.length > 0) await tell(isServed, signal);
+      if (left.length > 0 && (isUp || (await hasStarted(spot, tools, signal)))) await tell(isServed, signal);
       return failures;
     },
   };
+}
+
+// What starts later reads what it finds then.
+async function hasStarted(spot: ToldSpot, tools: TargetTools, signal: AbortSignal): Promise<boolean> {
+  try {
+    await tools.look(spot, signal);
+    return true;
+  } catch (thrown) {
+    if (asOperatorError(thrown).code === "TARGET_NOT_RUNNING") return false;
+    throw thrown;
+  }
 }
 
 const NO_FAILURES: ReadonlyMap<string, OperatorError> = new Map();

@@ -116,6 +116,19 @@ test("a restart makes it read the pair", async () => {
   expect(await inspect(id, "{{.State.ExitCode}} {{.State.Running}}")).toBe("0 true");
 });
 
+test("what ends at its start without its certificate gets it before its next one", async () => {
+  const argv = ["sh", "-c", `[ -s /tls/tls.pem ] || exit 1; ${SERVER}`] as const;
+  const id = await start("exec:sh -c 'kill -HUP 1'", { labels: WITH_PORT, argv, more: ["--restart", "always"] });
+  await poll("it is served", async () => (await deploy()) === "served");
+  await renew();
+  expect(await deploy()).toBe("deployed");
+  await docker("stop", "-t", "5", id);
+  await renew();
+  expect(await deploy()).toBe("deployed");
+  await docker("start", id);
+  await poll("it starts with the next one", async () => (await deploy()) === "served");
+});
+
 describe("a copy", () => {
   const labels = { ...PLACED, "cert-sidecar.copy": "/tls/cert.pem:/tls/key.pem owner=33:999 mode=0440" };
   const read = (id: string, file: string) => docker("exec", "--user", "0", id, "cat", `/tls/${file}`);
@@ -143,6 +156,13 @@ describe("a copy", () => {
     expect(await deploy()).toBe("deployed");
     expect(await read(anew, "key.pem")).toBe(privateKeyPem.trim());
     expect(await deploy()).toBe("served");
+  });
+
+  test("takes no folder's place in a container that has stopped", async () => {
+    const id = await start("exec:true", { labels: { ...labels, "cert-sidecar.copy": "/etc/ssl" }, argv: ["true"] });
+    await docker("wait", id);
+    expect(await deploy()).toMatchObject({ code: "TARGET_COPY_FAILED" });
+    expect(await docker("cp", `${id}:/etc/ssl/openssl.cnf`, "-")).toContain("openssl");
   });
 
   test.each([

@@ -13,6 +13,8 @@ export type EngineStage = {
   readonly ends?: Readonly<Record<string, Partial<ExecResult> | Error>>;
   /** The containers of the service, running unless it is said otherwise. */
   readonly containers?: readonly ReturnType<typeof inspectedContainer>[];
+  /** Docker's word for all of them by the time that they are looked at again. */
+  readonly laterStatus?: string;
   /** What their image gives them. */
   readonly imageLabels?: Readonly<Record<string, string>>;
 };
@@ -21,6 +23,7 @@ export type EngineStage = {
 export function engineWith({
   ends = {},
   containers = [inspectedContainer({ id: "a" })],
+  laterStatus,
   imageLabels = {},
 }: EngineStage) {
   const ran: string[] = [];
@@ -30,7 +33,10 @@ export function engineWith({
   const engine: Engine = {
     endpoint: ENDPOINT,
     list: async () => read,
-    inspect: async (id) => read.find((one) => one.id === id),
+    inspect: async (id) => {
+      const found = read.find((one) => one.id === id);
+      return found && laterStatus ? { ...found, status: laterStatus } : found;
+    },
     imageLabels: async () => imageLabels,
     exec: async (_, argv) => {
       const word = wordOf(argv);

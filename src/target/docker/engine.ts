@@ -49,7 +49,7 @@ export type Engine = {
   kill(container: ContainerName, name: string, signal: AbortSignal): Promise<void>;
   /** Stops a container, by force after {@link GRACE_S}, and starts it. Whether it ran before makes no difference. */
   restart(container: ContainerName, signal: AbortSignal): Promise<void>;
-  /** Unpacks an archive into a folder of a container, as root. It says so, too, where a tmpfs hides what it has unpacked. */
+  /** Unpacks an archive into a folder of a container, running or not, as root; no file takes a folder's place. It says so, too, where a tmpfs hides what it has unpacked. */
   unpack(container: ContainerName, archive: Archive, signal: AbortSignal): Promise<void>;
   /** What a file of a container has in it, running or not; undefined when it is none, or longer than {@link LONGEST_FILE}. */
   readFile(container: ContainerName, path: string, signal: AbortSignal): Promise<string | undefined>;
@@ -146,7 +146,9 @@ function actsOn(
     },
     unpack: ({ id, name }, { folder, tar }, signal) =>
       call(`put files into ${folder} of ${name}`, signal, async (docker, abortSignal) => {
-        await docker.getContainer(id).putArchive(tar, { path: folder, abortSignal });
+        // Left alone, the engine removes a folder, with all in it, where a file is to be.
+        const noOverwriteDirNonDir = "true";
+        await docker.getContainer(id).putArchive(tar, { path: folder, noOverwriteDirNonDir, abortSignal });
       }),
     readFile: async ({ id, name }, path, signal) => {
       const read = async (docker: Dockerode, abortSignal: AbortSignal) => {

@@ -1,4 +1,7 @@
-/** A file to pack: a name of at most 100 bytes, ids up to 2097151. */
+/** The longest name of a file that can be packed, in bytes. */
+export const LONGEST_NAME = 100;
+
+/** A file to pack: a name of at most {@link LONGEST_NAME}, ids up to 2097151. */
 export type TarFile = {
   readonly name: string;
   readonly text: string;
@@ -20,7 +23,7 @@ export function packTar(files: readonly TarFile[], now: Date): Buffer {
 
 function header({ name, mode, uid, gid }: TarFile, bytes: number, now: Date): Buffer {
   const block = Buffer.alloc(BLOCK);
-  block.write(name, 0, 100);
+  block.write(name, 0, LONGEST_NAME);
   const numbers = [
     [100, 8, mode],
     [108, 8, uid],

@@ -6,6 +6,7 @@ import type { TargetKind } from "../../../src/target/kind.ts";
 import { nginx } from "../../../src/target/nginx.ts";
 import { aVersion } from "../../support/a-version.ts";
 import { ENDPOINT } from "../../support/command-engine.ts";
+import { inspectedContainer } from "../../support/fake-engine.ts";
 import { makeTestCertificate } from "../../support/test-ca.ts";
 import { toldStage } from "../../support/told-stage.ts";
 
@@ -164,5 +165,38 @@ describe("a copy", () => {
     expect([...failures.keys()]).toEqual(["b.test"]);
     expect(stage.files.has("/etc/a.test.pem")).toBe(true);
     expect(stage.ran.at(-1)).toBe("reload");
+  });
+
+  test.each(["created", "exited", "restarting"])(
+    "is laid into a container that is %s, and nobody is told",
+    async (status) => {
+      const stage = toldStage(exec, "postfix reload", {
+        labels: pair,
+        containers: [inspectedContainer({ id: "a", status })],
+      });
+      expect(await apply(stage)).toBeUndefined();
+      expect(stage.ran).toEqual(["unpack /etc/", "unpack /run/"]);
+      expect(Object.fromEntries(stage.files)).toEqual({ "/etc/c.pem": chain, "/run/k.pem": key });
+      expect((await stage.target.keeps?.(VERSION, NEVER))?.kind).toBe("served");
+    },
+  );
+
+  test("is told of where the container has started meanwhile", async () => {
+    const containers = [inspectedContainer({ id: "a", status: "exited" })];
+    const stage = toldStage(exec, "postfix reload", { labels: pair, containers, laterStatus: "running" });
+    expect(await apply(stage)).toBeUndefined();
+    expect(stage.ran.at(-1)).toBe("reload");
+  });
+
+  test("of a name that is too long, or that can't be written, is a failure where the container doesn't run, too", async () => {
+    const containers = [inspectedContainer({ id: "a", status: "exited" })];
+    const long = { ...pair, "cert-sidecar.copy": `/etc/${"x".repeat(101)}` };
+    expect(await apply(toldStage(exec, "x", { labels: long, containers }))).toMatchObject({
+      code: "TARGET_COPY_FAILED",
+    });
+    const ends = { "/etc/": failed("cannot overwrite directory with non-directory", 400) };
+    expect(await apply(toldStage(exec, "x", { labels, containers, ends }))).toMatchObject({
+      code: "TARGET_COPY_FAILED",
+    });
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { OperatorError } from "../../../src/certificate/index.ts";
 import { DockerRequestError } from "../../../src/target/docker/engine-errors.ts";
 import { createComposeSource } from "../../../src/target/compose.ts";
+import { exec } from "../../../src/target/exec.ts";
 import type { ServerKind, TargetTools } from "../../../src/target/kind.ts";
 import { nginx } from "../../../src/target/nginx.ts";
 import { createTargetTools } from "../../../src/target/tools.ts";
@@ -140,7 +141,7 @@ describe("of several nginx containers", () => {
       log: collectLog(),
       reconnectFirstMs: 1,
       reconnectLongestMs: 1,
-      kinds: [nginx, told],
+      kinds: [nginx, told, exec],
       tools: createTargetTools({ engine, ...COMMON }),
     });
   }
@@ -192,6 +193,19 @@ describe("of several nginx containers", () => {
     ]);
   });
 
+  test("one that is told, and down, is a target only where something is put into it, and is waited for all the same", async () => {
+    const labels = { "cert-sidecar.deploy": "exec:postfix reload", "cert-sidecar.certificates": "a.test" };
+    const copied = { ...labels, "cert-sidecar.copy": "/tls.pem", "cert-sidecar.port": "25/smtp" };
+    const down = { status: "restarting", networks: {} };
+    const found = async (...containers: readonly ReturnType<typeof inspectedContainer>[]) =>
+      (await sourceOf([own, ...containers]).find(NEVER)).targets.map((target) => [target.name, "tlsCheck" in target]);
+    expect(await found(labelled("mail", copied, down))).toEqual([["mail-1", false]]);
+    expect(await find(labelled("mail", copied, down))).toMatchObject({ missing: "TARGET_NOT_RUNNING" });
+    expect(await find(labelled("mail", labels, down))).toEqual({ targets: [], off: [], missing: "TARGET_NOT_RUNNING" });
+    expect(await find(labelled("mail", copied, { status: "paused" }))).toMatchObject({ targets: [] });
+    expect(await found(labelled("mail", copied))).toEqual([["mail-1", true]]);
+  });
+
   test("one whose image brings the label is none: a third-party image must not be able to ask for keys", async () => {
     const labels = { "cert-sidecar.deploy": "nginx", "cert-sidecar.certificates": "a.test" };
     const containers = [own, labelled("web", labels), labelled("nginx", labels)];
@@ -209,7 +223,10 @@ describe("of several nginx containers", () => {
       const web = labelled("web", { "cert-sidecar.deploy": value });
       const { targets, missing } = await sourceOf([own, web, replica("1")]).find(NEVER);
       expect(targets.map(({ name }) => name)).toEqual(["nginx-1"]);
-      const failure = { code: "TARGET_LABEL_INVALID", message: expect.stringContaining("not nginx or signal:HUP") };
+      const failure = {
+        code: "TARGET_LABEL_INVALID",
+        message: expect.stringContaining("not nginx or signal:HUP or exec:COMMAND"),
+      };
       expect(missing).toMatchObject([{ name: "web-1", failure }]);
     },
   );

@@ -198,7 +198,7 @@ describe("restart", () => {
   });
 
   test("starts nothing that was stopped meanwhile", async () => {
-    const stage = toldStage(restart, "", { containers: [inspectedContainer({ id: "a", status: "exited" })] });
+    const stage = toldStage(restart, "", { laterStatus: "exited" });
     expect(await apply(stage)).toMatchObject({ code: "TARGET_NOT_RUNNING" });
     expect(stage.ran).toEqual([]);
   });
