@@ -6,6 +6,7 @@ import { createEngine, type Engine } from "../../../src/target/docker/engine.ts"
 import { createDeployment } from "../../../src/target/index.ts";
 import { systemClock } from "../../../src/system/index.ts";
 import { answer, startFakeEngine, type EngineHandler, type FakeEngine } from "../../support/fake-engine.ts";
+import { hurriedClock } from "../../support/hurried-clock.ts";
 import { poll } from "../../support/poll.ts";
 import { collectLog } from "../../support/collected-log.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
@@ -135,6 +136,45 @@ describe("an engine that can't be used", () => {
     expect(await front.httpUrl(NEVER)).toBeUndefined();
     await expect(source.find(AbortSignal.abort("stop"))).rejects.toBe("stop");
     await expect(front.httpUrl(AbortSignal.abort("stop"))).rejects.toBe("stop");
+  });
+});
+
+describe("what is done to a container", () => {
+  const acts: Record<string, (engine: Engine) => Promise<unknown>> = {
+    "send the signal HUP to shop-nginx-1": (engine) => engine.kill(CONTAINER, "HUP", NEVER),
+    "restart shop-nginx-1": (engine) => engine.restart(CONTAINER, NEVER),
+    "put files into /etc/ of shop-nginx-1": (engine) =>
+      engine.unpack(CONTAINER, { folder: "/etc/", tar: Buffer.alloc(1024) }, NEVER),
+    "read /etc/a in shop-nginx-1": (engine) => engine.readFile(CONTAINER, "/etc/a", NEVER),
+  };
+
+  test.each(Object.entries(acts))(
+    "to %s: says what a proxy forbids, and gives up on an engine that hangs",
+    async (doing, act) => {
+      const denied = act(await engineThat((_path, response) => void response.writeHead(403).end("no")));
+      await expect(denied).rejects.toMatchObject({ code: "DOCKER_DENIED" });
+      await expect(denied).rejects.toThrow(doing);
+      await fake?.close();
+      fake = await startFakeEngine(() => {});
+      const timeouts = { callMs: 10_000, execMs: 10_000 };
+      const hanging = act(createEngine({ docker: fake.address, clock: hurriedClock(), timeouts }));
+      // A restart has the container's grace as well.
+      const within = doing.startsWith("restart") ? "20 s" : "10 s";
+      await expect(hanging).rejects.toMatchObject({ code: "DOCKER_UNREACHABLE" });
+      await expect(hanging).rejects.toThrow(`no answer within ${within}`);
+      await poll("no connection is left", () => fake?.connections() === 0);
+    },
+  );
+
+  test("a file that isn't there is nothing; an archive that breaks off is a failure", async () => {
+    const engine = await engineThat((_path, response) => answer(response, { message: "could not find the file" }, 404));
+    expect(await engine.readFile(CONTAINER, "/etc/a", NEVER)).toBeUndefined();
+    await fake?.close();
+    const broken = await engineThat((_path, response) => {
+      response.writeHead(200, { "Content-Length": "2048" }).write(Buffer.alloc(512));
+      setImmediate(() => response.destroy());
+    });
+    await expect(broken.readFile(CONTAINER, "/etc/a", NEVER)).rejects.toMatchObject({ code: "DOCKER_REQUEST_FAILED" });
   });
 });
 
