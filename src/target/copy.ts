@@ -42,8 +42,7 @@ export async function putCopies(
   const failures = new Map<string, OperatorError>();
   for (const version of versions) {
     try {
-      const put = spot.container.status === "running" ? moveFiles : layFiles;
-      await put(spot, tools, { files: await fill(spot, version), signal });
+      await putFiles(spot, tools, { files: await fill(spot, version), signal });
     } catch (thrown) {
       signal.throwIfAborted();
       failures.set(version.lineage, asOperatorError(thrown));
@@ -65,12 +64,26 @@ async function fill({ copy }: CopySpot, { lineage, pair }: Version): Promise<rea
 
 type Asked = { readonly files: readonly File[]; readonly signal: AbortSignal };
 
+const ENDED = ["TARGET_NOT_RUNNING", "TARGET_COMMAND_KILLED"];
+
+// What ends at its start, again and again, as it has no certificate yet, runs for moments.
+async function putFiles(spot: CopySpot, tools: TargetTools, asked: Asked): Promise<void> {
+  if (spot.container.status !== "running") return layFiles(spot, tools, asked);
+  try {
+    await moveFiles(spot, tools, asked);
+  } catch (thrown) {
+    asked.signal.throwIfAborted();
+    if (!ENDED.includes(asOperatorError(thrown).code)) throw thrown;
+    await layFiles(spot, tools, asked);
+  }
+}
+
 // Beside its place first, then there by a rename: the engine itself would remove what is there and write it anew, under the eyes
 // of whoever reads it.
 async function moveFiles(spot: CopySpot, tools: TargetTools, { files, signal }: Asked): Promise<void> {
   const { uid, gid, mode } = spot.copy;
-  // Replicas may have a volume in common.
-  const beside = (at: number) => `.cert-sidecar-${spot.container.id.slice(0, 12)}-${at}`;
+  // Replicas may have a volume in common; and what a death leaves there is taken again by the next try.
+  const beside = (at: number) => `.cert-sidecar-${spot.name.slice(-LONGEST_NAME / 2)}-${at}`;
   for (const [at, { path, text }] of files.entries()) {
     const tar = packTar([{ name: beside(at), text, uid, gid, mode }], tools.clock.now());
     await unpackInto(spot, tools, { path, tar, signal });

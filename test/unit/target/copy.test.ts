@@ -181,6 +181,18 @@ describe("a copy", () => {
     },
   );
 
+  test.each([
+    ["is gone", failed("is not running", 409)],
+    ["ends with the command", { exitCode: 137 }],
+  ])("is laid there where the container runs for a moment only, and %s", async (_, end) => {
+    const stage = toldStage(exec, "postfix reload", {
+      labels,
+      ends: { "/etc/a.test.pem": end, reload: failed("gone", 409) },
+    });
+    expect(await apply(stage)).toMatchObject({ code: "TARGET_NOT_RUNNING" });
+    expect(stage.files.get("/etc/a.test.pem")).toBe(key + chain);
+  });
+
   test("is told of where the container has started meanwhile", async () => {
     const containers = [inspectedContainer({ id: "a", status: "exited" })];
     const stage = toldStage(exec, "postfix reload", { labels: pair, containers, laterStatus: "running" });
