@@ -1,8 +1,10 @@
+import type { Target, Version } from "../../src/reconcile/index.ts";
 import { readCopy } from "../../src/target/copy-label.ts";
+import { DockerRequestError } from "../../src/target/docker/engine-errors.ts";
 import type { ToldKind } from "../../src/target/kind.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { createTargetTools } from "../../src/target/tools.ts";
-import { engineWith, type EngineStage } from "./command-engine.ts";
+import { ENDPOINT, engineWith, type EngineStage } from "./command-engine.ts";
 import { instantClock } from "./instant-clock.ts";
 
 /** What a test says of a target that is told. */
@@ -22,4 +24,17 @@ export function toldStage(kind: ToldKind, argument: string, { labels = {}, port,
   const place = port === undefined ? undefined : { ...spot, address: "127.0.0.1", port };
   const target = kind.make({ ...spot, copy: readCopy("mail-1", labels, kind), place }, argument, tools);
   return { target, ran, files, clock };
+}
+
+/** Applies one version; gives the failure, of all or of it, or `undefined`. */
+export async function applyOne(target: Target, version: Version): Promise<unknown> {
+  return target.apply([version], new AbortController().signal).then(
+    (failures) => [...failures.values()][0],
+    (thrown: unknown) => thrown,
+  );
+}
+
+/** What the engine says when it doesn't do something. */
+export function engineFailed(words: string, status: number): DockerRequestError {
+  return new DockerRequestError({ endpoint: ENDPOINT, doing: "do it" }, words, { status });
 }

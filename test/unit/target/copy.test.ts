@@ -1,29 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { readCopy } from "../../../src/target/copy-label.ts";
-import { DockerRequestError } from "../../../src/target/docker/engine-errors.ts";
 import { exec } from "../../../src/target/exec.ts";
 import type { TargetKind } from "../../../src/target/kind.ts";
 import { nginx } from "../../../src/target/nginx.ts";
 import { aVersion } from "../../support/a-version.ts";
-import { ENDPOINT } from "../../support/command-engine.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 import { makeTestCertificate } from "../../support/test-ca.ts";
-import { toldStage } from "../../support/told-stage.ts";
+import { applyOne, engineFailed as failed, toldStage } from "../../support/told-stage.ts";
 
 const NEVER = new AbortController().signal;
 const PEM = await makeTestCertificate(["DNS:a.test"]);
 const VERSION = aVersion(PEM);
 
-/** Applies one version; gives the failure, of all or of it, or `undefined`. */
-async function apply({ target }: ReturnType<typeof toldStage>) {
-  return target.apply([VERSION], NEVER).then(
-    (failures) => [...failures.values()][0],
-    (thrown: unknown) => thrown,
-  );
-}
-
-const failed = (words: string, status: number) =>
-  new DockerRequestError({ endpoint: ENDPOINT, doing: "do it" }, words, { status });
+const apply = ({ target }: ReturnType<typeof toldStage>) => applyOne(target, VERSION);
 
 describe("the label cert-sidecar.copy", () => {
   const copyOf = (value: string, certificates = "a.test", kind: TargetKind = exec) =>
