@@ -17,7 +17,8 @@ all=$(nginx -T 2>/dev/null) || exit 1
 printf '%s\n' "$all" | sed 's/#.*//' | tr '\n' ' ' |
   grep -Eq '[;{}[:space:]](listen[[:space:]][^;]*[[:space:]](ssl|quic)|ssl[[:space:]]+on)[[:space:];]' || echo off-by-configuration`;
 
-const OFF_COMMAND = ["/bin/sh", "-c", OFF_SCRIPT];
+/** What asks it whether and why HTTPS is off there. */
+export const OFF_COMMAND = ["/bin/sh", "-c", OFF_SCRIPT];
 
 const WORDS = new Map<string, Off>([
   ["off-by-setting", { reason: "NGINX_HTTPS_ENABLED is false there" }],

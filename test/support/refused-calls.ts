@@ -1,0 +1,37 @@
+const ID = "a".repeat(64);
+
+/** What no way to the engine may let through, as `METHOD path`: each makes, changes or reads more than a deploy to nginx needs. */
+export const REFUSED_CALLS: readonly string[] = [
+  "POST /containers/create",
+  "POST /v1.41/containers/create",
+  "POST //containers/create",
+  "POST /containers/x/../create",
+  "POST /containers/%63reate",
+  "POST /build",
+  "POST /images/create?fromImage=x",
+  "POST /images/load",
+  "POST /volumes/create",
+  "POST /networks/create",
+  "POST /services/create",
+  "POST /swarm/init",
+  "POST /plugins/pull",
+  "POST /commit",
+  "POST /session",
+  "POST /grpc",
+  ...["start", "stop", "restart", "update", "rename?name=x", "attach", "pause", "kill", "kill?signal=KILL", "wait"].map(
+    (act) => `POST /containers/${ID}/${act}`,
+  ),
+  `PUT /containers/${ID}/archive?path=/`,
+  `GET /containers/${ID}/archive?path=/etc/passwd`,
+  `HEAD /containers/${ID}/archive?path=/`,
+  `GET /containers/${ID}/export`,
+  `GET /containers/${ID}/logs?stdout=1`,
+  `GET /containers/${ID}/json/../archive`,
+  `DELETE /containers/${ID}`,
+  `DELETE /images/sha256:${ID}`,
+  "GET /info",
+  "GET /images/json",
+  "GET /images/nginx/get",
+  "GET /secrets",
+  "GET /system/df",
+];
