@@ -110,6 +110,20 @@ describe("the watch for starts", () => {
     await ended;
   });
 
+  test("takes a proxy that has no rules yet for one that will: it is asked again, and then all that run are told", async () => {
+    let events = 0;
+    const { started, lines, ended, stop } = await watchOver((_path, response) => {
+      events += 1;
+      if (events < 4) answer(response, { message: "no rule" }, 403);
+      else response.writeHead(200).flushHeaders();
+    });
+    await poll("what runs was told", () => started.length === 1);
+    expect(lines.map(({ level, event }) => `${level} ${event}`)).toEqual(["warn docker.lost", "info docker.connected"]);
+    expect(lines[0]?.fields).toMatchObject({ code: "DOCKER_DENIED" });
+    stop();
+    await ended;
+  });
+
   test("says whether the engine starts us again, and when the socket that is mounted here was replaced", async () => {
     const folder = await temporaryFolder();
     const socketPath = join(folder, "docker.sock");
