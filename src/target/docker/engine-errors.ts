@@ -23,12 +23,15 @@ export function dockerSocketReplaced({ endpoint, doing }: EngineRequest, cause: 
   return new PlainError({ code: "DOCKER_SOCKET_REPLACED", message, remedy, cause });
 }
 
+const RULES =
+  "the rules in docs/examples/socket-proxy (in Tecnativa's image CONTAINERS, EXEC, IMAGES, EVENTS and POST, which together are root on the host)";
+
 /** Docker, or a proxy before it, doesn't allow a call. The message says which. */
 function dockerDenied({ endpoint, doing }: EngineRequest, words: string, cause: unknown): PlainError {
   const message = `could not ${doing}: the Docker engine at ${endpoint} refuses it: ${words}`;
   const remedy = endpoint.startsWith("/")
-    ? `Run this container as root or in the group that owns ${endpoint}; behind a socket proxy allow CONTAINERS, EXEC, POST and EVENTS.`
-    : "Allow CONTAINERS, EXEC, POST and EVENTS in the socket proxy (and IMAGES where a container has the label cert-sidecar.port).";
+    ? `Run this container as root or in the group that owns ${endpoint}; behind a socket proxy use ${RULES}.`
+    : `Let the socket proxy allow it, by ${RULES}.`;
   return new PlainError({ code: "DOCKER_DENIED", message, remedy, cause });
 }
 
