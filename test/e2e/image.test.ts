@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
+import { VERBS } from "../../src/commands/index.ts";
 import { docker } from "../support/docker-command.ts";
 import { IMAGES } from "../support/images.ts";
 import { SIDECAR_IMAGE } from "./support/stack.ts";
@@ -25,15 +26,7 @@ test("the image is its base and at most 5 MB more, and hides no forgotten mount 
 });
 
 test("the commands are in its PATH, and need neither a package manager nor node_modules", async () => {
-  const commands = [
-    "cert-sidecar",
-    "update-cert",
-    "certificates",
-    "status",
-    "rotate-account-key",
-    "healthcheck",
-    "/update-cert.sh",
-  ];
+  const commands = ["cert-sidecar", ...VERBS.map(({ name }) => name), "/update-cert.sh"];
   expect(await found(SIDECAR_IMAGE, commands)).toHaveLength(commands.length);
   const files = await docker("run", "--rm", "--entrypoint", "ls", SIDECAR_IMAGE, "/opt/cert-sidecar");
   expect(files.split("\n")).toEqual(["cli.js", "main.js", "package.json", "verbs"]);

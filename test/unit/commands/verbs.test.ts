@@ -30,7 +30,13 @@ test("a command that there isn't ends with 2 and names those there are", async (
   expect(await run("bogus")).toEqual({ code: 2, out: "", err: expect.stringContaining(err) });
 });
 
-test.each(["certificates", "status", "rotate-account-key"])("%s refuses any option but --json", async (name) => {
+const withJsonAlone = VERBS.filter(({ name, help }) => help.startsWith(`Usage: ${name} [--json]\n`));
+
+test.each(withJsonAlone.map(({ name }) => name))("%s refuses any option but --json", async (name) => {
   const err = `${name}: unknown option --all; only --json is possible\n`;
   expect(await run(name, "--json", "--all")).toEqual({ code: 2, out: "", err });
+});
+
+test("most verbs have no other option", () => {
+  expect(withJsonAlone.length).toBeGreaterThanOrEqual(3);
 });
