@@ -114,9 +114,30 @@ export class Stack {
     return docker("inspect", "-f", template, await this.container(service));
   }
 
+  /** All that a service has printed up to now. */
   async logs(service: string): Promise<string> {
-    const { stdout, stderr } = await this.compose("logs", "--no-color", "--no-log-prefix", service);
-    return stdout + stderr;
+    const mark = `read until ${randomBytes(8).toString("hex")}`;
+    const isMarked = await this.#mark(service, mark);
+    return until(`Docker has copied what ${service} has printed`, async () => {
+      const { stdout, stderr } = await this.compose("logs", "--no-color", "--no-log-prefix", service);
+      const lines = (stdout + stderr).split("\n");
+      if (isMarked && lines.filter((line) => line === mark).length < 2) return undefined;
+      return lines.filter((line) => !line.startsWith("read until ")).join("\n");
+    });
+  }
+
+  // Docker copies what a container prints some moments later, on a busy machine after the command that was waited for. What is sent
+  // behind it on both outputs comes after it. Nothing is sent where nothing runs, or no shell is.
+  async #mark(service: string, mark: string): Promise<boolean> {
+    const labels = [`com.docker.compose.project=${this.project}`, `com.docker.compose.service=${service}`];
+    const filters = labels.flatMap((label) => ["--filter", `label=${label}`]);
+    const [id] = (await docker("ps", "-q", "--filter", "status=running", ...filters)).split("\n");
+    if (!id) return false;
+    const print = `for output in 1 2; do echo "${mark}" >/proc/1/fd/$output; done`;
+    return docker("exec", id, "sh", "-c", print).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** The sidecar's log lines so far, those that are JSON. */
