@@ -16,6 +16,8 @@ export type Leaf = {
   readonly issuer: string;
   /** Whether no CA has issued it. */
   readonly isSelfSigned?: boolean | undefined;
+  /** Node's word for the kind of its key: `ec`, `rsa`. */
+  readonly keyKind?: string | undefined;
   /** Its name at the CA's renewal information (RFC 9773 §4.1); undefined where the certificate names no authority key. */
   readonly certificateId?: string | undefined;
 };
@@ -30,6 +32,7 @@ export function readLeaf(pem: string): Leaf {
     identifiers: readIdentifiers(certificate),
     issuer: /^CN=(.*)$/m.exec(certificate.issuer)?.[1] ?? certificate.issuer.replaceAll("\n", ", "),
     isSelfSigned: certificate.checkIssued(certificate),
+    keyKind: certificate.publicKey.asymmetricKeyType,
     certificateId: certificateIdOf(certificate),
   };
 }

@@ -74,6 +74,8 @@ export const LOG_EVENTS = {
   "target.skipped": "A target is left out, as it serves no HTTPS: a warning where no operator has asked for that.",
   "target.told":
     "A target whose TLS port nobody has named was given the certificate on disk; what it serves is not checked.",
+  "target.unreached":
+    "A target speaks TLS on a further address that can't be asked from here, as one of loopback: it isn't checked there.",
   "target.unsettled":
     "A target serves what it should, and might not after a restart. The next check tries to mend that.",
 } as const;

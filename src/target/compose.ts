@@ -87,7 +87,7 @@ async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, 
     const port = readPort(name, labels);
     const spot = { ...replica, wants: readWants(name, labels) };
     const copy = readCopy(name, labels, kind);
-    const placeAt = (at: TlsPort): Place => ({ ...spot, ...at, address: findAddress(replica, ownPlace) });
+    const placeAt = (at: TlsPort): Place => ({ ...spot, ...at, ...findAddresses(replica, ownPlace) });
     if (kind.tlsPort === undefined) {
       // Whom nobody asks needs no address.
       const isAsked = port !== undefined && isRunning(replica);
@@ -111,10 +111,11 @@ async function identify({ engine, service, kinds }: SourceParts, replica: Replic
   return deploy === undefined ? undefined : { ...readDeploy(replica.name, deploy, kinds), labels };
 }
 
-function findAddress(replica: Replica, ownPlace: OwnPlace): string {
+function findAddresses(replica: Replica, ownPlace: OwnPlace): Pick<Place, "address" | "others"> {
   const reach = chooseAddress(ownPlace, replica.container);
   if (reach.kind === "no-common-network") throw targetUnreachable(replica, reach);
-  return reach.address;
+  const { address, others } = reach;
+  return { address, others };
 }
 
 type Asked = { readonly kind: ServerKind; readonly place: Place };
@@ -123,7 +124,7 @@ type Asked = { readonly kind: ServerKind; readonly place: Place };
 async function whyOff({ clock, handshakeMs: ms, tools }: SourceParts, { kind, place }: Asked, signal: AbortSignal) {
   if (kind.whyOff === undefined) return undefined;
   const { address, port } = place;
-  const handshake = await shakeHands({ address, port, serverName: undefined, clock, ms }, signal);
+  const handshake = await shakeHands({ address, port, isProxied: false, serverName: undefined, clock, ms }, signal);
   return handshake.kind === "refused" ? kind.whyOff(place, tools, signal) : undefined;
 }
 

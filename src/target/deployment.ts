@@ -66,7 +66,7 @@ export function buildDeployment(options: DeploymentOptions, { kinds, sources }: 
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const engine = createEngine({ docker, clock, timeouts });
   const survey = { engine, service, project: project || undefined, ownHints: options.ownHints ?? REAL_HINTS };
-  const tools = createTargetTools({ engine, clock, random, handshakeMs: timeouts.handshakeMs });
+  const tools = createTargetTools({ engine, clock, log, random, handshakeMs: timeouts.handshakeMs });
   const parts = { ...survey, ...timeouts, clock, log, random, kinds, tools, onLine: options.onLine };
   return {
     targets: joined(sources.map((create) => create(parts))),

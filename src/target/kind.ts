@@ -1,4 +1,5 @@
-import type { Clock } from "../ports/index.ts";
+import type { Identifier } from "../certificate/index.ts";
+import type { Clock, Log } from "../ports/index.ts";
 import type { Found, ServedCertificate, ServedFinding, Target } from "../reconcile/index.ts";
 import type { Container } from "./docker/container.ts";
 import type { Archive } from "./docker/engine.ts";
@@ -19,6 +20,8 @@ export type Spot = {
 /** One that speaks TLS, and how to reach it. */
 export type Place = Spot & {
   readonly address: string;
+  /** Further addresses at which it can be reached, as of IPv6. */
+  readonly others?: readonly string[];
   /** Where it speaks TLS. */
   readonly port: number;
   /** The protocol that it speaks before, where its label says so. */
@@ -81,6 +84,7 @@ export interface ToldKind extends KindWord {
 /** What a kind may use. */
 export type TargetTools = {
   readonly clock: Clock;
+  readonly log?: Log | undefined;
   /**
    * Runs a command in the container to its end. Throws TARGET_NOT_RUNNING when the container is gone or has stopped,
    * TARGET_COMMAND_KILLED when it is about to, and what the engine throws.
@@ -97,16 +101,34 @@ export type TargetTools = {
   readonly tlsCheck: (place: Place, asked: TlsQuestion, signal: AbortSignal) => Promise<ServedFinding>;
 };
 
+/** One way in to a server that speaks TLS. */
+export type Listener = {
+  readonly address: string;
+  readonly port: number;
+  /** It waits for a PROXY header before the handshake. */
+  readonly isProxied: boolean;
+};
+
 /** As whom a command runs, like `0`; by default as whom the container's own does. */
 export type As = { readonly user?: string };
 
 /** What a TLS check is to find out. */
-export type TlsQuestion = { readonly certificate: ServedCertificate; readonly words: ServerWords };
+export type TlsQuestion = {
+  readonly certificate: ServedCertificate;
+  readonly words: ServerWords;
+  /** Where to ask for a name; left out: where the place says, and nowhere else. */
+  readonly listenersOf?: (identifier: Identifier) => readonly Listener[];
+};
 
 /** What a kind of server has to say of itself: what to do where it serves something else, by what is seen. */
 export type ServerWords = {
   readonly nothingListens: string;
   readonly noCertificate: string;
+  /** What it knows of why a handshake for a name fails there: the message's end and the remedy. */
+  explainFailure?(
+    certificate: ServedCertificate,
+    failed: { readonly identifier: Identifier; readonly listener: Listener; readonly words: string },
+  ): { readonly because: string; readonly remedy: string } | undefined;
   /** For an IP address, whose clients name no server, it presents another server's. */
   readonly isDefault: string;
   /** What more it knows of why it presents another one: the message's end and the remedy, or that it goes on with an older text. */

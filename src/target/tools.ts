@@ -1,3 +1,4 @@
+import type { Log } from "../ports/index.ts";
 import { DockerRequestError } from "./docker/engine-errors.ts";
 import type { Engine } from "./docker/engine.ts";
 import { commandWords } from "./docker/exec.ts";
@@ -6,17 +7,18 @@ import type { Spot, TargetTools } from "./kind.ts";
 import { createTlsCheck, type TlsCheckParts } from "./tls/tls-check.ts";
 
 /** What the tools are made of. */
-export type ToolParts = TlsCheckParts & { readonly engine: Engine };
+export type ToolParts = TlsCheckParts & { readonly engine: Engine; readonly log?: Log };
 
 // A shell's way to say that a signal ended a command: 137 is SIGKILL. What is above them all is a program's own word, like 255.
 const KILLED_ABOVE = 128;
 const LAST_SIGNAL = 64;
 
 /** Makes the tools of all kinds of target. */
-export function createTargetTools({ engine, ...tls }: ToolParts): TargetTools {
+export function createTargetTools({ engine, log, ...tls }: ToolParts): TargetTools {
   const check = createTlsCheck(tls);
   return {
     clock: tls.clock,
+    log,
     exec: async (where, argv, signal) => {
       const { name, service, container, user } = where;
       const { id } = container;

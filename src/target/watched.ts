@@ -112,7 +112,7 @@ async function sortOut(parts: WatchedParts, replicas: readonly Replica[], signal
   const check = createTlsCheck({ clock, random, handshakeMs: HANDSHAKE_MS });
   const words = watchedWords(service);
   const sorted = replicas.map(async ({ name, address }) => {
-    const asked = { address, port, serverName: undefined, clock, ms: HANDSHAKE_MS };
+    const asked = { address, port, isProxied: false, serverName: undefined, clock, ms: HANDSHAKE_MS };
     // Where TLS answers it is looked at, whatever was said.
     if (isOffAsked && (await shakeHands(asked, signal)).kind === "refused") return { name };
     const place = { name, service, address, port };

@@ -25,7 +25,7 @@ test("our own file, written in place with its old time, is given a new one and s
   await renewInPlace();
   const { reports, events } = await deploy();
   expect(reports).toMatchObject([{ lineage: "a.test", outcome: "deployed" }]);
-  const steps = ["target.reloaded", "lineage.repaired", "target.reloaded", "target.served"];
+  const steps: string[] = ["target.reloaded", "lineage.repaired", "target.reloaded", "target.served"];
   expect(events.filter((event) => steps.includes(event))).toEqual(steps);
 });
 
@@ -57,6 +57,7 @@ async function renewInPlace(): Promise<TestCertificate> {
   return { caPem: chain, certificatePem: cert + chain, keyPem: privkey };
 }
 
-function deploy() {
-  return deployOnce({ project: project.name, tree });
+async function deploy() {
+  const { reports, lines } = await deployOnce({ project: project.name, tree });
+  return { reports, events: lines.map(({ event }) => event) };
 }

@@ -1,10 +1,12 @@
 import { deployToTarget } from "../../src/reconcile/deploy/deploy.ts";
+import { versionsToServe } from "../../src/reconcile/deploy/owners.ts";
 import { DeployRound } from "../../src/reconcile/deploy/round.ts";
 import type { Clock } from "../../src/ports/index.ts";
-import type { DeployReport, MissingTarget } from "../../src/reconcile/index.ts";
+import { resolveDesired, type DeployReport, type MissingTarget } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { createDeployment } from "../../src/target/index.ts";
-import { collectLog } from "./collected-log.ts";
+import { aPolicy } from "./a-policy.ts";
+import { collectLog, type CollectedLine } from "./collected-log.ts";
 import { engineUnderTest } from "./engine-address.ts";
 import type { TestStore } from "./test-store.ts";
 
@@ -13,44 +15,32 @@ export type DeployOnce = {
   /** The compose project whose first target it is for. */
   readonly project: string;
   readonly tree: TestStore;
-  /** Whether this run has put the version on disk. */
+  /** Whether this run has put the versions on disk. */
   readonly isNew?: boolean;
   readonly clock?: Clock;
 };
 
+/** What came of it; `missing`: why there was nobody to deploy to. */
+export type DeployedOnce = {
+  readonly reports: readonly DeployReport[];
+  readonly lines: readonly CollectedLine[];
+  readonly missing?: MissingTarget["failure"] | undefined;
+};
+
 const NEVER = new AbortController().signal;
 
-/** Deploys what is on disk of the only lineage there is, `a.test`, to the first target of a project, through the real engine. */
-export async function deployOnce({ project, tree, isNew = false, clock = systemClock }: DeployOnce) {
+/** Deploys all that is on disk to the first target of a project, through the real engine, as one run does. */
+export async function deployOnce(one: DeployOnce): Promise<DeployedOnce> {
+  const { project, tree, isNew = false, clock = systemClock } = one;
+  const { store } = tree;
   const log = collectLog();
   const common = { clock, random: Math.random };
   const deployment = createDeployment({ ...common, docker: engineUnderTest(), service: "nginx", project, log });
   const { targets, missing } = await deployment.targets.find(NEVER);
   const [target] = targets;
-  const [current] = (await tree.store.list()).map((one) => one.current);
-  if (!target || !current) return { reports: [], events: [], missing: missing[0]?.failure };
-  const { leaf, version } = current;
-  const { identifiers, fingerprint, validity } = leaf;
-  const pair = () => tree.store.pair("a.test", version);
-  const versions = [{ lineage: "a.test", identifiers, fingerprint, validity, version, isNew, pair }];
-  const reports = await deployToTarget({
-    ...common,
-    store: tree.store,
-    servedWithinMs: 10_000,
-    policy: { settingsDigest: "" },
-    target,
-    versions,
-    round: new DeployRound(),
-    isEager: true,
-    settleMs: 0,
-    log,
-    signal: NEVER,
-  });
-  return { reports, events: log.lines.map(({ event }) => event), missing: undefined } satisfies Outcome;
+  const versions = versionsToServe(store, resolveDesired(aPolicy(), await store.list()), () => isNew);
+  if (!target || versions.length === 0) return { reports: [], lines: [], missing: missing[0]?.failure };
+  const parts = { ...common, store, servedWithinMs: 10_000, policy: { settingsDigest: "" } };
+  const run = { target, versions, round: new DeployRound(), isEager: true, settleMs: 0, log, signal: NEVER };
+  return { reports: await deployToTarget({ ...parts, ...run }), lines: log.lines };
 }
-
-type Outcome = {
-  readonly reports: readonly DeployReport[];
-  readonly events: readonly string[];
-  readonly missing: MissingTarget["failure"] | undefined;
-};

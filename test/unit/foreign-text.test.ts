@@ -23,7 +23,10 @@ import {
   readManaged,
   withLines,
 } from "../../src/target/haproxy/crt-list.ts";
-import { readSays } from "../../src/target/nginx-files.ts";
+import { hasCipherFor } from "../../src/target/nginx-alerts.ts";
+import { readConfiguration } from "../../src/target/nginx-configuration.ts";
+import { readFiles, readSays } from "../../src/target/nginx-files.ts";
+import { listeningOf } from "../../src/target/nginx-listeners.ts";
 import { RenewalConf } from "../../src/store/renewal-conf.ts";
 import { writeSettings } from "../../src/store/renewal-settings.ts";
 import { treePaths } from "../../src/store/tree-paths.ts";
@@ -56,6 +59,11 @@ const NASTY = [
   "https://a.",
   "<a ",
   "CN=",
+  "{",
+  "*[",
+  "include *;",
+  "# configuration file /a:\n",
+  "x_by_lua_block{[[",
 ]
   .concat([
     "/",
@@ -164,7 +172,15 @@ const READERS: readonly (readonly [string, (text: string) => unknown])[] = [
   ),
   ["a CA's order", (text) => readOrder(ASKED.url, { status: text, authorizations: [text, text], finalize: text })],
   ["a CA's directory", (text) => readDirectory(ASKED.url, { newNonce: text, newAccount: text, newOrder: text })],
-  ["what nginx's container prints", (text) => readSays(text)],
+  ["what nginx's container prints", (text) => [readSays(text), readFiles(text)]],
+  ["nginx's configuration", (text) => readConfiguration(`${CONF}http {\n${text}`)],
+  ["the servers of nginx's configuration", (text) => serversOf(`server_name ${text}; listen 1 ssl; ssl_certificate /`)],
+  ["the listeners of nginx's configuration", (text) => serversOf(`listen ${text} ssl; ssl_certificate /live/l/;`)],
+  ["the ciphers of nginx's configuration", (text) => hasCipherFor("ECDSA", text)],
+  [
+    "the includes of nginx's configuration",
+    (text) => readConfiguration(`${CONF}include /${text};\n${HEAD}/${text}:\n`),
+  ],
   [
     "what HAProxy answers, and the list in its folder",
     (text) => [readEntries(text), readCertificates(text), readManaged(text), withLines(HAPROXY, text, [])],
@@ -177,6 +193,15 @@ const READERS: readonly (readonly [string, (text: string) => unknown])[] = [
   ["a conf's challenges", (text) => CONFS.read(new RenewalConf(`[renewalparams]\n[[webroot_map]]\na = ${text}`))],
   ["a field of a log line", (text) => toPlainFields({ message: text })],
 ];
+
+const HEAD = "# configuration file ";
+const CONF = `${HEAD}/etc/nginx/nginx.conf:\n`;
+
+function serversOf(inside: string): unknown {
+  const servers = readConfiguration(`${CONF}http { server { ${inside} } }`) ?? [];
+  const { listenersOf } = listeningOf(servers, { address: "10.0.0.2", port: 443, addresses: ["10.0.0.2"] });
+  return listenersOf("l", { type: "dns", value: "a.test" });
+}
 
 const problemOf = (type: string, more: object) =>
   JSON.stringify({ type: `urn:ietf:params:acme:error:${type}`, ...more });

@@ -71,13 +71,13 @@ export function versionsToServe(
   const owned = new Map(assignNames(desired).map(({ lineage, identifiers }) => [lineage, keysOf(identifiers)]));
   return desired.flatMap(({ lineage, current }): Version[] => {
     if (!current) return [];
-    const { fingerprint, validity, identifiers: all } = current.leaf;
+    const { fingerprint, keyKind, validity, identifiers: all } = current.leaf;
     const { version } = current;
     const identifiers = all.filter((identifier) => owned.get(lineage)?.has(identifierKey(identifier)));
     const pair = () => store.pair(lineage, version);
     return identifiers.length === 0
       ? []
-      : [{ lineage, identifiers, version, fingerprint, validity, isNew: isNew(lineage), pair }];
+      : [{ lineage, identifiers, version, fingerprint, keyKind, validity, isNew: isNew(lineage), pair }];
   });
 }
 

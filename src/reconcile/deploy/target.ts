@@ -5,6 +5,8 @@ export type ServedCertificate = {
   readonly lineage: string;
   readonly identifiers: readonly Identifier[];
   readonly fingerprint: string;
+  /** Node's word for the kind of its key: `ec`, `rsa`. */
+  readonly keyKind?: string | undefined;
 };
 
 /** A version on disk that targets must serve. */
@@ -29,9 +31,16 @@ export type ServedFinding =
     }
   /**
    * Another certificate was presented, or none. `isKept`: the server reads our files, they hold the certificate, and it goes on
-   * with what was in them before: new file times and another reload repair that.
+   * with what was in them before: new file times and another reload repair that. `isBroken`: it ended each handshake, for every
+   * name, with an alert of its own (RFC 8446 §6); nobody is served.
    */
-  | { readonly kind: "not-served"; readonly message: string; readonly remedy: string; readonly isKept?: boolean };
+  | {
+      readonly kind: "not-served";
+      readonly message: string;
+      readonly remedy: string;
+      readonly isKept?: boolean;
+      readonly isBroken?: boolean;
+    };
 
 /** All that there is, for a target that must be told what it isn't to serve any more. */
 export type Whole = {

@@ -5,10 +5,15 @@ export type OwnPlace = Container | undefined;
 
 /** An address at which a container can be reached from where we are, or why there is none. */
 export type Reach =
-  | { readonly kind: "address"; readonly address: string }
+  | {
+      readonly kind: "address";
+      readonly address: string;
+      /** Further ones that may do, as of IPv6: whether we have any ourselves is seen when they are tried. */
+      readonly others: readonly string[];
+    }
   | { readonly kind: "no-common-network"; readonly ours: readonly string[]; readonly theirs: readonly string[] };
 
-const LOOPBACK = "127.0.0.1";
+const LOOPBACK = ["127.0.0.1", "::1"];
 
 /**
  * Chooses the address of `target`: of a network that we share with it, IPv4 before IPv6; the gateway of our own network for a
@@ -17,15 +22,12 @@ const LOOPBACK = "127.0.0.1";
 export function chooseAddress(ownPlace: OwnPlace, target: Container): Reach {
   const isOnHost = ownPlace === undefined || ownPlace.networkMode === "host";
   if (ownPlace !== undefined && ownPlace.namespaceOf === target.namespaceOf)
-    return { kind: "address", address: LOOPBACK };
-  if (target.networkMode === "host") {
-    const gateway = isOnHost ? LOOPBACK : firstOf(ownPlace.networks, "gateway4", "gateway6");
-    return gateway === undefined ? noCommonNetwork(ownPlace, target) : { kind: "address", address: gateway };
-  }
+    return chosen([...LOOPBACK, ...addressesOf(target.networks, "ipv4", "ipv6")], target, ownPlace);
+  if (target.networkMode === "host")
+    return chosen(isOnHost ? LOOPBACK : addressesOf(ownPlace.networks, "gateway4", "gateway6"), target, ownPlace);
   const ourNetworks = new Set(ownPlace?.networks.map(({ id }) => id));
   const shared = target.networks.filter(({ id }) => isOnHost || ourNetworks.has(id));
-  const address = firstOf(shared, "ipv4", "ipv6");
-  return address === undefined ? noCommonNetwork(ownPlace, target) : { kind: "address", address };
+  return chosen(addressesOf(shared, "ipv4", "ipv6"), target, ownPlace);
 }
 
 /** An address as it stands in a URL or before a port: IPv6 in brackets (RFC 3986 §3.2.2). */
@@ -35,11 +37,12 @@ export function urlHost(address: string): string {
 
 type Part = "ipv4" | "ipv6" | "gateway4" | "gateway6";
 
-function firstOf(networks: readonly NetworkEndpoint[], ...parts: readonly Part[]): string | undefined {
-  return parts.flatMap((part) => networks.flatMap((network) => network[part] ?? []))[0];
+function addressesOf(networks: readonly NetworkEndpoint[], ...parts: readonly Part[]): string[] {
+  return parts.flatMap((part) => networks.flatMap((network) => network[part] ?? []));
 }
 
-function noCommonNetwork(ownPlace: OwnPlace, target: Container): Reach {
+function chosen([address, ...others]: readonly string[], target: Container, ownPlace: OwnPlace): Reach {
+  if (address !== undefined) return { kind: "address", address, others };
   return { kind: "no-common-network", ours: networkNames(ownPlace), theirs: networkNames(target) };
 }
 

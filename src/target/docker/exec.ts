@@ -11,6 +11,8 @@ export type ExecResult = {
   /** The last 64 KiB of each; a command that could not be started is explained in `stdout`. */
   readonly stdout: string;
   readonly stderr: string;
+  /** All of `stdout`, for who asks for a long text; left out where it is longer than 4 MiB. */
+  readonly whole?: string | undefined;
 };
 
 /** What a command said, for people. */
@@ -50,7 +52,8 @@ export type ExecRequest = {
   readonly argv: readonly string[];
 };
 
-const OUTPUT_LIMIT_BYTES = 64 * 1024;
+const TAIL_BYTES = 64 * 1024;
+const WHOLE_BYTES = 4 * 1024 * 1024;
 const POLL_MS = 20;
 
 /**
@@ -69,8 +72,8 @@ export async function runInContainer(request: ExecRequest, signal: AbortSignal):
   // Without hijack: a hijacked connection can't be aborted. A plain one that is aborted just ends, as if all were well, so
   // success is read from the exit code alone.
   const stream = await exec.start({ hijack: false, stdin: false, abortSignal: signal });
-  const stdout = keepTail();
-  const stderr = keepTail();
+  const stdout = keepEnd(WHOLE_BYTES);
+  const stderr = keepEnd(TAIL_BYTES);
   docker.modem.demuxStream(stream, stdout.sink, stderr.sink);
   try {
     await finished(stream, { writable: false, signal });
@@ -80,21 +83,31 @@ export async function runInContainer(request: ExecRequest, signal: AbortSignal):
   signal.throwIfAborted();
   for (;;) {
     const { Running, ExitCode } = await exec.inspect({ abortSignal: signal });
-    if (!Running) return { exitCode: ExitCode ?? undefined, stdout: stdout.text(), stderr: stderr.text() };
+    if (!Running) {
+      const texts = { stdout: stdout.tail(), stderr: stderr.tail(), whole: stdout.whole() };
+      return { exitCode: ExitCode ?? undefined, ...texts };
+    }
     await clock.sleep(POLL_MS, signal);
   }
 }
 
 // The end of an output is kept, since nginx says last what made it give up.
-function keepTail(): { readonly sink: Writable; text(): string } {
-  let tail = Buffer.alloc(0);
-  let bytes = 0;
+function keepEnd(limitBytes: number) {
+  const chunks: Buffer[] = [];
+  let [bytes, kept] = [0, 0];
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk);
       bytes += chunk.length;
-      tail = Buffer.concat([tail, chunk]).subarray(-OUTPUT_LIMIT_BYTES);
+      kept += chunk.length;
+      while (kept - (chunks[0]?.length ?? 0) >= limitBytes) kept -= chunks.shift()?.length ?? 0;
       done();
     },
   });
-  return { sink, text: () => (bytes > OUTPUT_LIMIT_BYTES ? "…" : "") + tail.toString("utf8").trim() };
+  const text = () => Buffer.concat(chunks).subarray(-limitBytes);
+  return {
+    sink,
+    tail: () => (bytes > TAIL_BYTES ? "…" : "") + text().subarray(-TAIL_BYTES).toString("utf8").trim(),
+    whole: () => (bytes > limitBytes ? undefined : text().toString("utf8")),
+  };
 }

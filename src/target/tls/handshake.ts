@@ -1,14 +1,14 @@
 import { once } from "node:events";
+import { connect as connectTcp, isIPv6, type Socket } from "node:net";
 import { connect } from "node:tls";
 import { readLeaf, type Leaf } from "../../certificate/index.ts";
 import type { Clock } from "../../ports/index.ts";
 import { withDeadline } from "../docker/deadline.ts";
-import { openForTls, type StartTls } from "./starttls.ts";
+import type { Listener } from "../kind.ts";
+import { goOverToTls, type StartTls } from "./starttls.ts";
 
 /** Whom to shake hands with. */
-export type HandshakeRequest = {
-  readonly address: string;
-  readonly port: number;
+export type HandshakeRequest = Listener & {
   /** The name in SNI (RFC 6066 §3); undefined: none is sent, as for an IP address. */
   readonly serverName: string | undefined;
   /** The protocol that goes over to TLS first; undefined: TLS from the first byte. */
@@ -23,8 +23,8 @@ export type Handshake =
   | { readonly kind: "presented"; readonly leaf: Leaf; readonly isSelfSigned: boolean; readonly subject: string }
   /** Nobody spoke to us at all: the same for every name. */
   | { readonly kind: "refused" | "timeout" | "unreachable"; readonly words: string }
-  /** Somebody did, but showed no certificate: not TLS, or an alert (RFC 8446 §6). */
-  | { readonly kind: "no-certificate"; readonly words: string };
+  /** Somebody did, but showed no certificate: not TLS, or an alert (RFC 8446 §6), which is the server's own verdict. */
+  | { readonly kind: "no-certificate"; readonly words: string; readonly isAlert?: true };
 
 /**
  * Makes one TLS handshake and reads the certificate that the server presents. Nothing is trusted and nothing is sent: whether
@@ -44,10 +44,10 @@ export async function shakeHands(request: HandshakeRequest, signal: AbortSignal)
 const TIMED_OUT = Symbol("timed out");
 
 async function readPresented(request: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
-  const { address, port, serverName, startTls: protocol } = request;
-  const way = protocol ? { socket: await openForTls({ address, port, protocol }, signal) } : { host: address, port };
+  const { serverName } = request;
+  const tcp = await open(request, signal);
   const socket = connect({
-    ...way,
+    socket: tcp,
     rejectUnauthorized: false,
     // Nobody is trusted here, so the system's roots need not be loaded: they cost a megabyte.
     ca: [],
@@ -67,6 +67,27 @@ async function readPresented(request: HandshakeRequest, signal: AbortSignal): Pr
   }
 }
 
+// What comes before the handshake.
+async function open({ address, port, isProxied, startTls }: HandshakeRequest, signal: AbortSignal): Promise<Socket> {
+  const socket = connectTcp({ host: address, port, autoSelectFamily: false });
+  socket.on("error", () => {}); // as above
+  try {
+    await once(socket, "connect", { signal });
+    if (isProxied) socket.write(proxyHeader(socket));
+    if (startTls !== undefined) await goOverToTls(socket, startTls, signal);
+    return socket;
+  } catch (thrown) {
+    socket.destroy();
+    throw thrown;
+  }
+}
+
+// Version 1 of the PROXY protocol, with what is true: we speak for ourselves.
+function proxyHeader({ localAddress = "", localPort = 0, remoteAddress = "", remotePort = 0 }: Socket): string {
+  const family = isIPv6(remoteAddress) ? "TCP6" : "TCP4";
+  return `PROXY ${family} ${localAddress} ${remoteAddress} ${localPort} ${remotePort}\r\n`;
+}
+
 function readFailure({ code = "", message: words, cause }: NodeJS.ErrnoException): Handshake {
   if (cause === TIMED_OUT || code === "ETIMEDOUT") return { kind: "timeout", words };
   if (code === "ECONNREFUSED") return { kind: "refused", words };
@@ -74,7 +95,8 @@ function readFailure({ code = "", message: words, cause }: NodeJS.ErrnoException
   // What is on the other side speaks something else. OpenSSL's own message is a line of file names.
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST/.test(code))
     return { kind: "no-certificate", words: "its answer is not TLS" };
-  return { kind: "no-certificate", words: code === "" ? words : `${code}: ${plainReason(words)}` };
+  const failed = { kind: "no-certificate", words: code === "" ? words : `${code}: ${plainReason(words)}` } as const;
+  return /ALERT/.test(code) ? { ...failed, isAlert: true } : failed;
 }
 
 // "C0A1…:error:0A000458:SSL routines:ssl3_read_bytes:tlsv1 unrecognized name:../deps/openssl/…:SSL alert number 112\n"

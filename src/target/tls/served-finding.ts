@@ -1,15 +1,19 @@
 import type { Identifier, Leaf } from "../../certificate/index.ts";
 import type { ServedFinding } from "../../reconcile/index.ts";
 import { urlHost } from "../docker/container-address.ts";
-import type { Place, TlsQuestion } from "../kind.ts";
+import type { Listener, Place, TlsQuestion } from "../kind.ts";
 import type { Handshake } from "./handshake.ts";
 
-/** One name of a certificate, and what the target showed for it. */
-export type NameFinding = { readonly identifier: Identifier; readonly handshake: Handshake };
+/** One name of a certificate, and what the target showed for it on one of its listeners. */
+export type NameFinding = {
+  readonly identifier: Identifier;
+  readonly listener: Listener;
+  readonly handshake: Handshake;
+};
 
 /** What a finding is made of. */
-export type FindingFacts = TlsQuestion & {
-  readonly place: Pick<Place, "name" | "service" | "address" | "port" | "startTls">;
+export type FindingFacts = Pick<TlsQuestion, "certificate" | "words"> & {
+  readonly place: Pick<Place, "name" | "service" | "port">;
   /** Only names that the certificate was not presented for; at least one. */
   readonly bad: readonly [NameFinding, ...NameFinding[]];
   readonly now: Date;
@@ -26,8 +30,8 @@ export function explainNotServed(facts: FindingFacts): NotServed {
 function explain(facts: FindingFacts): Omit<NotServed, "kind"> {
   const { place, words, bad } = facts;
   const { name, service } = place;
-  const where = `${urlHost(place.address)}:${place.port}`;
-  const [{ handshake }] = bad;
+  const [{ identifier, listener, handshake }] = bad;
+  const where = `${urlHost(listener.address)}:${listener.port}`;
   switch (handshake.kind) {
     case "refused":
       return {
@@ -44,11 +48,13 @@ function explain(facts: FindingFacts): Omit<NotServed, "kind"> {
         message: `${name} can't be reached on ${where}: ${handshake.words}`,
         remedy: `Check with docker network inspect that this container and ${name} share a network.`,
       };
-    case "no-certificate":
-      return {
-        message: `the TLS handshake with ${name} (${where}) for ${names(facts)} failed: ${handshake.words}`,
-        remedy: words.noCertificate,
-      };
+    case "no-certificate": {
+      const failed = { identifier, listener, words: handshake.words };
+      const known = handshake.isAlert && words.explainFailure?.(facts.certificate, failed);
+      const { because, remedy } = known ?? { because: "", remedy: words.noCertificate };
+      const message = `the TLS handshake with ${name} (${where}) for ${names(facts)} failed: ${handshake.words}${because}`;
+      return { message, remedy };
+    }
     case "presented":
       return explainOther(facts, handshake);
   }
@@ -56,7 +62,7 @@ function explain(facts: FindingFacts): Omit<NotServed, "kind"> {
 
 function explainOther(facts: FindingFacts, presented: Presented): Omit<NotServed, "kind"> {
   const { place, certificate, words } = facts;
-  const message = `${place.name} presents ${describeCertificate(presented, facts.now)} for ${names(facts)}`;
+  const message = `${place.name} presents ${describeCertificate(presented, facts.now)} for ${names(facts)}${elsewhere(facts)}`;
   const known = words.explain(certificate);
   if (known && "because" in known) return { message: `${message}${known.because}`, remedy: known.remedy };
   if (isDefaultServers(facts, presented)) {
@@ -90,9 +96,16 @@ function describeEnd({ validity }: Leaf, now: Date): string {
 }
 
 function names({ bad, certificate }: FindingFacts): string {
-  const [{ identifier }] = bad;
+  const [{ identifier, listener }] = bad;
   const total = certificate.identifiers.length;
-  return identifier.value + (total > 1 ? ` (${bad.length} of ${total} names of ${certificate.lineage})` : "");
+  const here = bad.filter((one) => one.listener.address === listener.address && one.listener.port === listener.port);
+  return identifier.value + (total > 1 ? ` (${here.length} of ${total} names of ${certificate.lineage})` : "");
+}
+
+// Said where it isn't where everybody looks.
+function elsewhere({ bad: [{ listener }], place }: FindingFacts): string {
+  const isMain = listener.port === place.port && !listener.address.includes(":");
+  return isMain ? "" : ` on ${urlHost(listener.address)}:${listener.port}`;
 }
 
 /** Some of many, for people. */

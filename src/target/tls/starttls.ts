@@ -1,12 +1,9 @@
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { excerpt, printable } from "../../certificate/index.ts";
 
 /** A protocol that begins without TLS, and goes over to it when it is asked to. */
 export type StartTls = keyof typeof TALKS;
-
-/** Whom to speak with. */
-export type StartTlsRequest = { readonly address: string; readonly port: number; readonly protocol: StartTls };
 
 /** What is said, if anything; what a whole answer ends with; what it must have in it. */
 type Step = { readonly say?: string | Uint8Array; readonly whole: RegExp; readonly wanted: RegExp };
@@ -34,25 +31,15 @@ const TALKS = {
 export const STARTTLS_PROTOCOLS = Object.keys(TALKS) as readonly StartTls[];
 
 /**
- * Connects, and has the other side ready for a TLS handshake on the socket that is given. Throws what the connection does, the
- * signal's reason, or an Error with the other side's words where it doesn't go over to TLS.
+ * Has the other side of a connection ready for a TLS handshake on it. Throws what the connection does, the signal's reason, or an
+ * Error with the other side's words where it doesn't go over to TLS; the connection is the caller's to close.
  */
-export async function openForTls(request: StartTlsRequest, signal: AbortSignal): Promise<Socket> {
-  const { address, port, protocol } = request;
-  const socket = connect({ host: address, port });
-  socket.on("error", () => {}); // one may still come after the first, which is the one that is told
-  try {
-    await once(socket, "connect", { signal });
-    const steps: readonly Step[] = TALKS[protocol];
-    for (const { say, whole, wanted } of steps) {
-      if (say !== undefined) socket.write(say);
-      const answer = await hear(socket, whole, signal);
-      if (!wanted.test(answer)) throw new Error(`it does not go over to TLS as ${protocol} does: ${wordsFor(answer)}`);
-    }
-    return socket;
-  } catch (thrown) {
-    socket.destroy();
-    throw thrown;
+export async function goOverToTls(socket: Socket, protocol: StartTls, signal: AbortSignal): Promise<void> {
+  const steps: readonly Step[] = TALKS[protocol];
+  for (const { say, whole, wanted } of steps) {
+    if (say !== undefined) socket.write(say);
+    const answer = await hear(socket, whole, signal);
+    if (!wanted.test(answer)) throw new Error(`it does not go over to TLS as ${protocol} does: ${wordsFor(answer)}`);
   }
 }
 

@@ -1,8 +1,9 @@
 import { isWildcard, mapLimited, type Identifier } from "../../certificate/index.ts";
 import type { Clock } from "../../ports/index.ts";
 import type { ServedFinding } from "../../reconcile/index.ts";
-import { shakeHands } from "./handshake.ts";
-import { explainNotServed, type FindingFacts } from "./served-finding.ts";
+import type { Listener, Place, TlsQuestion } from "../kind.ts";
+import { shakeHands, type Handshake } from "./handshake.ts";
+import { explainNotServed, type NameFinding } from "./served-finding.ts";
 
 /** What a check works with. */
 export type TlsCheckParts = {
@@ -17,46 +18,82 @@ const HANDSHAKES_AT_ONCE = 4;
 // Mail servers let a client wait for their greeting, to find out who can't.
 const GREETING_MS = 10_000;
 
-type Asked = Omit<FindingFacts, "bad" | "now">;
+type Asked = TlsQuestion & { readonly place: Pick<Place, "name" | "service" | "address" | "port" | "startTls"> };
+
+/** One name to ask for on one listener. */
+type Question = { readonly identifier: Identifier; readonly listener: Listener };
+
+type Silence = { readonly handshake: Handshake; readonly at: number; readonly ms: number };
 
 /**
- * Makes what checks by a handshake for each of its names whether a certificate is presented. A server that let a handshake come to
- * nothing is asked again only after as long as that took: it is the same for all certificates, and each would cost a time limit.
- * Throws only the signal's reason.
+ * Makes what checks by a handshake for each of its names, on each listener, whether a certificate is presented. A listener that let
+ * a handshake come to nothing is asked again only after as long as that took: it is the same for all names and certificates, and
+ * each would cost a time limit. Throws only the signal's reason.
  */
 export function createTlsCheck(parts: TlsCheckParts) {
-  const silences = new WeakMap<object, { readonly finding: ServedFinding; readonly at: number; readonly ms: number }>();
-  const nowMs = () => parts.clock.now().getTime();
+  const silences = new WeakMap<object, Map<string, Silence>>();
   return async (asked: Asked, signal: AbortSignal): Promise<ServedFinding> => {
-    const begunAt = nowMs();
-    const silence = silences.get(asked.place);
-    // By both ends: the clock may be set back.
-    if (silence && begunAt >= silence.at && begunAt < silence.at + silence.ms) return silence.finding;
-    const { finding, isAnswered } = await checkNames(parts, asked, signal);
-    if (!isAnswered) silences.set(asked.place, { finding, at: nowMs(), ms: nowMs() - begunAt });
-    return finding;
+    const known = silences.get(asked.place) ?? new Map<string, Silence>();
+    silences.set(asked.place, known);
+    return findingOf(parts, asked, await askAll(parts, { asked, known }, signal));
   };
 }
 
-async function checkNames({ clock, random, handshakeMs: ms }: TlsCheckParts, asked: Asked, signal: AbortSignal) {
-  const { address, port, startTls } = asked.place;
-  const withinMs = startTls === undefined ? ms : ms + GREETING_MS;
-  const { certificate } = asked;
-  let isAnswered = true;
-  const findings = await mapLimited(certificate.identifiers, HANDSHAKES_AT_ONCE, async (identifier) => {
-    // Nobody answers: it is the same for the other names.
-    if (!isAnswered) return [];
-    const serverName = serverNameFor(identifier, random);
-    const handshake = await shakeHands({ address, port, startTls, serverName, clock, ms: withinMs }, signal);
-    isAnswered &&= handshake.kind === "presented" || handshake.kind === "no-certificate";
-    return [{ identifier, handshake }];
+type Asking = { readonly asked: Asked; readonly known: Map<string, Silence> };
+
+async function askAll(parts: TlsCheckParts, { asked, known }: Asking, signal: AbortSignal): Promise<NameFinding[]> {
+  const questions = questionsOf(asked);
+  const begunAt = nowMs(parts);
+  const silent = new Map([...known].filter(([, { at, ms }]) => begunAt >= at && begunAt < at + ms)); // the clock may be set back
+  return mapLimited(questions, HANDSHAKES_AT_ONCE, async ({ identifier, listener }) => {
+    const key = `${listener.address} ${listener.port}`;
+    const silence = silent.get(key);
+    if (silence) return { identifier, listener, handshake: silence.handshake };
+    const handshake = await ask(parts, { identifier, listener, place: asked.place }, signal);
+    if (handshake.kind !== "presented" && handshake.kind !== "no-certificate") {
+      const found = { handshake, at: nowMs(parts), ms: nowMs(parts) - begunAt };
+      silent.set(key, found);
+      known.set(key, found);
+    }
+    return { identifier, listener, handshake };
   });
-  const [first, ...others] = findings
-    .flat()
-    .filter(({ handshake: seen }) => seen.kind !== "presented" || seen.leaf.fingerprint !== certificate.fingerprint);
-  const served: ServedFinding = { kind: "served" };
-  const finding = first ? explainNotServed({ ...asked, bad: [first, ...others], now: clock.now() }) : served;
-  return { finding, isAnswered };
+}
+
+function questionsOf({ place: { address, port }, certificate, listenersOf }: Asked): Question[] {
+  const main = [{ address, port, isProxied: false }];
+  return certificate.identifiers.flatMap((identifier) =>
+    (listenersOf?.(identifier) ?? main).map((listener) => ({ identifier, listener })),
+  );
+}
+
+function ask(
+  { clock, random, handshakeMs }: TlsCheckParts,
+  { identifier, listener, place }: Question & Pick<Asked, "place">,
+  signal: AbortSignal,
+) {
+  // What a label says of a port is true of it on all addresses, and of no other.
+  const startTls = listener.port === place.port ? place.startTls : undefined;
+  const ms = startTls === undefined ? handshakeMs : handshakeMs + GREETING_MS;
+  return shakeHands({ ...listener, startTls, serverName: serverNameFor(identifier, random), clock, ms }, signal);
+}
+
+function findingOf({ clock }: TlsCheckParts, asked: Asked, all: readonly NameFinding[]): ServedFinding {
+  const { place, certificate } = asked;
+  // An address that we have no way to is asked nothing, but the one that is the target's.
+  const findings = all.filter(
+    ({ listener: { address }, handshake: { kind } }) => kind !== "unreachable" || address === place.address,
+  );
+  const [first, ...others] = findings.filter(
+    ({ handshake: seen }) => seen.kind !== "presented" || seen.leaf.fingerprint !== certificate.fingerprint,
+  );
+  if (!first) return { kind: "served" };
+  const finding = explainNotServed({ ...asked, bad: [first, ...others], now: clock.now() });
+  const isBroken = findings.every(({ handshake }) => handshake.kind === "no-certificate" && handshake.isAlert);
+  return isBroken ? { ...finding, isBroken } : finding;
+}
+
+function nowMs({ clock }: TlsCheckParts): number {
+  return clock.now().getTime();
 }
 
 // For `*.x` a label that no server has by its name; for an IP address no name at all (RFC 6066 §3).

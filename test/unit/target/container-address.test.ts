@@ -31,7 +31,10 @@ const six: NetworkEndpoint = { name: "six", id: "n6", ipv6: "fd00::3", gateway6:
 describe("the address of a target", () => {
   test("is the one on the network that we share, whatever order its networks have", () => {
     const us = container("us", [{ ...back, ipv4: "172.19.0.9" }]);
-    expect(chooseAddress(us, container("nginx", [front, back]))).toEqual({ kind: "address", address: "172.19.0.3" });
+    expect(chooseAddress(us, container("nginx", [front, back]))).toMatchObject({
+      kind: "address",
+      address: "172.19.0.3",
+    });
   });
 
   test("is found by the network's id: two projects can have networks of one name", () => {
@@ -45,28 +48,48 @@ describe("the address of a target", () => {
 
   test("is IPv4 where both are there, and IPv6 on a network that has nothing else", () => {
     const us = container("us", [front, six]);
-    expect(chooseAddress(us, container("nginx", [six, front]))).toEqual({ kind: "address", address: "172.18.0.3" });
-    expect(chooseAddress(us, container("nginx", [six]))).toEqual({ kind: "address", address: "fd00::3" });
+    expect(chooseAddress(us, container("nginx", [six, front]))).toMatchObject({
+      kind: "address",
+      address: "172.18.0.3",
+    });
+    expect(chooseAddress(us, container("nginx", [six]))).toMatchObject({ kind: "address", address: "fd00::3" });
   });
 
   test("is any of its addresses when we run on the Docker host or its network", () => {
-    expect(chooseAddress(undefined, container("nginx", [back]))).toEqual({ kind: "address", address: "172.19.0.3" });
+    expect(chooseAddress(undefined, container("nginx", [back]))).toMatchObject({
+      kind: "address",
+      address: "172.19.0.3",
+    });
     const us = container("us", [], "host");
-    expect(chooseAddress(us, container("nginx", [back]))).toEqual({ kind: "address", address: "172.19.0.3" });
+    expect(chooseAddress(us, container("nginx", [back]))).toMatchObject({ kind: "address", address: "172.19.0.3" });
   });
 
   test("is our gateway for a target on the host's network, and loopback when we are there too", () => {
     const target = container("nginx", [{ name: "host", id: "h" }], "host");
-    expect(chooseAddress(container("us", [back]), target)).toEqual({ kind: "address", address: "172.19.0.1" });
-    expect(chooseAddress(container("us", [six]), target)).toEqual({ kind: "address", address: "fd00::1" });
-    expect(chooseAddress(undefined, target)).toEqual({ kind: "address", address: "127.0.0.1" });
-    expect(chooseAddress(container("us", [], "host"), target)).toEqual({ kind: "address", address: "127.0.0.1" });
+    expect(chooseAddress(container("us", [back]), target)).toMatchObject({ kind: "address", address: "172.19.0.1" });
+    expect(chooseAddress(container("us", [six]), target)).toMatchObject({ kind: "address", address: "fd00::1" });
+    expect(chooseAddress(undefined, target)).toMatchObject({ kind: "address", address: "127.0.0.1" });
+    expect(chooseAddress(container("us", [], "host"), target)).toMatchObject({ kind: "address", address: "127.0.0.1" });
   });
 
   test("is loopback when one lives in the other's network namespace", () => {
     const expected = { kind: "address", address: "127.0.0.1" };
-    expect(chooseAddress(container("us", [], "container:nginx"), container("nginx", [front]))).toEqual(expected);
-    expect(chooseAddress(container("us", [front]), container("nginx", [], "container:us"))).toEqual(expected);
+    expect(chooseAddress(container("us", [], "container:nginx"), container("nginx", [front]))).toMatchObject(expected);
+    expect(chooseAddress(container("us", [front]), container("nginx", [], "container:us"))).toMatchObject(expected);
+  });
+
+  test("has others beside it, of each family and network that may lead there", () => {
+    const us = container("us", [front, six]);
+    const [both, shared] = [{ ...front, ipv6: "fd01::3", gateway6: "fd01::1" }, container("nginx", [front, back, six])];
+    expect(chooseAddress(us, shared)).toMatchObject({ others: ["fd00::3"] });
+    expect(chooseAddress(undefined, shared)).toMatchObject({ others: ["172.19.0.3", "fd00::3"] });
+    expect(chooseAddress(us, container("nginx", [both]))).toMatchObject({ others: ["fd01::3"] });
+    expect(chooseAddress(container("us", [both]), container("nginx", [], "host"))).toMatchObject({
+      others: ["fd01::1"],
+    });
+    expect(chooseAddress(container("us", [], "container:nginx"), container("nginx", [front]))).toMatchObject({
+      others: ["::1", "172.18.0.3"],
+    });
   });
 
   test("is missing, with both sides' networks named, when there is no common network or no address", () => {

@@ -199,7 +199,7 @@ describe("a command in a container", () => {
     };
     const engine = await engineThat(script(start, [running, running, { Running: false, ExitCode: 1 }]));
     const result = await engine.exec(CONTAINER, ["nginx", "-t"], NEVER);
-    expect(result).toEqual({ exitCode: 1, stdout: "hello", stderr: "warn: bad" });
+    expect(result).toEqual({ exitCode: 1, stdout: "hello", stderr: "warn: bad", whole: "hello" });
     await poll("no connection is left", () => fake?.connections() === 0);
   });
 

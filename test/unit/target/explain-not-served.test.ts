@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import type { Leaf } from "../../../src/certificate/index.ts";
-import { NOTHING_SAID, readSays, type ConfiguredFile, type NginxSays } from "../../../src/target/nginx-files.ts";
+import {
+  NOTHING_SAID,
+  readFiles,
+  readSays,
+  type ConfiguredFile,
+  type NginxSays,
+} from "../../../src/target/nginx-files.ts";
 import { nginxWords } from "../../../src/target/nginx.ts";
 import { explainNotServed, type NameFinding } from "../../../src/target/tls/served-finding.ts";
 
@@ -15,6 +21,7 @@ function presented(
   const full: Leaf = { fingerprint: "BB", serial: "02", validity, identifiers: [NAME], issuer: "E7", ...leaf };
   return {
     identifier: NAME,
+    listener: { address: "172.18.0.3", port: 443, isProxied: false },
     handshake: { kind: "presented", leaf: full, isSelfSigned: false, subject: "CN=a.test", ...more },
   };
 }
@@ -88,20 +95,28 @@ describe("what is served instead", () => {
       expect(explain(presented({}), ours, { ownServers: [other] }).message).not.toContain("your own");
   });
 
-  test("what nginx's container prints is read: problems by lineage, files with the half of a fingerprint", () => {
-    const half = "0123456789abcdef0123456789abcdef";
-    const { files, problems, ownServers } = readSays(
-      `++ a.test 443\n!! a.test one: two\n!! b.test x\n== /etc/x.pem ${half}\n== gone.pem\n`,
-    );
+  test("what nginx's container prints is read: problems by lineage, servers, files with the half of a fingerprint", () => {
+    const conf =
+      "# configuration file /etc/nginx/nginx.conf:\nhttp {\n!! c.test y;\nserver { listen 443 ssl; ssl_certificate x; } }\n";
+    const { servers, problems, ownServers } = readSays(`++ a.test 443\n!! a.test one: two\n!! b.test x\n${conf}`);
     expect([...problems]).toEqual([
       ["a.test", "one: two"],
       ["b.test", "x"],
     ]);
     expect(ownServers).toEqual(["a.test 443"]);
-    expect(files).toEqual([
-      { path: "/etc/x.pem", fingerprint: half },
+    expect(servers).toMatchObject([{ certificates: ["/etc/nginx/x"] }]);
+    expect(readSays("!! a.test one\n").servers).toBeUndefined();
+    const half = "0123456789abcdef0123456789abcdef";
+    expect(readFiles(`${half} /etc/a b.pem\n- gone.pem\n`)).toEqual([
+      { path: "/etc/a b.pem", fingerprint: half },
       { path: "gone.pem", fingerprint: undefined },
     ]);
+  });
+
+  test("that a certificate is unused, and that variables may name more, is said", () => {
+    const server = { listens: [], names: [], certificates: ["/etc/ssl/x.pem"], hasUnknown: true };
+    const { message } = explain(presented({}), [{ path: "/etc/ssl/x.pem" }], { servers: [server] });
+    expect(message).toContain("reads /etc/ssl/x.pem (and what its variables name), not /etc/letsencrypt/live/a.test/");
   });
 
   test("a path that is not ours is named with the command that repairs it; ours is not", () => {

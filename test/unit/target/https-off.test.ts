@@ -18,6 +18,7 @@ import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const NEVER = new AbortController().signal;
 const NOBODYS_PORT = 1;
+const CONF = "# configuration file /etc/nginx/nginx.conf:\n";
 
 let cleanups: (() => unknown)[];
 beforeEach(() => {
@@ -80,8 +81,8 @@ describe("an nginx", () => {
   test.each([
     ["off-by-setting", "NGINX_HTTPS_ENABLED is false there"],
     ["off-by-rescue", "HTTPS is off there since nginx refused its configuration at its start, as its log says"],
-    ["off-by-configuration", "no listener in its configuration has ssl"],
-  ])("that says %s is off where nobody listens, with the reason", async (stdout, reason) => {
+    [`${CONF}http { server { listen 80; } }`, "no listener in its configuration has ssl"],
+  ])("that says %j is off where nobody listens, with the reason", async (stdout, reason) => {
     const found = await find({ says: { stdout: `${stdout}\n` }, port: NOBODYS_PORT });
     expect(found).toMatchObject({
       targets: [],
@@ -127,7 +128,7 @@ describe("a foreign nginx says that HTTPS is off", () => {
   /** What it says where `nginx -T` prints this; undefined: nginx refuses its configuration. */
   async function saysWith(configuration: string | undefined): Promise<string> {
     const folder = await temporaryFolder();
-    await writeFile(join(folder, "conf"), configuration ?? "");
+    await writeFile(join(folder, "conf"), configuration === undefined ? "" : `${CONF}${configuration}`);
     const stub = `#!/bin/sh\n[ "$1" = -T ] && cat ${folder}/conf && ${configuration !== undefined}\n`;
     await writeFile(join(folder, "nginx"), stub, { mode: 0o755 });
     const { engine } = engineWith({});
@@ -144,20 +145,21 @@ describe("a foreign nginx says that HTTPS is off", () => {
 
   test.each([
     "",
-    "server { listen 80; server_name ssl.test; }",
-    "server {\n  listen 80;\n  # listen 443 ssl;\n  ssl_certificate x;\n}",
-    "server { listen 80; ssl off; listen_ssl ssl; }",
+    "http { server { listen 80; server_name ssl.test; } }",
+    "http { server {\n  listen 80;\n  # listen 443 ssl;\n  ssl_certificate x;\n} }",
+    "http { server { listen 80; ssl off; listen_ssl ssl; } }",
   ])("with the configuration %j", async (configuration) => {
     expect(await saysWith(configuration)).toBe("no listener in its configuration has ssl");
   });
 
   test.each([
     undefined,
-    "server { listen 443 ssl; }",
-    "server {\n\tlisten\n\t[::]:8443 default_server\tssl http2;\n}",
+    "http { server { listen 443 ssl; } }",
+    "http { server {\n\tlisten\n\t[::]:8443 default_server\tssl http2;\n} }",
+    "stream { server { listen 8443 ssl; } }",
     "http{server{listen 443 ssl;}}",
-    "server { listen 443; ssl on; }",
-    "server { listen 443 quic reuseport; }",
+    "http { server { listen 443; ssl on; } }",
+    "http { server { listen 443 quic reuseport; } }",
   ])("but not with the configuration %j", async (configuration) => {
     expect(await saysWith(configuration)).toBe("");
   });

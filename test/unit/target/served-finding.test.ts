@@ -1,9 +1,12 @@
 import { once } from "node:events";
-import { createServer as createPlainServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { connect, createServer as createPlainServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { createSecureContext, createServer } from "node:tls";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseIdentifier, readLeaf } from "../../../src/certificate/index.ts";
-import { nginx } from "../../../src/target/nginx.ts";
+import type { Listener } from "../../../src/target/kind.ts";
+import { NOTHING_SAID } from "../../../src/target/nginx-files.ts";
+import { nginx, nginxWords } from "../../../src/target/nginx.ts";
+import { createTlsCheck } from "../../../src/target/tls/tls-check.ts";
 import { createEngine } from "../../../src/target/docker/engine.ts";
 import { createTargetTools } from "../../../src/target/tools.ts";
 import { readContainer } from "../../../src/target/docker/container.ts";
@@ -74,6 +77,87 @@ function certificateFor(...names: readonly string[]): ServedCertificate {
   const { fingerprint } = readLeaf(right.certificatePem);
   return { lineage: "a.test", identifiers: names.map(parseIdentifier), fingerprint };
 }
+
+describe("of several listeners", () => {
+  const main = { address: "127.0.0.1", isProxied: false };
+  const placeAt = (port: number) => ({
+    name: "nginx-1",
+    service: "nginx",
+    container: readContainer(inspectedContainer({ id: "a" })),
+    address: "127.0.0.1",
+    port,
+    wants: () => true,
+  });
+  const look = (listeners: readonly Listener[], names = ["a.test"]) => {
+    const check = createTlsCheck({ clock: systemClock, random: Math.random, handshakeMs: 5000 });
+    const place = placeAt(listeners[0]?.port ?? 0);
+    const certificate = certificateFor(...names);
+    const words = nginxWords(place, NOTHING_SAID);
+    return check({ place, certificate, words, listenersOf: () => listeners }, NEVER);
+  };
+  const alerting = async () => {
+    // The key is no RSA key.
+    const { certificatePem: cert, keyPem: key } = wrong;
+    const server = createServer({ cert, key, ciphers: "ECDHE-RSA-AES128-GCM-SHA256", maxVersion: "TLSv1.2" });
+    server.on("tlsClientError", () => {});
+    return listening(server);
+  };
+
+  test("each is asked, and one that presents another certificate is named", async () => {
+    const [good, bad] = [await serve(() => true), await serve(() => false)];
+    expect(await look([{ ...main, port: good }])).toEqual({ kind: "served" });
+    const finding = await look([good, bad].map((port) => ({ ...main, port })));
+    expect(finding).toHaveProperty(
+      "message",
+      expect.stringMatching(RegExp(` for a\\.test on 127\\.0\\.0\\.1:${bad}$`)),
+    );
+    expect(finding).not.toHaveProperty("isBroken");
+  });
+
+  test("one that wants a PROXY header is given one that is true, before the handshake", async () => {
+    const inner = await serve(() => true);
+    const headers: string[] = [];
+    const outer = await listening(
+      createPlainServer((socket) =>
+        socket.once("data", (first: Buffer) => {
+          const end = first.indexOf("\r\n");
+          headers.push(first.subarray(0, end).toString().replace(String(socket.remotePort), "<port>"));
+          const behind = connect(inner, "127.0.0.1").on("error", () => socket.destroy());
+          behind.write(first.subarray(end + 2));
+          socket.pipe(behind).pipe(socket);
+        }),
+      ),
+    );
+    expect(await look([{ ...main, port: outer, isProxied: true }])).toEqual({ kind: "served" });
+    expect(headers).toEqual([`PROXY TCP4 127.0.0.1 127.0.0.1 <port> ${outer}`]);
+  });
+
+  test("one at an address that we have no way to is left out; the target's own never is", async () => {
+    const port = await serve(() => true);
+    const nowhere = { address: "255.255.255.255", port, isProxied: false };
+    expect(await look([{ ...main, port }, nowhere])).toEqual({ kind: "served" });
+  });
+
+  test("one on which nobody listens keeps no certificate from the others", async () => {
+    const [closed, good] = [await serve(() => true), await serve(() => true)];
+    await new Promise((resolve) => open.shift()?.close(resolve));
+    const check = createTlsCheck({ clock: systemClock, random: Math.random, handshakeMs: 60_000 });
+    const place = placeAt(good);
+    const asked = { place, certificate: certificateFor("a.test"), words: nginxWords(place, NOTHING_SAID) };
+    const listenersOf = () => [good, closed].map((port) => ({ ...main, port }));
+    const finding = await check({ ...asked, listenersOf }, NEVER);
+    expect(finding).toHaveProperty("message", expect.stringContaining(`nothing listens on 127.0.0.1:${closed}`));
+    expect(await check(asked, NEVER)).toEqual({ kind: "served" });
+  });
+
+  test("a certificate with which every handshake ends in an alert is told apart from one that somebody still gets", async () => {
+    const [alert, good] = [await alerting(), await serve(() => true)];
+    expect(await look([{ ...main, port: alert }], ["a.test", "b.test"])).toMatchObject({ isBroken: true });
+    expect(await look([alert, good].map((port) => ({ ...main, port })))).not.toHaveProperty("isBroken");
+    const silent = await listening(createPlainServer((socket) => void socket.end()));
+    expect(await look([{ ...main, port: silent }])).not.toHaveProperty("isBroken");
+  });
+});
 
 describe("a look at what a target serves", () => {
   test("is content when every name presents our fingerprint, though nobody trusts its issuer", async () => {
@@ -151,10 +235,11 @@ describe("a look at what a target serves", () => {
       const finding = await target.tlsCheck(certificateFor(name), NEVER);
       expect(finding).toHaveProperty("message", expect.stringContaining("no answer within 5 s"));
     }
-    expect(clock.now().getTime() - startedAtMs).toBe(5000);
+    // Once 6 s for what nginx says of its configuration, too.
+    expect(clock.now().getTime() - startedAtMs).toBe(11_000);
     await clock.sleep(5000, NEVER);
     await target.tlsCheck(certificateFor("a.test"), NEVER);
-    expect(clock.now().getTime() - startedAtMs).toBe(15_000);
+    expect(clock.now().getTime() - startedAtMs).toBe(21_000);
   });
 
   test("says that the port does not speak TLS", async () => {

@@ -4,7 +4,7 @@ import { parse } from "dotenv";
 import { expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../../src/system/index.ts";
 import { createEngine } from "../../../src/target/docker/engine.ts";
-import { SAYS_COMMAND } from "../../../src/target/nginx-files.ts";
+import { filesCommand, NOTHING_SAID, SAYS_COMMAND } from "../../../src/target/nginx-files.ts";
 import { OFF_COMMAND } from "../../../src/target/nginx-off.ts";
 import { answer, startFakeEngine } from "../../support/fake-engine.ts";
 import { REFUSED_CALLS } from "../../support/refused-calls.ts";
@@ -16,11 +16,17 @@ const read = (file: string) =>
   readFileSync(new URL(`../../../docs/examples/socket-proxy/${file}`, import.meta.url), "utf8");
 
 test("haproxy.cfg knows the long commands that ask nginx, by the SHA-256 of their requests", () => {
-  const hashes = [SAYS_COMMAND, OFF_COMMAND].map((Cmd) => {
-    const body = JSON.stringify({ Cmd, AttachStdout: true, AttachStderr: true });
-    return createHash("sha256").update(body).digest("hex");
-  });
-  expect(read("haproxy.cfg").match(/\b[0-9a-f]{64}\b/g)).toEqual(hashes);
+  const requestOf = (Cmd: readonly string[]) => JSON.stringify({ Cmd, AttachStdout: true, AttachStderr: true });
+  const hashOf = (text: string) => createHash("sha256").update(text).digest("hex");
+  // Of the one with files behind it the beginning alone is always the same.
+  const server = { listens: [], names: [], certificates: ["/etc/a.pem"], hasUnknown: false };
+  const files = requestOf(filesCommand({ ...NOTHING_SAID, servers: [server] }) ?? []);
+  const begin = files.slice(0, files.indexOf(',"/etc/a.pem"'));
+  const rules = read("haproxy.cfg");
+  const hashes = [requestOf(SAYS_COMMAND), requestOf(OFF_COMMAND), begin].map(hashOf);
+  expect(rules.match(/\b[0-9a-f]{64}\b/g)).toEqual(hashes);
+  expect(rules).toContain(`bytes(0,${Buffer.byteLength(begin)})`);
+  expect(rules).toContain(`bytes(${Buffer.byteLength(begin)})`);
 });
 
 test("the two files differ in what they let be done, and in nothing else", () => {
@@ -28,7 +34,8 @@ test("the two files differ in what they let be done, and in nothing else", () =>
     read(file)
       .split("\n")
       .filter(
-        (line) => !/METH_POST [{e]|\/exec\/|^ +acl (runs|asks|execs)|bufsize|http-buffer-request|^ *#|^$/.test(line),
+        (line) =>
+          !/METH_POST [{e]|\/exec\/|^ +acl (runs|asks|files|execs)|bufsize|http-buffer-request|^ *#|^$/.test(line),
       );
   expect(common("haproxy-signal.cfg")).toEqual(common("haproxy.cfg"));
 });

@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { createSecureContext, TLSSocket } from "node:tls";
+import { createSecureContext, createServer as createTlsServer, TLSSocket } from "node:tls";
 import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../src/system/index.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 import { readContainer } from "../../../src/target/docker/container.ts";
 import { readPort } from "../../../src/target/labels.ts";
-import type { Place } from "../../../src/target/kind.ts";
+import type { Place, TlsQuestion } from "../../../src/target/kind.ts";
 import type { StartTls } from "../../../src/target/tls/starttls.ts";
 import { createTlsCheck } from "../../../src/target/tls/tls-check.ts";
 import { aVersion } from "../../support/a-version.ts";
@@ -55,12 +55,14 @@ function goOver(socket: Socket): void {
   new TLSSocket(socket, { isServer: true, secureContext }).on("error", () => {});
 }
 
-function check(port: number, startTls: StartTls, signal = NEVER) {
+type Check = Pick<TlsQuestion, "listenersOf"> & { readonly signal?: AbortSignal };
+
+function check(port: number, startTls: StartTls, { signal = NEVER, ...more }: Check = {}) {
   const tlsCheck = createTlsCheck({ clock: systemClock, random: () => 0.5, handshakeMs: 60_000 });
   const container = readContainer(inspectedContainer({ id: "a" }));
   const base = { name: "mail-1", service: "mail", container, wants: () => true };
   const place: Place = { ...base, address: "127.0.0.1", port, startTls };
-  return tlsCheck({ place, certificate: VERSION, words: WORDS }, signal);
+  return tlsCheck({ place, certificate: VERSION, words: WORDS, ...more }, signal);
 }
 
 const EHLO = ["250-mail.test\r\n", "250-PIPELINING\r\n250-START", "TLS\r\n250 8BITMIME\r\n"];
@@ -108,6 +110,24 @@ describe("a server that goes over to TLS", () => {
     await poll("no connection is left", () => sockets.size === 0);
   });
 
+  test("behind a load balancer is checked there after a PROXY header, and its other ports by TLS from the first byte", async () => {
+    const { port, heard } = await listen("", ["220 mail.test\r\n"], EHLO, ["220 go on\r\n"]);
+    const other = createTlsServer({ cert: PAIR.certificatePem, key: PAIR.keyPem }).listen(0, "127.0.0.1");
+    try {
+      await once(other, "listening");
+      const address = "127.0.0.1";
+      const listenersOf = () => [
+        { address, port, isProxied: true },
+        { address, port: (other.address() as AddressInfo).port, isProxied: false },
+      ];
+      expect(await check(port, "smtp", { listenersOf })).toEqual({ kind: "served" });
+      const header = expect.stringMatching(RegExp(`^PROXY TCP4 ${address} ${address} \\d+ ${port}\r\n$`));
+      expect(heard).toEqual([header, "EHLO cert-sidecar.invalid\r\n", "STARTTLS\r\n"]);
+    } finally {
+      other.close();
+    }
+  });
+
   test("that hangs up is told", async () => {
     server = createServer((socket) => void socket.end("220-m\r\n")).listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -118,7 +138,7 @@ describe("a server that goes over to TLS", () => {
   test("that is silent is left when we stop", async () => {
     const { port } = await listen("");
     const stop = new AbortController();
-    const finding = check(port, "imap", stop.signal);
+    const finding = check(port, "imap", { signal: stop.signal });
     await poll("it is connected", () => sockets.size === 1);
     stop.abort(new Error("stopping"));
     await expect(finding).rejects.toThrow("stopping");
