@@ -13,24 +13,34 @@ export class ConfigurationRejectedError extends OperatorError {
   }
 }
 
-/** nginx refused a new version of a certificate: the one before was put back, and the new one is shown to it again later. */
-export class CertificateRejectedError extends OperatorError {
-  readonly code = "TARGET_CERTIFICATE_REJECTED";
-  readonly remedy = "Mend what the server complains about; this version is tried again by itself and by update-cert.";
-
-  constructor(lineage: string, version: number, rejection: ConfigurationRejectedError) {
-    super(`version ${version} of ${lineage} was put back: ${rejection.message}`, { cause: rejection });
-  }
-}
-
 /** nginx was reloaded and still serves something else. */
 export class NotServedError extends OperatorError {
   readonly code = "TARGET_NOT_SERVED";
   readonly remedy: string;
+  /** What was seen, without the certificate's name. */
+  readonly seen: string;
 
   constructor(lineage: string, finding: { readonly message: string; readonly remedy: string }) {
     super(`${lineage} is on disk but not served: ${finding.message}`);
     this.remedy = finding.remedy;
+    this.seen = finding.message;
+  }
+}
+
+/**
+ * nginx refused a new version of a certificate, or no TLS handshake with it succeeded where the one before was served: that one was
+ * put back, and the new one is shown to it again later.
+ */
+export class CertificateRejectedError extends OperatorError {
+  readonly code = "TARGET_CERTIFICATE_REJECTED";
+  readonly remedy: string;
+
+  constructor(lineage: string, version: number, rejection: ConfigurationRejectedError | NotServedError) {
+    const isSeen = rejection instanceof NotServedError;
+    const why = isSeen ? ` since no handshake with it succeeds: ${rejection.seen}` : `: ${rejection.message}`;
+    super(`version ${version} of ${lineage} was put back${why}`, { cause: rejection });
+    const what = isSeen ? rejection.remedy : "Mend what the server complains about.";
+    this.remedy = `${what.replace(/\.$/, "")}; this version is tried again by itself and by update-cert.`;
   }
 }
 

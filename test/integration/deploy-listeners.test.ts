@@ -1,8 +1,10 @@
+import { generateKeyPairSync } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../src/system/index.ts";
 import { createHandMadeProject, type HandMadeProject } from "../support/compose-nginx.ts";
 import { deployOnce } from "../support/deploy-once.ts";
 import { docker } from "../support/docker-command.ts";
+import { issueForTest } from "../support/issued-certificate.ts";
 import { newVersion } from "../support/lineage-tree.ts";
 import { poll } from "../support/poll.ts";
 import { makeTestCertificate } from "../support/test-ca.ts";
@@ -83,4 +85,42 @@ test("IPv6 is asked too, where the container has an address of it", async () => 
   expect(reports).toMatchObject([{ outcome: "deployed" }]);
   expect(lines.map(({ event }) => event)).toContain("target.reloaded");
   expect(await outcome()).toBe("served");
+});
+
+const rsaKey = () =>
+  generateKeyPairSync("rsa", { modulusLength: 2048, privateKeyEncoding: PKCS8, publicKeyEncoding: SPKI });
+const PKCS8 = { type: "pkcs8", format: "pem" } as const;
+const SPKI = { type: "spki", format: "pem" } as const;
+const RSA_ONLY = "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA;";
+
+test("a version that its ciphers have nothing for is put back, served as before, and the cause is named", async () => {
+  const issued = issueForTest({ names: ["a.test"], privateKeyPem: rsaKey().privateKey });
+  await tree.store.install(newVersion("a.test", { issued }), systemClock.now());
+  await startWith(RSA_ONLY + server("443 ssl", "8443 ssl"));
+  const before = await tree.currentVersion();
+  await renew(); // by the kind of key that is the usual one: ECDSA
+  const { reports, lines } = await deployOnce({ project: project.name, tree });
+  const failure = {
+    code: "TARGET_CERTIFICATE_REJECTED",
+    message: expect.stringMatching(
+      /^version 3 of a\.test was put back since no handshake with it succeeds: .*:443\) for a\.test failed: .*: the key is of the kind ECDSA, and its ssl_ciphers ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA have none for that$/,
+    ),
+    remedy: expect.stringContaining("Put ciphers for ECDSA keys into ssl_ciphers of the service nginx"),
+  };
+  expect(reports).toMatchObject([{ lineage: "a.test", outcome: "failed", failure }]);
+  expect(lines.map(({ event }) => event)).toContain("lineage.restored");
+  expect(await tree.currentVersion()).toBe(before);
+  expect(await outcome()).toBe("served");
+});
+
+test("a server that fails every handshake whatever it reads keeps the newest version, and the cause is named", async () => {
+  await startWith(server("443 ssl"));
+  await renew();
+  await project.write({ conf: conf(RSA_ONLY + server("443 ssl")) });
+  const { reports } = await deployOnce({ project: project.name, tree });
+  const message = expect.stringContaining("the key is of the kind ECDSA");
+  expect(reports).toMatchObject([{ outcome: "failed", failure: { code: "TARGET_NOT_SERVED", message } }]);
+  expect(await tree.currentVersion()).toBe(2);
+  await project.write({ conf: conf(server("443 ssl")) });
+  expect(await outcome()).toBe("deployed");
 });

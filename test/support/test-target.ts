@@ -15,6 +15,8 @@ export class TestTarget implements Target {
   wants: (lineage: string) => boolean = () => true;
   /** Whether its test refuses a version of a lineage. */
   refuses: (lineage: string, version: number) => boolean = () => false;
+  /** Whether each of its handshakes with a version of a lineage ends in an alert, though its test passes. */
+  breaks: (lineage: string, version: number) => boolean = () => false;
   /** Called before its configuration test and its reload; what it throws is their result. */
   before: (doing: "check" | "apply") => Promise<void> | void = () => undefined;
   /** Whether a TLS check finds nothing of what it serves: it is starting, or workers of before answer. */
@@ -34,6 +36,9 @@ export class TestTarget implements Target {
 
   async tlsCheck({ identifiers, fingerprint }: ServedCertificate, signal?: AbortSignal) {
     signal?.throwIfAborted();
+    const served = identifiers.flatMap(({ value }) => this.#serves.get(value) ?? []);
+    if (served.length === identifiers.length && served.every(({ lineage, version }) => this.breaks(lineage, version)))
+      return { kind: "not-served", message: "no cipher for it", remedy: "Look.", isBroken: true } as const;
     const other = identifiers.find(({ value }) => this.#serves.get(value)?.fingerprint !== fingerprint);
     if (!this.hides() && !other) return { kind: "served" } as const;
     const name = other?.value ?? "all its names";

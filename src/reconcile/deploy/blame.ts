@@ -1,4 +1,4 @@
-import { toFailure } from "../../certificate/index.ts";
+import { identifierKey, toFailure } from "../../certificate/index.ts";
 import type { DeployContext } from "./context.ts";
 import type { Version } from "./target.ts";
 import { ConfigurationRejectedError } from "../errors.ts";
@@ -58,9 +58,62 @@ export async function findGuilty(context: DeployContext, behind: readonly Versio
   }
 }
 
+/**
+ * Finds out which of these versions are why no handshake with a target succeeds: where it serves the one before, which it has
+ * served already, once that is shown and applied. Call it while no other target reads the files. Afterwards the guilty ones are put
+ * back, and all others are shown and applied as they were.
+ */
+export async function findBreaking(
+  context: DeployContext,
+  broken: readonly Version[],
+  isServed: (version: Version) => Promise<boolean>,
+): Promise<readonly Suspect[]> {
+  const { store } = context;
+  const suspects: Suspect[] = [];
+  for (const version of broken) suspects.push(...(await toSuspect(context, version, "that was served")));
+  if (suspects.length === 0) return [];
+  const innocent = new Set(suspects);
+  try {
+    for (const { version, previous } of suspects) await store.show(version.lineage, previous.version);
+    const before = suspects.map((suspect) => ({ suspect, version: versionBefore(context, suspect) }));
+    await takeOver(
+      context,
+      before.map(({ version }) => version),
+    );
+    for (const { suspect, version } of before) if (await isServed(version)) innocent.delete(suspect);
+  } finally {
+    for (const { version } of innocent) await store.show(version.lineage, version.version);
+  }
+  if (innocent.size > 0)
+    await takeOver(
+      context,
+      [...innocent].map(({ version }) => version),
+    );
+  return suspects.filter((suspect) => !innocent.has(suspect));
+}
+
+async function takeOver({ target, signal }: DeployContext, versions: readonly Version[]): Promise<void> {
+  await target.check(signal, lineagesOf(versions));
+  await target.apply(versions, signal);
+}
+
+function versionBefore({ store }: DeployContext, { version: after, previous }: Suspect): Version {
+  const { lineage } = after;
+  const { version, leaf } = previous;
+  const had = new Set(leaf.identifiers.map(identifierKey));
+  const identifiers = after.identifiers.filter((one) => had.has(identifierKey(one)));
+  const { fingerprint, keyKind, validity } = leaf;
+  const pair = () => store.pair(lineage, version);
+  return { lineage, version, identifiers, fingerprint, keyKind, validity, isNew: false, pair };
+}
+
 // A version that the target has served before can't be why it refuses its configuration now. Nor may one be put back of which
 // the disk gives nothing: it would be ordered again, and the others wait.
-async function toSuspect(context: DeployContext, version: Version): Promise<Suspect[]> {
+async function toSuspect(
+  context: DeployContext,
+  version: Version,
+  before: "any" | "that was served" = "any",
+): Promise<Suspect[]> {
   const { lineage, fingerprint } = version;
   try {
     return await context.round.remembering(lineage, async () => {
@@ -68,7 +121,7 @@ async function toSuspect(context: DeployContext, version: Version): Promise<Susp
       const { servedFingerprint } = state.deploy[context.target.name] ?? {};
       if (servedFingerprint === fingerprint) return [];
       const previous = await findBefore(context, version, servedFingerprint);
-      if (!previous) return [];
+      if (!previous || (before !== "any" && previous.leaf.fingerprint !== servedFingerprint)) return [];
       // A death from here on may leave the one before shown: the next run shows this one again.
       const tries = withPutBack(state.tries, fingerprint, context.clock.now().toISOString());
       await context.store.saveState(lineage, { ...state, tries });

@@ -2,7 +2,7 @@ import { planRetry, toFailure } from "../../certificate/index.ts";
 import type { Suspect } from "./blame.ts";
 import type { DeployContext } from "./context.ts";
 import type { Found, ServedFinding, Version } from "./target.ts";
-import { CertificateRejectedError, type ConfigurationRejectedError } from "../errors.ts";
+import { CertificateRejectedError } from "../errors.ts";
 import type { DeployState, LineageState } from "../lineage-state.ts";
 import type { LineageStore } from "../lineage-store.ts";
 import type { DeployReport } from "../run-report.ts";
@@ -23,6 +23,12 @@ function recall(store: LineageStore, { lineage }: Pick<Version, "lineage">): Pro
 
 async function recallDeploy({ store, target }: DeployContext, version: Version): Promise<DeployState | undefined> {
   return (await recall(store, version))?.deploy[target.name];
+}
+
+/** Whether a target was seen to serve another version before this one. */
+export async function hasServedBefore(context: DeployContext, version: Version): Promise<boolean> {
+  const served = (await recallDeploy(context, version))?.servedFingerprint;
+  return served !== undefined && served !== version.fingerprint;
 }
 
 const UNSEEN: ServedFinding = { kind: "served", isUnseen: true };
@@ -130,7 +136,7 @@ export async function recordDeployFailure(
 export async function recordRejection(
   context: DeployContext,
   { version, previous }: Suspect,
-  rejection: ConfigurationRejectedError,
+  rejection: ConstructorParameters<typeof CertificateRejectedError>[2],
 ): Promise<DeployReport> {
   const { lineage, fingerprint } = version;
   const target = context.target.name;

@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import { isReached } from "../../../src/reconcile/index.ts";
+import { isServable } from "../../support/lineage-tree.ts";
+import { DAY, deploys, HOUR, last, outcomes, reconcileStage } from "../../support/reconcile-stage.ts";
+import { TestTarget } from "../../support/test-target.ts";
+
+// The test of the configuration passes, and yet no handshake with a version succeeds: as an ECDSA key at RSA's ciphers.
+
+async function dueStage(domains = "a.test") {
+  const stage = await reconcileStage({ domains });
+  expect(isReached(await stage.run())).toBe(true);
+  stage.pass(61 * DAY);
+  return stage;
+}
+
+test("a version with which no handshake succeeds is put back at once, told, and shown again ever more rarely with no order", async () => {
+  const stage = await dueStage();
+  stage.nginx.breaks = (_, version) => version > 1;
+  const before = stage.now().getTime();
+  const report = await stage.run();
+  expect(report.deploys).toMatchObject([{ outcome: "failed", failure: { code: "TARGET_CERTIFICATE_REJECTED" } }]);
+  expect(report.deploys[0]?.failure?.message).toBe(
+    "version 2 of a.test was put back since no handshake with it succeeds: no cipher for it",
+  );
+  expect(report.deploys[0]?.failure?.remedy).toBe("Look; this version is tried again by itself and by update-cert.");
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1"]);
+  expect(stage.now().getTime() - before).toBeLessThan(5000);
+  expect(await isServable(stage.root, "a.test")).toBe(true);
+  const reports = await stage.live(7 * DAY);
+  expect(stage.ca.orders).toHaveLength(2);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1"]);
+  expect(outcomes(last(reports))).toEqual(["a.test held TARGET_CERTIFICATE_REJECTED"]);
+  stage.nginx.breaks = () => false;
+  expect(isReached(last(await stage.live(DAY)))).toBe(true);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
+test("of several versions only the guilty one is put back", async () => {
+  const stage = await dueStage("a.test;b.test");
+  stage.nginx.breaks = (lineage, version) => lineage === "b.test" && version > 1;
+  const report = await stage.run();
+  expect(deploys(report)).toEqual(["nginx-1 a.test deployed", "nginx-1 b.test failed"]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2", "b.test=b.test/1"]);
+});
+
+test("where the version before is served no more either, it is the server's matter: the new one stays", async () => {
+  const stage = await dueStage();
+  stage.nginx.breaks = () => true;
+  const report = await stage.run();
+  expect(report.deploys).toMatchObject([{ outcome: "failed", failure: { code: "TARGET_NOT_SERVED" } }]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+  stage.nginx.breaks = () => false;
+  expect(isReached(last(await stage.live(HOUR)))).toBe(true);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
+test("a first version has none before it that could be put back", async () => {
+  const stage = await reconcileStage();
+  stage.nginx.breaks = () => true;
+  const report = await stage.run();
+  expect(report.deploys).toMatchObject([{ outcome: "failed", failure: { code: "TARGET_NOT_SERVED" } }]);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1"]);
+});
+
+test("a version that one target breaks with and another serves is put back for both, in the end", async () => {
+  const stage = await reconcileStage();
+  const other = new TestTarget(stage.root, "nginx-2");
+  stage.targets.push(other);
+  await stage.run();
+  stage.pass(61 * DAY);
+  stage.nginx.breaks = (_, version) => version > 1;
+  await stage.live(2 * HOUR);
+  expect([stage.nginx.served(), other.served()]).toEqual([["a.test=a.test/1"], ["a.test=a.test/1"]]);
+  expect(stage.ca.orders).toHaveLength(2);
+});
