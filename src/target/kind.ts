@@ -4,6 +4,7 @@ import type { Found, ServedCertificate, ServedFinding, Target } from "../reconci
 import type { Container } from "./docker/container.ts";
 import type { Archive } from "./docker/engine.ts";
 import type { ExecResult } from "./docker/exec.ts";
+import type { NginxServer } from "./nginx-configuration.ts";
 import type { StartTls } from "./tls/starttls.ts";
 
 /** A running container that was found. */
@@ -81,10 +82,15 @@ export interface ToldKind extends KindWord {
   make(spot: ToldSpot, argument: string, tools: TargetTools): Target;
 }
 
+/** Servers of a container (its id), and when it said so, in milliseconds. */
+export type KeptServers = { readonly id: string; readonly servers: readonly NginxServer[]; readonly at: number };
+
 /** What a kind may use. */
 export type TargetTools = {
   readonly clock: Clock;
   readonly log?: Log | undefined;
+  /** The servers of each nginx, by its name, as it said them last: they outlive a search. */
+  readonly kept: Map<string, KeptServers>;
   /**
    * Runs a command in the container to its end. Throws TARGET_NOT_RUNNING when the container is gone or has stopped,
    * TARGET_COMMAND_KILLED when it is about to, and what the engine throws.

@@ -4,16 +4,9 @@ import { couldNotStart, outputOf } from "./docker/exec.ts";
 import { certificateStepFailed, commandMissing, reloadFailed } from "./errors.ts";
 import type { Place, ServerWords, TargetKind, TargetTools } from "./kind.ts";
 import { explainAlert } from "./nginx-alerts.ts";
-import {
-  askNginx,
-  explainBySays,
-  filesCommand,
-  readFiles,
-  readSays,
-  SAYS_COMMAND,
-  type NginxSays,
-} from "./nginx-files.ts";
-import { listeningOf, type Listening } from "./nginx-listeners.ts";
+import { explainBySays, type NginxSays } from "./nginx-files.ts";
+import { NginxKnowledge, type Known } from "./nginx-knowledge.ts";
+import type { Listening } from "./nginx-listeners.ts";
 import { OUR_FOLDER, whyHttpsIsOff } from "./nginx-off.ts";
 import { nginxPorts } from "./nginx-settings.ts";
 
@@ -33,46 +26,38 @@ const STEP_COMMAND = ["/bin/sh", "-c", `[ ! -f ${STEP} ] || /bin/sh ${STEP} "$@"
 const TEST_COMMAND = ["nginx", "-t"];
 const RELOAD_COMMAND = ["nginx", "-s", "reload"];
 
-/** What is known of how it serves, until a reload changes it. */
-type Known = { readonly says: NginxSays; readonly listening?: Listening | undefined };
-
 function makeNginx(
   place: Place,
   _argument: string,
   tools: TargetTools,
 ): Target & Required<Pick<Target, "tlsCheck" | "explain">> {
-  const { exec, tlsCheck, log } = tools;
-  const { name, wants, address, port, others = [] } = place;
-  let known: Promise<Known> | undefined;
-  let files: Promise<NginxSays["files"]> | undefined;
+  const { exec, tlsCheck } = tools;
+  const { name, wants } = place;
+  const knowledge = new NginxKnowledge(place, tools);
 
-  const ask = async (signal: AbortSignal): Promise<Known> => {
-    const says = readSays(await askNginx(place, tools, { argv: SAYS_COMMAND, signal }));
-    const listening = says.servers && listeningOf(says.servers, { address, port, addresses: [address, ...others] });
-    for (const listener of listening?.unreached ?? [])
-      log?.debug("target.unreached", { target: name, address: listener });
-    return { says, listening };
-  };
-
-  const askFiles = async (signal: AbortSignal) => {
-    const argv = known && filesCommand((await known).says);
-    return argv ? readFiles(await askNginx(place, tools, { argv, signal })) : [];
-  };
-
-  const check = async (certificate: ServedCertificate, signal: AbortSignal, seen: NginxSays["files"] = []) => {
-    const { says, listening } = await (known ??= ask(signal));
-    const words = nginxWords(place, { ...says, files: seen }, listening);
+  type Look = { readonly known: Known; readonly files?: NginxSays["files"]; readonly signal: AbortSignal };
+  const look = (certificate: ServedCertificate, { known: { says, listening }, files = [], signal }: Look) => {
+    const words = nginxWords(place, { ...says, files }, listening);
     const listenersOf = listening && ((one: Identifier) => listening.listenersOf(certificate.lineage, one));
     return tlsCheck(place, { certificate, words, ...(listenersOf && { listenersOf }) }, signal);
+  };
+
+  const check = async (certificate: ServedCertificate, signal: AbortSignal) => {
+    const { before } = knowledge;
+    const finding = before && (await look(certificate, { known: before, signal }));
+    if (finding?.kind === "served") return finding;
+    return look(certificate, { known: await knowledge.fresh(signal), signal });
   };
 
   return {
     name,
     wants,
-    tlsCheck: (certificate, signal) => check(certificate, signal),
+    tlsCheck: check,
     explain: async (certificate, signal) => {
       const finding = await check(certificate, signal);
-      return finding.kind === "served" ? finding : check(certificate, signal, await (files ??= askFiles(signal)));
+      if (finding.kind === "served") return finding;
+      const [known, files] = [await knowledge.fresh(signal), await knowledge.files(signal)];
+      return look(certificate, { known, files, signal });
     },
     check: async (signal, onTrial = []) => {
       const step = await exec(place, [...STEP_COMMAND, ...onTrial], signal);
@@ -86,8 +71,7 @@ function makeNginx(
       if (behind.length === 0) return new Map();
       const reload = await exec(place, RELOAD_COMMAND, signal);
       if (reload.exitCode !== 0) throw reloadFailed(place, outputOf(reload));
-      known = undefined;
-      files = undefined;
+      knowledge.forget();
       return new Map();
     },
   };

@@ -19,6 +19,7 @@ export function createTargetTools({ engine, log, ...tls }: ToolParts): TargetToo
   return {
     clock: tls.clock,
     log,
+    kept: new Map(),
     exec: async (where, argv, signal) => {
       const { name, service, container, user } = where;
       const { id } = container;

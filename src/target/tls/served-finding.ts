@@ -13,7 +13,7 @@ export type NameFinding = {
 
 /** What a finding is made of. */
 export type FindingFacts = Pick<TlsQuestion, "certificate" | "words"> & {
-  readonly place: Pick<Place, "name" | "service" | "port">;
+  readonly place: Pick<Place, "name" | "service" | "address" | "port">;
   /** Only names that the certificate was not presented for; at least one. */
   readonly bad: readonly [NameFinding, ...NameFinding[]];
   readonly now: Date;
@@ -34,6 +34,11 @@ function explain(facts: FindingFacts): Omit<NotServed, "kind"> {
   const where = `${urlHost(listener.address)}:${listener.port}`;
   switch (handshake.kind) {
     case "refused":
+      if (!isMain(facts))
+        return {
+          message: `nothing listens on ${where} in ${name}, though its configuration says so`,
+          remedy: `Read in docker compose logs ${service} why it couldn't open that, and run update-cert.`,
+        };
       return {
         message: `nothing listens on ${where} in ${name}: HTTPS is off there, or on another port`,
         remedy: words.nothingListens,
@@ -103,9 +108,13 @@ function names({ bad, certificate }: FindingFacts): string {
 }
 
 // Said where it isn't where everybody looks.
-function elsewhere({ bad: [{ listener }], place }: FindingFacts): string {
-  const isMain = listener.port === place.port && !listener.address.includes(":");
-  return isMain ? "" : ` on ${urlHost(listener.address)}:${listener.port}`;
+function elsewhere(facts: FindingFacts): string {
+  const [{ listener }] = facts.bad;
+  return isMain(facts) ? "" : ` on ${urlHost(listener.address)}:${listener.port}`;
+}
+
+function isMain({ place, bad: [{ listener }] }: FindingFacts): boolean {
+  return listener.address === place.address && listener.port === place.port;
 }
 
 /** Some of many, for people. */

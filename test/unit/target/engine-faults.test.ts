@@ -222,6 +222,24 @@ describe("a command in a container", () => {
     expect(stderr).toMatch(/^…x.*xthe reason$/);
   });
 
+  test("that prints a long text is told whole, up to 4 MiB, beside its end", async () => {
+    const printing = async (kilobytes: number) => {
+      const start: EngineHandler = (_path, response) => {
+        response.writeHead(200);
+        for (let n = 0; n < kilobytes / 8; n += 1) response.write(frame(1, String(n % 10).repeat(8192)));
+        response.end(frame(1, "end"));
+      };
+      const engine = await engineThat(script(start, [{ Running: false, ExitCode: 0 }]));
+      return engine.exec(CONTAINER, ["nginx", "-T"], NEVER);
+    };
+    const long = await printing(400);
+    expect(long.whole).toMatch(/^0{8192}1{8192}.*9{8192}end$/);
+    expect(long.whole?.length).toBe(400 * 1024 + 3);
+    expect(long.stdout.length).toBeLessThanOrEqual(64 * 1024 + 1);
+    expect(long.stdout).toMatch(/^….*9{8192}end$/);
+    expect((await printing(4096)).whole).toBeUndefined();
+  });
+
   test("that never ends is given up after its time, in words about the command", async () => {
     const hang: EngineHandler = (_path, response) => void response.writeHead(200).write(frame(1, "wait"));
     const engine = await engineThat(script(hang, [running]), { callMs: 5000, execMs: 150 });

@@ -146,7 +146,11 @@ describe("of several listeners", () => {
     const asked = { place, certificate: certificateFor("a.test"), words: nginxWords(place, NOTHING_SAID) };
     const listenersOf = () => [good, closed].map((port) => ({ ...main, port }));
     const finding = await check({ ...asked, listenersOf }, NEVER);
-    expect(finding).toHaveProperty("message", expect.stringContaining(`nothing listens on 127.0.0.1:${closed}`));
+    expect(finding).toHaveProperty(
+      "message",
+      expect.stringContaining(`nothing listens on 127.0.0.1:${closed} in nginx-1, though`),
+    );
+    expect(finding).toHaveProperty("remedy", expect.stringContaining("docker compose logs nginx"));
     expect(await check(asked, NEVER)).toEqual({ kind: "served" });
   });
 

@@ -1,0 +1,79 @@
+import type { Place, TargetTools } from "./kind.ts";
+import {
+  askNginx,
+  filesCommand,
+  NOTHING_SAID,
+  readFiles,
+  readSays,
+  SAYS_COMMAND,
+  type NginxSays,
+} from "./nginx-files.ts";
+import { listeningOf, type Listening } from "./nginx-listeners.ts";
+
+/** What is known of how an nginx serves. */
+export type Known = { readonly says: NginxSays; readonly listening?: Listening | undefined };
+
+// Somebody else may have changed and reloaded it since. To nginx a question costs what a test of its configuration costs.
+const MAY_BE_OLD_MS = 60 * 60_000;
+
+/** What one search for targets knows of an nginx; it is asked when that is needed. */
+export class NginxKnowledge {
+  readonly #place: Place;
+  readonly #tools: TargetTools;
+  #fresh: Promise<Known> | undefined;
+  #files: Promise<NginxSays["files"]> | undefined;
+
+  constructor(place: Place, tools: TargetTools) {
+    this.#place = place;
+    this.#tools = tools;
+  }
+
+  /** What it said since the last reload in an earlier search; undefined where it was asked in this one, or too long ago. */
+  get before(): Known | undefined {
+    const { clock, kept } = this.#tools;
+    const found = kept.get(this.#place.name);
+    const ageMs = clock.now().getTime() - (found?.at ?? 0);
+    if (this.#fresh || found?.id !== this.#place.container.id || ageMs < 0 || ageMs > MAY_BE_OLD_MS) return undefined;
+    return this.#know({ ...NOTHING_SAID, servers: found.servers });
+  }
+
+  /** What it says; asked once. Nothing where it can't be asked. Throws only the signal's reason. */
+  fresh(signal: AbortSignal): Promise<Known> {
+    return (this.#fresh ??= this.#ask(signal));
+  }
+
+  /** What is in the certificate files of its configuration; asked once. Throws only the signal's reason. */
+  files(signal: AbortSignal): Promise<NginxSays["files"]> {
+    return (this.#files ??= this.#askFiles(signal));
+  }
+
+  /** A reload changes all of it. */
+  forget(): void {
+    this.#tools.kept.delete(this.#place.name);
+    this.#fresh = undefined;
+    this.#files = undefined;
+  }
+
+  async #ask(signal: AbortSignal): Promise<Known> {
+    const { clock, kept, log } = this.#tools;
+    const { name, container } = this.#place;
+    const says = readSays(await askNginx(this.#place, this.#tools, { argv: SAYS_COMMAND, signal }));
+    const known = this.#know(says);
+    if (says.servers) kept.set(name, { id: container.id, servers: says.servers, at: clock.now().getTime() });
+    for (const address of known.listening?.unreached ?? []) log?.debug("target.unreached", { target: name, address });
+    return known;
+  }
+
+  async #askFiles(signal: AbortSignal): Promise<NginxSays["files"]> {
+    const argv = filesCommand((await this.fresh(signal)).says);
+    return argv ? readFiles(await askNginx(this.#place, this.#tools, { argv, signal })) : [];
+  }
+
+  #know(says: NginxSays): Known {
+    const { address, port, others = [] } = this.#place;
+    return {
+      says,
+      listening: says.servers && listeningOf(says.servers, { address, port, addresses: [address, ...others] }),
+    };
+  }
+}
