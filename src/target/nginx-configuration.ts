@@ -153,7 +153,7 @@ function readListen([where = "", ...options]: readonly string[], isTlsServer: bo
   const [, bracketed, plain = "", port = "80"] = PORT.test(where)
     ? ["", undefined, "*", where]
     : (/^(?:\[([0-9a-fA-F:.]+)\]|([^:]+))(?::(\d+))?$/.exec(where) ?? []);
-  if ((bracketed ?? plain) === "" || !PORT.test(port)) return undefined;
+  if ((bracketed ?? plain) === "" || !PORT.test(port) || options.includes("udp")) return undefined;
   return {
     address: bracketed === undefined ? (plain === "0.0.0.0" ? "*" : plain) : canonicalIp(bracketed),
     port: Number(port),

@@ -49,8 +49,8 @@ export function listeningOf(servers: readonly NginxServer[], reached: Reached): 
       const ours = endpoints.filter(({ group }) => choices(group, identifier).every((one) => isOf(one, lineage)));
       const listeners = ours.map(({ listener }) => listener);
       const isKnown = ours.some(({ group }) => group === main);
-      // There it is asked too, unless nobody there has the name and somebody elsewhere has.
-      const isElsewhere = listeners.length > 0 && !(main && byName(main, identifier));
+      // There it is asked too, unless nobody there has the name and somebody elsewhere has. What speaks no TLS itself may hand it on.
+      const isElsewhere = listeners.length > 0 && (!main || (main.isTls && !byName(main, identifier)));
       return isKnown || isElsewhere ? listeners : [mainListener, ...listeners];
     },
     serversFor: (listener, identifier) => {

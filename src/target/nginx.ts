@@ -56,7 +56,9 @@ function makeNginx(
     explain: async (certificate, signal) => {
       const finding = await check(certificate, signal);
       if (finding.kind === "served") return finding;
-      const [known, files] = [await knowledge.fresh(signal), await knowledge.files(signal)];
+      const known = await knowledge.fresh(signal);
+      // No file explains an alert, and nobody is served meanwhile.
+      const files = finding.isBroken ? [] : await knowledge.files(signal);
       return look(certificate, { known, files, signal });
     },
     check: async (signal, onTrial = []) => {

@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
 import { isReached } from "../../../src/reconcile/index.ts";
 import { isServable } from "../../support/lineage-tree.ts";
-import { DAY, deploys, HOUR, last, outcomes, reconcileStage } from "../../support/reconcile-stage.ts";
+import {
+  DAY,
+  deploys,
+  HOUR,
+  last,
+  outcomes,
+  reconcileStage,
+  type ReconcileStage,
+} from "../../support/reconcile-stage.ts";
 import { TestTarget } from "../../support/test-target.ts";
 
 // The test of the configuration passes, and yet no handshake with a version succeeds: as an ECDSA key at RSA's ciphers.
@@ -75,3 +83,50 @@ test("a version that one target breaks with and another serves is put back for b
   expect([stage.nginx.served(), other.served()]).toEqual([["a.test=a.test/1"], ["a.test=a.test/1"]]);
   expect(stage.ca.orders).toHaveLength(2);
 });
+
+test("where the one before can't be tried, the new one stays, and it is tried later", async () => {
+  const stage = await dueStage();
+  stage.nginx.breaks = (_, version) => version > 1;
+  const applied = onApply(stage, 2, () => Promise.reject(new Error("no reload")));
+  const report = await stage.run();
+  applied.stop();
+  expect(report.deploys).toMatchObject([{ outcome: "failed", failure: { code: "TARGET_NOT_SERVED" } }]);
+  expect(await shown(stage)).toBe(2);
+  await stage.live(HOUR);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1"]);
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
+test("a death while the one before is tried costs no order, and the next start ends with what can be served", async () => {
+  const stage = await dueStage();
+  stage.nginx.breaks = (_, version) => version > 1;
+  const applied = onApply(stage, 2, () => new Promise(() => {}));
+  void stage.run();
+  await applied.reached;
+  applied.stop();
+  expect(await shown(stage)).toBe(1);
+  expect(await isServable(stage.root, "a.test")).toBe(true);
+  await stage.live(2 * HOUR);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/1"]);
+  expect(stage.ca.orders).toHaveLength(2);
+  stage.nginx.breaks = () => false;
+  await stage.live(DAY);
+  expect(stage.nginx.served()).toEqual(["a.test=a.test/2"]);
+  expect(stage.ca.orders).toHaveLength(2);
+});
+
+const shown = async (stage: ReconcileStage) => (await stage.parts().store.list())[0]?.current?.version;
+
+/** What happens at the `nth` reload from now on, until it is stopped. */
+function onApply(stage: ReconcileStage, nth: number, happens: () => Promise<never>) {
+  const { promise: reached, resolve } = Promise.withResolvers<void>();
+  let reloads = 0;
+  stage.nginx.before = async (doing) => {
+    if (doing !== "apply") return;
+    reloads += 1;
+    if (reloads !== nth) return;
+    resolve();
+    await happens();
+  };
+  return { reached, stop: () => (stage.nginx.before = () => undefined) };
+}

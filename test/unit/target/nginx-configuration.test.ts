@@ -98,7 +98,7 @@ describe("nginx's configuration", () => {
       "b | * 443 ssl | ?",
       "c | * 443 ssl | /c ?",
       " | * 636 ssl | /s",
-      " | * 53 | ",
+      " |  | ",
       " | * 993 ssl | /m",
     ]);
     expect(readConfiguration(printed({ [MAIN]: text }))?.slice(0, 3)).toMatchObject([

@@ -67,6 +67,8 @@ describe("a name is asked for", () => {
     const apart = server("443 ssl", "b.test", OTHER) + server("8443 ssl", "a.test");
     expect(asked(apart)).toBe("172.18.0.3 8443");
     expect(asked(server("8443 ssl", "a.test"))).toBe("172.18.0.3 8443");
+    const handedOn = "server { listen 443; }" + server("8443 ssl proxy_protocol", "a.test");
+    expect(asked(handedOn)).toBe(`${MAIN}, 172.18.0.3 8443 proxied`);
     const frozen = server("443 ssl", "a.test", OTHER) + server("8443 ssl", "a.test");
     expect(asked(frozen)).toBe(`${MAIN}, 172.18.0.3 8443`);
   });
