@@ -70,7 +70,7 @@ export const LOG_EVENTS = {
   "state.unsaved": "What has happened could not be written down below `sidecar/`.",
   "storage.ephemeral": "What is written to `/etc/letsencrypt` goes with the container: no order at a public CA.",
   "target.reloaded": "A target was told to take over its configuration.",
-  "target.served": "A target presents the certificate on disk: seen by a TLS handshake for each name.",
+  "target.served": "A target presents the certificate on disk: seen by a TLS handshake for each name on each listener.",
   "target.skipped": "A target is left out, as it serves no HTTPS: a warning where no operator has asked for that.",
   "target.told":
     "A target whose TLS port nobody has named was given the certificate on disk; what it serves is not checked.",

@@ -49,7 +49,7 @@ export function readConfiguration(printed: string): readonly NginxServer[] | und
 // "# configuration file /etc/nginx/nginx.conf:", then its text; each file once, however often it is included.
 function filesOf(printed: string): Map<string, string> {
   const files = new Map<string, string>();
-  const heads = [...printed.matchAll(/^# configuration file ([^\n]*):$/gm)];
+  const heads = [...printed.matchAll(/^# configuration file (\/[^\n]*):$/gm)];
   heads.forEach((head, index) => {
     const [line, path = ""] = head;
     if (!files.has(path)) files.set(path, printed.slice(head.index + line.length, heads[index + 1]?.index));

@@ -8,7 +8,7 @@ export type Reach =
   | {
       readonly kind: "address";
       readonly address: string;
-      /** Further ones that may do, as of IPv6: whether we have any ourselves is seen when they are tried. */
+      /** Further ones that may do, as of IPv6. */
       readonly others: readonly string[];
     }
   | { readonly kind: "no-common-network"; readonly ours: readonly string[]; readonly theirs: readonly string[] };
@@ -25,8 +25,11 @@ export function chooseAddress(ownPlace: OwnPlace, target: Container): Reach {
     return chosen([...LOOPBACK, ...addressesOf(target.networks, "ipv4", "ipv6")], target, ownPlace);
   if (target.networkMode === "host")
     return chosen(isOnHost ? LOOPBACK : addressesOf(ownPlace.networks, "gateway4", "gateway6"), target, ownPlace);
-  const ourNetworks = new Set(ownPlace?.networks.map(({ id }) => id));
-  const shared = target.networks.filter(({ id }) => isOnHost || ourNetworks.has(id));
+  const ours = new Map(ownPlace?.networks.map((network) => [network.id, network]));
+  const common = target.networks.filter(({ id }) => isOnHost || ours.has(id));
+  const shared = common.map((network) =>
+    isOnHost || ours.get(network.id)?.ipv6 ? network : { ...network, ipv6: undefined },
+  );
   return chosen(addressesOf(shared, "ipv4", "ipv6"), target, ownPlace);
 }
 

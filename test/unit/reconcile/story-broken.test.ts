@@ -84,6 +84,18 @@ test("a version that one target breaks with and another serves is put back for b
   expect(stage.ca.orders).toHaveLength(2);
 });
 
+test("two targets that break with it both serve the one before at once", async () => {
+  const stage = await reconcileStage();
+  const other = new TestTarget(stage.root, "nginx-2");
+  stage.targets.push(other);
+  await stage.run();
+  stage.pass(61 * DAY);
+  other.breaks = stage.nginx.breaks = (_, version) => version > 1;
+  await stage.run();
+  expect([stage.nginx.served(), other.served()]).toEqual([["a.test=a.test/1"], ["a.test=a.test/1"]]);
+  expect(stage.log.lines.filter(({ event }) => event === "lineage.restored")).toHaveLength(1);
+});
+
 test("where the one before can't be tried, the new one stays, and it is tried later", async () => {
   const stage = await dueStage();
   stage.nginx.breaks = (_, version) => version > 1;

@@ -83,7 +83,8 @@ describe("the address of a target", () => {
     const [both, shared] = [{ ...front, ipv6: "fd01::3", gateway6: "fd01::1" }, container("nginx", [front, back, six])];
     expect(chooseAddress(us, shared)).toMatchObject({ others: ["fd00::3"] });
     expect(chooseAddress(undefined, shared)).toMatchObject({ others: ["172.19.0.3", "fd00::3"] });
-    expect(chooseAddress(us, container("nginx", [both]))).toMatchObject({ others: ["fd01::3"] });
+    expect(chooseAddress(us, container("nginx", [both]))).toMatchObject({ others: [] });
+    expect(chooseAddress(container("us", [both]), container("nginx", [both]))).toMatchObject({ others: ["fd01::3"] });
     expect(chooseAddress(container("us", [both]), container("nginx", [], "host"))).toMatchObject({
       others: ["fd01::1"],
     });

@@ -44,6 +44,7 @@ describe("nginx's configuration", () => {
   test("comments, quotes, escapes, variables and blocks are read as nginx does", () => {
     const text = String.raw`
       # server { listen 1 ssl; }
+# configuration file for the site:
       events { worker_connections 10; }
       http {
         log_format main '$remote_addr "{" ; # no comment' "it's; } {";
