@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # The matrices that have more repetitions than an hour holds, each by itself.
 
-LONG_PARTS="crash haproxy load locks recipes renewals restarts stops simulate"
+LONG_PARTS="crash faults haproxy load locks recipes renewals restarts stops simulate"
 
 # A part's test file; what each repeats is asked for by CERT_SIDECAR_FULL.
 file_of_part() {
   case $1 in
     crash) echo test/e2e/crash.test.ts ;;
+    faults) echo test/e2e/faults.test.ts ;;
     haproxy) echo test/integration/deploy-haproxy.test.ts ;;
     load) echo test/e2e/load.test.ts ;;
     locks) echo test/unit/lock/lock.test.ts ;;
