@@ -7,6 +7,7 @@ import { aVersion } from "../support/a-version.ts";
 import { collectLog } from "../support/collected-log.ts";
 import { createHandMadeProject, nginxConf, type HandMadeProject } from "../support/compose-nginx.ts";
 import { docker } from "../support/docker-command.ts";
+import { execRequest, filesRequest } from "../support/exec-request.ts";
 import { IMAGES } from "../support/images.ts";
 import { poll } from "../support/poll.ts";
 import { REFUSED_CALLS } from "../support/refused-calls.ts";
@@ -130,12 +131,15 @@ describe.each([IMAGES.haproxy, IMAGES.haproxy3])("haproxy.cfg in %s", (image) =>
   });
 
   test("refuses each other command, user and privilege", async () => {
-    const allowed = '{"Cmd":["nginx","-t"],"AttachStdout":true,"AttachStderr":true}';
+    const allowed = execRequest(["nginx", "-t"]);
     const exec = (body: string, headers = {}) =>
       proxy.ask(`POST /containers/${nginx}/exec`, body, { "Content-Type": "application/json", ...headers });
-    expect((await exec(allowed)).status).toBe(201);
+    for (const body of [allowed, filesRequest("/etc/a.pem")]) expect((await exec(body)).status).toBe(201);
     const bodies = [
       allowed.replace("-t", "-T"),
+      // To sed it would be an option, by which files are written.
+      filesRequest("--expression=w /etc/nginx/nginx.conf"),
+      filesRequest("/etc/a.pem").replace('"/etc/a.pem"', '"/etc/a.pem","-i"'),
       allowed.replace('"-t"', '"-t","-c","/tmp/x"'),
       allowed.replace("{", '{"User":"0",'),
       allowed.replace("}", ',"Privileged":true}'),

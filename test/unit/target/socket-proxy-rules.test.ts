@@ -4,8 +4,9 @@ import { parse } from "dotenv";
 import { expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../../src/system/index.ts";
 import { createEngine } from "../../../src/target/docker/engine.ts";
-import { filesCommand, NOTHING_SAID, SAYS_COMMAND } from "../../../src/target/nginx-files.ts";
+import { SAYS_COMMAND } from "../../../src/target/nginx-files.ts";
 import { OFF_COMMAND } from "../../../src/target/nginx-off.ts";
+import { execRequest, filesRequest } from "../../support/exec-request.ts";
 import { answer, startFakeEngine } from "../../support/fake-engine.ts";
 import { REFUSED_CALLS } from "../../support/refused-calls.ts";
 
@@ -16,14 +17,12 @@ const read = (file: string) =>
   readFileSync(new URL(`../../../docs/examples/socket-proxy/${file}`, import.meta.url), "utf8");
 
 test("haproxy.cfg knows the long commands that ask nginx, by the SHA-256 of their requests", () => {
-  const requestOf = (Cmd: readonly string[]) => JSON.stringify({ Cmd, AttachStdout: true, AttachStderr: true });
   const hashOf = (text: string) => createHash("sha256").update(text).digest("hex");
   // Of the one with files behind it the beginning alone is always the same.
-  const server = { listens: [], names: [], certificates: ["/etc/a.pem"], hasUnknown: false };
-  const files = requestOf(filesCommand({ ...NOTHING_SAID, servers: [server] }) ?? []);
+  const files = filesRequest("/etc/a.pem");
   const begin = files.slice(0, files.indexOf(',"/etc/a.pem"'));
   const rules = read("haproxy.cfg");
-  const hashes = [requestOf(SAYS_COMMAND), requestOf(OFF_COMMAND), begin].map(hashOf);
+  const hashes = [execRequest(SAYS_COMMAND), execRequest(OFF_COMMAND), begin].map(hashOf);
   expect(rules.match(/\b[0-9a-f]{64}\b/g)).toEqual(hashes);
   expect(rules).toContain(`bytes(0,${Buffer.byteLength(begin)})`);
   expect(rules).toContain(`bytes(${Buffer.byteLength(begin)})`);
