@@ -20,12 +20,12 @@ run_certificate_step() {
 }
 
 # One step after the other: the last one has seen everything. The lock ends with its process, however that ends; one that hangs is
-# not waited for for ever.
+# waited for for less time than the sidecar gives a step.
 wait_for_turn() {
     lock="$NGINX_FOLDER/sidecar/lock"
     if ! command -v flock >/dev/null || ! (: >>"$lock") 2>/dev/null; then return; fi
     exec 9>>"$lock"
-    flock -w 120 9 || warn "another step doesn't end; this one goes on beside it."
+    flock -w 20 9 || warn "another step doesn't end; this one goes on beside it."
 }
 
 prepare_folders() {
