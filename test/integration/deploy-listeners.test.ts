@@ -1,5 +1,4 @@
 import { generateKeyPairSync } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../../src/system/index.ts";
@@ -69,39 +68,31 @@ test("a port whose server reads another file is no matter of ours", async () => 
   expect(await outcome()).toBe("served");
 });
 
-test.runIf(existsSync("/proc/net/if_inet6"))(
-  "IPv6 is asked too, where the container has an address of it",
-  async () => {
-    const six = `${project.name}_six`;
-    const subnet = `fd00:${project.name.slice(-4)}::/64`;
-    await docker(
-      "network",
-      "create",
-      "--label",
-      `com.docker.compose.project=${project.name}`,
-      "--ipv6",
-      "--subnet",
-      subnet,
-      six,
-    );
-    await sites(server("443 ssl"));
-    const id = await project.start({ network: six, more: ["--volume", `${tree.root}:/etc/letsencrypt:ro`] });
-    await poll("what is on disk is served", async () => (await outcome()) === "served");
-    const address = await docker(
-      "inspect",
-      "-f",
-      "{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}",
-      id,
-    );
-    expect(address).toContain("fd00:");
-    // On disk nginx listens there, and it hasn't been told.
-    await sites(server("443 ssl", "[::]:443 ssl"));
-    const { reports, lines } = await deployOnce({ project: project.name, tree });
-    expect(reports).toMatchObject([{ outcome: "deployed" }]);
-    expect(lines.map(({ event }) => event)).toContain("target.reloaded");
-    expect(await outcome()).toBe("served");
-  },
-);
+test("IPv6 is asked too, where the container has an address of it", async () => {
+  const six = `${project.name}_six`;
+  const subnet = `fd00:${project.name.slice(-4)}::/64`;
+  await docker(
+    "network",
+    "create",
+    "--label",
+    `com.docker.compose.project=${project.name}`,
+    "--ipv6",
+    "--subnet",
+    subnet,
+    six,
+  );
+  await sites(server("443 ssl"));
+  const id = await project.start({ network: six, more: ["--volume", `${tree.root}:/etc/letsencrypt:ro`] });
+  await poll("what is on disk is served", async () => (await outcome()) === "served");
+  const address = await docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}", id);
+  expect(address).toContain("fd00:");
+  // On disk nginx listens there, and it hasn't been told.
+  await sites(server("443 ssl", "[::]:443 ssl"));
+  const { reports, lines } = await deployOnce({ project: project.name, tree });
+  expect(reports).toMatchObject([{ outcome: "deployed" }]);
+  expect(lines.map(({ event }) => event)).toContain("target.reloaded");
+  expect(await outcome()).toBe("served");
+});
 
 const rsaKey = () =>
   generateKeyPairSync("rsa", { modulusLength: 2048, privateKeyEncoding: PKCS8, publicKeyEncoding: SPKI });
