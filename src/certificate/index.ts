@@ -33,4 +33,4 @@ export { alarmAt, lastResortAt, planRenewal, type RenewalPlan } from "./renewal-
 export { planRetry } from "./retry-plan.ts";
 export { splitWords, UnterminatedQuoteError } from "./split-words.ts";
 export { lifetimeMs, markAt, type Validity } from "./validity.ts";
-export { earliest, lookAgainAt, soonest, whenNext, type Due, type NextFacts } from "./when-next.ts";
+export { earliest, lookAgainAt, lookSoonAt, soonest, whenNext, type Due, type NextFacts } from "./when-next.ts";

@@ -3,6 +3,8 @@ import { alarmAt, lastResortAt } from "./renewal-plan.ts";
 import type { Validity } from "./validity.ts";
 
 const LOOK_AGAIN_MS = 10 * 60_000;
+const LOOK_SOON_MS = 5000;
+const YOUNG_MS = 60_000;
 
 /**
  * When something is due by itself, and why: `renewal` and `try` are steps; the others only look whether a step has become possible
@@ -59,6 +61,16 @@ function askAt({ now, validity, questionAt, isNew }: NextFacts): Date | undefine
 /** When to look again after what nobody and no moment known ends. */
 export function lookAgainAt(now: Date): Date {
   return new Date(now.getTime() + LOOK_AGAIN_MS);
+}
+
+/**
+ * The same for what may not be there yet as all of us have only just started, like a socket proxy's rules: soon, and more and more
+ * seldom, until whoever began `since` is a minute old.
+ */
+export function lookSoonAt(now: Date, since: Date | undefined): Date {
+  const ageMs = since ? now.getTime() - since.getTime() : Number.NaN;
+  const isYoung = ageMs >= 0 && ageMs < YOUNG_MS;
+  return isYoung ? new Date(now.getTime() + Math.max(LOOK_SOON_MS, ageMs)) : lookAgainAt(now);
 }
 
 /** What keeps an order from going out: for how long, and when it is worth a look before that. */

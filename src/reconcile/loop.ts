@@ -59,9 +59,11 @@ class ReconcileLoop implements Loop {
   #pending: Trigger | undefined;
   #timer = new AbortController();
   #facts: LoopFacts = {};
+  readonly #since: Date;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
+    this.#since = parts.clock.now();
     this.#teller = createTeller(parts.listeners ?? [], parts);
   }
 
@@ -115,7 +117,7 @@ class ReconcileLoop implements Loop {
     signal.throwIfAborted();
     this.#facts = { ...this.#facts, runningSince: clock.now() };
     try {
-      const report = await this.#parts.reconcile({ request, log, signal });
+      const report = await this.#parts.reconcile({ request, log, signal, since: this.#since });
       // A rehearsal, or a command that asked for something there isn't, says nothing of how things are.
       if (request.isRehearsal || report.isUsageProblem) return report;
       this.#take(report, request);

@@ -1,4 +1,4 @@
-import { earliest, lookAgainAt, mapLimited, toFailure } from "../certificate/index.ts";
+import { earliest, lookAgainAt, lookSoonAt, mapLimited, toFailure } from "../certificate/index.ts";
 import type { Log } from "../ports/index.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
 import { CaProbes } from "./issue/ca/probe.ts";
@@ -156,13 +156,14 @@ async function finish(
   const { settingsProblem } = parts.policy;
   const clockAheadMs = await checkClock(parts, run, found.certificates);
   const finishedAt = parts.clock.now();
-  const isToRetry = found.failure !== undefined || found.missing?.length;
+  const { failure, missing = [] } = found;
   const planned = [
     ...found.certificates.flatMap((one) => [one.nextAt, one.wakeAt]),
     ...found.deploys.map((one) => one.nextAt),
   ];
   // Nothing else may tell us that what could not be reached has come back.
-  const nextAt = earliest(...planned, isToRetry ? lookAgainAt(finishedAt) : undefined);
+  const looks = missing.map((one) => (one.isUntold ? lookSoonAt(finishedAt, run.since) : lookAgainAt(finishedAt)));
+  const nextAt = earliest(...planned, ...looks, failure && lookAgainAt(finishedAt));
   const durationMs = finishedAt.getTime() - found.startedAt.getTime();
   run.log.debug("check.finished", { trigger: run.request.trigger, durationMs, nextAt });
   return { ...found, finishedAt, nextAt, clockAheadMs, settingsFailure: settingsProblem && toFailure(settingsProblem) };

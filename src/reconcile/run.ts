@@ -33,4 +33,10 @@ export type StepParts = ReconcileParts & {
 };
 
 /** One run: where it tells what it does, and what stops it. */
-export type Run = { readonly request: RunRequest; readonly log: Log; readonly signal: AbortSignal };
+export type Run = {
+  readonly request: RunRequest;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** When the daemon that runs it began; left out where there is none. */
+  readonly since?: Date | undefined;
+};

@@ -1,6 +1,6 @@
 import { toFailure } from "../certificate/index.ts";
 import type { FrontDoor } from "../ports/index.ts";
-import type { Found, TargetSource } from "../reconcile/index.ts";
+import type { Found, MissingTarget, TargetSource } from "../reconcile/index.ts";
 import { readCopy } from "./copy-label.ts";
 import { surveyProject, type Replica, type Survey } from "./compose-survey.ts";
 import { chooseAddress, urlHost, type OwnPlace } from "./docker/container-address.ts";
@@ -31,7 +31,7 @@ export function createComposeSource(parts: SourceParts): TargetSource {
         return await findTargets(parts, await surveyProject(parts, signal), signal);
       } catch (thrown) {
         signal.throwIfAborted();
-        return { targets: [], off: [], missing: [{ name: parts.service, failure: toFailure(thrown) }] };
+        return { targets: [], off: [], missing: [missingFor(parts.service, thrown)] };
       }
     },
     watch: (onStart, signal) => watchStarts(parts, onStart, signal),
@@ -100,8 +100,14 @@ async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, 
     return off === undefined ? { targets: [kind.make(place, argument, parts.tools)] } : { off: [{ name, ...off }] };
   } catch (thrown) {
     signal.throwIfAborted();
-    return { missing: [{ name, failure: toFailure(thrown) }] };
+    return { missing: [missingFor(name, thrown)] };
   }
+}
+
+// Of what is wrong with a container its next start tells; of what is wrong with the engine, or its proxy, nobody does.
+function missingFor(name: string, thrown: unknown): MissingTarget {
+  const failure = toFailure(thrown);
+  return { name, failure, ...(failure.code.startsWith("DOCKER_") && { isUntold: true }) };
 }
 
 // Without a label the service's containers are targets all the same.

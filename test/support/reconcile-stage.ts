@@ -16,6 +16,7 @@ import {
   type RunReport,
   type StorageFinding,
   type Target,
+  type TargetSource,
 } from "../../src/reconcile/index.ts";
 import { createLineageStore } from "../../src/store/index.ts";
 import { aPolicy } from "./a-policy.ts";
@@ -53,6 +54,8 @@ export class ReconcileStage {
   targets: Target[];
   missing: MissingTarget[] = [];
   off: Found["off"] = [];
+  /** The search for targets. */
+  find: TargetSource["find"] = async () => ({ targets: this.targets, missing: this.missing, off: this.off });
   policy: Policy;
   storage: StorageFinding = { kind: "lasting" };
   /** Whether the lock on the folder is ours. */
@@ -96,7 +99,7 @@ export class ReconcileStage {
     return {
       ca: this.ca,
       store: createLineageStore({ root: this.root, challenges: CONFS, log: this.log, fs }),
-      targets: { find: async () => ({ targets: this.targets, missing: this.missing, off: this.off }) },
+      targets: { find: (signal) => this.find(signal) },
       clock: { now: () => this.now(), sleep: (ms, signal) => this.sleep(ms, signal) },
       random: this.#random,
       policy: this.policy,

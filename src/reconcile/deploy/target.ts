@@ -90,7 +90,12 @@ export interface Target {
 }
 
 /** A target that should be there and can't be deployed to now: down, no socket, no rights. The deploy waits for it. */
-export type MissingTarget = { readonly name: string; readonly failure: Failure };
+export type MissingTarget = {
+  readonly name: string;
+  readonly failure: Failure;
+  /** Whoever would tell that it is over can't be heard. */
+  readonly isUntold?: true | undefined;
+};
 
 /** What the search for targets gave. */
 export type Found = {

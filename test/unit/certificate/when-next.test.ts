@@ -5,6 +5,7 @@ import {
   earliest,
   lastResortAt,
   lookAgainAt,
+  lookSoonAt,
   planRenewal,
   soonest,
   whenNext,
@@ -119,8 +120,12 @@ test("where two CAs are in question the wait is that of the sooner one, with a l
   expect(soonest(waits, later(MINUTE_MS))).toEqual({ until: later(HOUR_MS), recheckAt: later(MINUTE_MS) });
 });
 
-test("what ends at no known moment is looked at after ten minutes", () => {
+test("what ends at no known moment is looked at after ten minutes; what may only be starting, sooner in the first", () => {
   expect(lookAgainAt(now)).toEqual(later(10 * MINUTE_MS));
+  const second = MINUTE_MS / 60;
+  const pauses = [0, 5, 20, 59, 60, -1].map((age) => lookSoonAt(now, later(-age * second)).getTime() - now.getTime());
+  expect(pauses).toEqual([5, 5, 20, 59, 600, 600].map((seconds) => seconds * second));
+  expect(lookSoonAt(now, undefined)).toEqual(lookAgainAt(now));
 });
 
 test("the earliest of some moments is one of them, and there is none of none", () => {
