@@ -1,5 +1,7 @@
+import { cp } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createHandMadeProject, nginxConf, type HandMadeProject } from "../support/compose-nginx.ts";
+import { docker } from "../support/docker-command.ts";
 import { deployOnce } from "../support/deploy-once.ts";
 import { issueForTest } from "../support/issued-certificate.ts";
 import { newVersion } from "../support/lineage-tree.ts";
@@ -10,6 +12,7 @@ import { openTestStore, type TestStore } from "../support/test-store.ts";
 
 // nginx 1.27.4 and newer takes a certificate over from before a reload when its file has the same modification time and inode.
 const LIVE = "/etc/letsencrypt/live/a.test";
+const PAIR = { certificate: `${LIVE}/fullchain.pem`, key: `${LIVE}/privkey.pem` };
 
 let project: HandMadeProject;
 let tree: TestStore;
@@ -21,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => project.remove());
 
 test("our own file, written in place with its old time, is given a new one and served after another reload", async () => {
-  await startWith(nginxConf("", { certificate: `${LIVE}/fullchain.pem`, key: `${LIVE}/privkey.pem` }));
+  await startWith(nginxConf("", PAIR));
   await renewInPlace();
   const { reports, events } = await deploy();
   expect(reports).toMatchObject([{ lineage: "a.test", outcome: "deployed" }]);
@@ -41,10 +44,31 @@ test("another file in that state is named, with why and with what repairs it", a
   expect(events.filter((event) => event === "target.reloaded")).toHaveLength(1);
 });
 
-async function startWith(conf: string): Promise<void> {
+test("made anew from yesterday's volume it is seen to have gone back, and goes on with the new one once it has today's", async () => {
+  const yesterday = `${tree.root}-yesterday`;
+  await cp(tree.root, yesterday, { recursive: true, verbatimSymlinks: true });
+  let nginx = await startWith(nginxConf("", PAIR));
+  await tree.store.install(newVersion("a.test"), new Date());
+  expect((await deploy()).reports).toMatchObject([{ outcome: "deployed" }]);
+  const makeAnew = async (root: string) => {
+    await docker("rm", "-f", nginx);
+    nginx = await start(root);
+  };
+  await makeAnew(yesterday);
+  const [report] = (await deploy()).reports;
+  expect(report).toMatchObject({ outcome: "failed", failure: { code: "TARGET_NOT_SERVED" } });
+  expect(report?.failure?.message).toMatch(/nginx-1 presents another certificate .* for a\.test$/);
+  await makeAnew(tree.root);
+  await poll("the new one is served", async () => (await deploy()).reports[0]?.outcome === "served");
+});
+
+const start = (root: string) => project.start({ more: ["--volume", `${root}:/etc/letsencrypt:ro`] });
+
+async function startWith(conf: string): Promise<string> {
   await project.write({ conf });
-  await project.start({ more: ["--volume", `${tree.root}:/etc/letsencrypt:ro`] });
+  const nginx = await start(tree.root);
   await poll("the first certificate is served", async () => (await deploy()).reports[0]?.outcome === "served");
+  return nginx;
 }
 
 /** Puts another certificate into the files of the version that is shown, and gives it. */
@@ -58,6 +82,6 @@ async function renewInPlace(): Promise<TestCertificate> {
 }
 
 async function deploy() {
-  const { reports, lines } = await deployOnce({ project: project.name, tree });
+  const { reports, lines } = await deployOnce({ project: project.name, tree, servedWithinMs: 2000 });
   return { reports, events: lines.map(({ event }) => event) };
 }

@@ -18,6 +18,8 @@ export type DeployOnce = {
   /** Whether this run has put the versions on disk. */
   readonly isNew?: boolean;
   readonly clock?: Clock;
+  /** How long a reload may take, where what is tested lasts so long. */
+  readonly servedWithinMs?: number;
 };
 
 /** What came of it; `missing`: why there was nobody to deploy to. */
@@ -31,7 +33,7 @@ const NEVER = new AbortController().signal;
 
 /** Deploys all that is on disk to the first target of a project, through the real engine, as one run does. */
 export async function deployOnce(one: DeployOnce): Promise<DeployedOnce> {
-  const { project, tree, isNew = false, clock = systemClock } = one;
+  const { project, tree, isNew = false, clock = systemClock, servedWithinMs = 10_000 } = one;
   const { store } = tree;
   const log = collectLog();
   const common = { clock, random: Math.random };
@@ -40,7 +42,7 @@ export async function deployOnce(one: DeployOnce): Promise<DeployedOnce> {
   const [target] = targets;
   const versions = versionsToServe(store, resolveDesired(aPolicy(), await store.list()), () => isNew);
   if (!target || versions.length === 0) return { reports: [], lines: [], missing: missing[0]?.failure };
-  const parts = { ...common, store, servedWithinMs: 10_000, policy: { settingsDigest: "" } };
+  const parts = { ...common, store, servedWithinMs, policy: { settingsDigest: "" } };
   const run = { target, versions, round: new DeployRound(), isEager: true, settleMs: 0, log, signal: NEVER };
   return { reports: await deployToTarget({ ...parts, ...run }), lines: log.lines };
 }

@@ -74,19 +74,19 @@ export class TestTarget implements Target {
     return new Map();
   }
 
-  /** It takes what is there, as at its start. */
-  restart(): void {
-    const taken = [...this.#read()].filter(([, { lineage, version }]) => !this.refuses(lineage, version));
+  /** It takes what is there, as at its start; `root`: where another folder was mounted for that. */
+  restart(root = this.#root): void {
+    const taken = [...this.#read(root)].filter(([, { lineage, version }]) => !this.refuses(lineage, version));
     this.#serves = new Map(taken);
   }
 
   // At once, so that the clock of a test that jumps knows when nothing else goes on.
-  #read(): Configuration {
-    const list = join(this.#root, "sidecar", "certificates");
+  #read(root = this.#root): Configuration {
+    const list = join(root, "sidecar", "certificates");
     const serves = new Map<string, { lineage: string; fingerprint: string; version: number }>();
     for (const line of existsSync(list) ? readFileSync(list, "utf8").split("\n").filter(Boolean) : []) {
       const [lineage = "", , , ...names] = line.split(" ");
-      const live = join(this.#root, "live", lineage);
+      const live = join(root, "live", lineage);
       if (!existsSync(join(live, "fullchain.pem"))) continue;
       const version = Number(/(\d+)\.pem$/.exec(readlinkSync(join(live, "cert.pem")))?.[1]);
       const { fingerprint256: fingerprint } = new X509Certificate(readFileSync(join(live, "fullchain.pem")));
