@@ -1,5 +1,5 @@
 import { asOperatorError, mapLimited, toFailure } from "../certificate/index.ts";
-import { explainServed } from "./deploy/memory.ts";
+import { explainBehind } from "./deploy/memory.ts";
 import type { Found, ServedFinding } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
@@ -70,7 +70,7 @@ export async function inspect(
       .filter((target) => target.wants(one.lineage))
       .map(async (target) => {
         const { name } = target;
-        return { name, finding: await explainServed({ store: parts.store, target, signal }, version) };
+        return { name, finding: await explainBehind({ store: parts.store, target, signal }, version) };
       });
     return { desired: one, ...known, targets: await Promise.all(asked) };
   });

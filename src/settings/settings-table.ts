@@ -85,7 +85,7 @@ const GENERAL: readonly SettingRow[] = [
   {
     name: "DOCKER_HOST",
     defaultText: "unix:///var/run/docker.sock",
-    doc: "Docker Engine: `unix:///path` or `tcp://host:port`, as for the docker CLI.",
+    doc: "Docker Engine: `unix:///path` or `tcp://host:port`, as for the docker CLI. Nobody asks it with `CERTBOT_DEPLOY=nginx:watch`.",
   },
   { name: "DOCKER_TLS_VERIFY", doc: "Any value: speak TLS to a `tcp://` engine, as for the docker CLI." },
   { name: "DOCKER_CERT_PATH", doc: "Folder with `ca.pem`, `cert.pem`, `key.pem` for `DOCKER_TLS_VERIFY`." },

@@ -57,6 +57,18 @@ export function explainServed(question: ServedQuestion, version: Version): Promi
   return target.explain?.(version, signal) ?? findServed(question, version);
 }
 
+/** As {@link explainServed}, for people who look: with what stood in the way of the last deploy, which is what is to be mended. */
+export async function explainBehind(question: ServedQuestion, version: Version): Promise<ServedFinding> {
+  const finding = await explainServed(question, version);
+  if (finding.kind === "served" || !question.target.tlsCheck) return finding;
+  const { lastFailure, triedFingerprint } = (await recall(question.store, version))?.deploy[question.target.name] ?? {};
+  // What was served instead, then, is known better now.
+  const isNews = lastFailure && triedFingerprint === version.fingerprint && lastFailure.code !== "TARGET_NOT_SERVED";
+  if (!isNews) return finding;
+  const message = `${finding.message}; the last try to deploy it failed: ${lastFailure.message}`;
+  return { ...finding, message, remedy: lastFailure.remedy };
+}
+
 /**
  * What begins, before a version is put on disk, what is remembered of each target that can't be checked by TLS, with what is on
  * disk until then: a death before such a target was given the new version doesn't make that the old one. The targets are

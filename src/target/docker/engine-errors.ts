@@ -7,12 +7,14 @@ export type EngineRequest = {
   readonly doing: string;
 };
 
-/** The Docker engine doesn't answer. Mount its socket, or set `DOCKER_HOST`. */
+const WITHOUT = "do without by CERTBOT_DEPLOY=nginx:watch for both containers (docs/examples/no-socket.yml)";
+
+/** The Docker engine doesn't answer. Mount its socket, or set `DOCKER_HOST`; `CERTBOT_DEPLOY=nginx:watch` needs neither. */
 export function dockerUnreachable({ endpoint, doing }: EngineRequest, words: string, cause?: unknown): PlainError {
   const message = `could not ${doing}: the Docker engine at ${endpoint} can't be reached: ${words}`;
   const remedy = endpoint.startsWith("/")
-    ? `Mount the engine's socket on ${endpoint} (volumes: /var/run/docker.sock:/var/run/docker.sock), or set DOCKER_HOST to a socket proxy.`
-    : "Check that the engine or socket proxy that DOCKER_HOST names is running and on a network of this container.";
+    ? `Mount the engine's socket on ${endpoint} (volumes: /var/run/docker.sock:/var/run/docker.sock), set DOCKER_HOST to a socket proxy, or ${WITHOUT}.`
+    : `Check that the engine or socket proxy that DOCKER_HOST names is running and on a network of this container, or ${WITHOUT}.`;
   return new PlainError({ code: "DOCKER_UNREACHABLE", message, remedy, cause });
 }
 

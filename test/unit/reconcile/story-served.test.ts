@@ -1,5 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { inspect } from "../../../src/reconcile/index.ts";
+import { toEngineError } from "../../../src/target/docker/engine-errors.ts";
 import { DAY, deploys, MINUTE, reconcileStage, type ReconcileStage } from "../../support/reconcile-stage.ts";
+
+const NEVER = new AbortController().signal;
 
 /** A certificate that is served, and has become due. */
 async function dueStage(): Promise<ReconcileStage> {
@@ -160,4 +164,28 @@ test("a clock that is set back again and again doesn't keep us looking at a targ
   };
   expect(deploys(await stage.run())).toEqual(["nginx-1 a.test failed"]);
   expect(looks).toBeLessThan(100);
+});
+
+test("what is looked at says of a target that is behind why it couldn't be told, and what to do about that", async () => {
+  const stage = await dueStage();
+  const request = { endpoint: "tcp://socket-proxy:2375", doing: 'run "nginx -t" in nginx-1' };
+  stage.nginx.before = () => {
+    throw toEngineError(request, Object.assign(new Error("forbidden"), { statusCode: 403 }));
+  };
+  const look = async () => {
+    const { picture, certificates } = await inspect(stage.parts(), { signal: NEVER, withTargets: true });
+    return { ...certificates[0]?.targets[0]?.finding, problems: picture.problems.map(({ remedy }) => remedy) };
+  };
+  await stage.run();
+  const seen = await look();
+  const said =
+    /^another one for a\.test; the last try to deploy it failed: could not run "nginx -t" in nginx-1: .* refuses it: HTTP 403/;
+  expect(seen).toMatchObject({ kind: "not-served", message: expect.stringMatching(said) });
+  const remedy = expect.stringMatching(/^Let the socket proxy allow it, by the rules in docs\/examples\/socket-proxy/);
+  expect(seen).toMatchObject({ remedy, problems: [remedy] });
+  // What stood in the way of another version says nothing of this one.
+  stage.nginx.before = () => undefined;
+  stage.nginx.hides = () => true;
+  await stage.command({ isForced: true });
+  expect(await look()).toMatchObject({ message: "another one for all its names", remedy: "Look." });
 });
