@@ -3,7 +3,8 @@ import type { ServedFinding, Version } from "../reconcile/index.ts";
 import { couldNotStart, outputOf } from "./docker/exec.ts";
 import { LONGEST_NAME, packTar } from "./docker/tar.ts";
 import { copyFailed } from "./errors.ts";
-import type { Copy, Spot, TargetTools } from "./kind.ts";
+import type { CopiedFile, Copy, Spot, TargetTools } from "./kind.ts";
+import { packPkcs12 } from "./pkcs12.ts";
 
 /** A container into which certificates are put. */
 export type CopySpot = Spot & { readonly copy: Copy };
@@ -20,9 +21,9 @@ export async function seeCopy(
   { version, signal }: { readonly version: Version; readonly signal: AbortSignal },
 ): Promise<ServedFinding> {
   try {
-    for (const { path, text } of await fill(spot, version)) {
-      if ((await tools.readFile(spot, path, signal)) === text) continue;
-      const message = `${path} in ${spot.name} is not what is on disk here`;
+    for (const file of await fill(spot, version)) {
+      if (await isThere(spot, tools, { file, signal })) continue;
+      const message = `${file.path} in ${spot.name} is not what is on disk here`;
       return { kind: "not-served", message, remedy: "Wait for the next check or run update-cert, which put it there." };
     }
     return { kind: "served" };
@@ -51,15 +52,28 @@ export async function putCopies(
   return failures;
 }
 
-type File = { readonly path: string; readonly text: string };
+type File = { readonly path: string; readonly content: Buffer };
+
+async function fill({ copy }: CopySpot, { lineage, pair }: Version): Promise<readonly File[]> {
+  const read = await pair();
+  const paths = copiedPaths(copy, lineage);
+  return copy.files.map((file, at) => ({ path: paths[at] ?? file.path, content: contentOf(file, lineage, read) }));
+}
 
 // A blank line between the two is the end of a file to some.
-async function fill({ copy }: CopySpot, { lineage, pair }: Version): Promise<readonly File[]> {
-  const { privateKeyPem, chainPem } = await pair();
-  const [key, chain] = [`${privateKeyPem.trim()}\n`, `${chainPem.trim()}\n`];
-  const texts = { both: key + chain, chain, key };
-  const paths = copiedPaths(copy, lineage);
-  return copy.files.map(({ path, holds }, at) => ({ path: paths[at] ?? path, text: texts[holds] }));
+function contentOf(file: CopiedFile, name: string, pair: Awaited<ReturnType<Version["pair"]>>): Buffer {
+  if (file.holds === "pkcs12") return packPkcs12({ ...pair, name, password: file.password });
+  const [key, chain] = [`${pair.privateKeyPem.trim()}\n`, `${pair.chainPem.trim()}\n`];
+  return Buffer.from({ both: key + chain, chain, key }[file.holds]);
+}
+
+async function isThere(
+  spot: CopySpot,
+  tools: TargetTools,
+  { file: { path, content }, signal }: { readonly file: File; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const found = await tools.readFile(spot, path, signal);
+  return found?.equals(content) ?? false;
 }
 
 type Asked = { readonly files: readonly File[]; readonly signal: AbortSignal };
@@ -84,15 +98,15 @@ async function moveFiles(spot: CopySpot, tools: TargetTools, { files, signal }: 
   const { uid, gid, mode } = spot.copy;
   // Replicas may have a volume in common; and what a death leaves there is taken again by the next try.
   const beside = (at: number) => `.cert-sidecar-${spot.name.slice(-LONGEST_NAME / 2)}-${at}`;
-  for (const [at, { path, text }] of files.entries()) {
-    const tar = packTar([{ name: beside(at), text, uid, gid, mode }], tools.clock.now());
+  for (const [at, { path, content }] of files.entries()) {
+    const tar = packTar([{ name: beside(at), content, uid, gid, mode }], tools.clock.now());
     await unpackInto(spot, tools, { path, tar, signal });
   }
-  for (const [at, { path, text }] of files.entries()) {
+  for (const [at, file] of files.entries()) {
+    const { path } = file;
     const from = folderOf(path) + beside(at);
     const moved = await tools.exec({ ...spot, user: "0" }, ["mv", "-f", from, path], signal);
-    const isThere = moved.exitCode === 0 && (await tools.readFile(spot, path, signal)) === text;
-    if (isThere) continue;
+    if (moved.exitCode === 0 && (await isThere(spot, tools, { file, signal }))) continue;
     await tools.exec({ ...spot, user: "0" }, ["rm", "-f", from, `${path}/${beside(at)}`], signal);
     const words = moved.exitCode === 0 ? "it is a folder there, or hidden by a mount" : outputOf(moved);
     throw copyFailed(spot, path, { words: couldNotStart(moved) ? `the image has no mv: ${words}` : words });
@@ -102,11 +116,13 @@ async function moveFiles(spot: CopySpot, tools: TargetTools, { files, signal }: 
 // Nobody reads them, and nobody is there to rename them.
 async function layFiles(spot: CopySpot, tools: TargetTools, { files, signal }: Asked): Promise<void> {
   const { uid, gid, mode } = spot.copy;
-  for (const { path, text } of files) {
+  for (const file of files) {
+    const { path, content } = file;
     const name = path.slice(folderOf(path).length);
     if (Buffer.byteLength(name) > LONGEST_NAME) throw copyFailed(spot, path, { words: "its name is too long" });
-    await unpackInto(spot, tools, { path, tar: packTar([{ name, text, uid, gid, mode }], tools.clock.now()), signal });
-    if ((await tools.readFile(spot, path, signal)) === text) continue;
+    const tar = packTar([{ name, content, uid, gid, mode }], tools.clock.now());
+    await unpackInto(spot, tools, { path, tar, signal });
+    if (await isThere(spot, tools, { file, signal })) continue;
     throw copyFailed(spot, path, { words: "it is not there afterwards" });
   }
 }

@@ -47,7 +47,9 @@ export type Copy = {
 };
 
 /** One of them: an absolute path, in which `{name}` is the certificate's name, and what is in it; `both`: the key, then the chain. */
-export type CopiedFile = { readonly path: string; readonly holds: "both" | "chain" | "key" };
+export type CopiedFile = { readonly path: string } & (
+  { readonly holds: "both" | "chain" | "key" } | { readonly holds: "pkcs12"; readonly password: string }
+);
 
 /** Why a server has no HTTPS. */
 export type Off = Omit<Found["off"][number], "name">;
@@ -102,7 +104,7 @@ export type TargetTools = {
   readonly kill: (spot: Spot, name: string, signal: AbortSignal) => Promise<void>;
   readonly restart: (spot: Spot, signal: AbortSignal) => Promise<void>;
   readonly unpack: (spot: Spot, archive: Archive, signal: AbortSignal) => Promise<void>;
-  readonly readFile: (spot: Spot, path: string, signal: AbortSignal) => Promise<string | undefined>;
+  readonly readFile: (spot: Spot, path: string, signal: AbortSignal) => Promise<Buffer | undefined>;
   /** Checks by a handshake for each name what it presents; `words` say what to do there. Throws only the signal's reason. */
   readonly tlsCheck: (place: Place, asked: TlsQuestion, signal: AbortSignal) => Promise<ServedFinding>;
 };

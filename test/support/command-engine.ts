@@ -19,7 +19,7 @@ export type EngineStage = {
   readonly imageLabels?: Readonly<Record<string, string>>;
 };
 
-/** An engine that runs commands as a test says; `files` is what was put into its containers. */
+/** An engine that runs commands as a test says; `files` is what was put into its containers, a character a byte. */
 export function engineWith({
   ends = {},
   containers = [inspectedContainer({ id: "a" })],
@@ -54,9 +54,9 @@ export function engineWith({
       const end = ends[folder];
       if (end instanceof Error) throw end;
       const name = tar.toString("latin1", 0, tar.indexOf(0));
-      files.set(folder + name, (await readTarFile(Readable.from([tar]), tar.length)) ?? "");
+      files.set(folder + name, (await readTarFile(Readable.from([tar]), tar.length))?.toString("latin1") ?? "");
     },
-    readFile: async (_, path) => files.get(path),
+    readFile: async (_, path) => (files.has(path) ? Buffer.from(files.get(path) ?? "", "latin1") : undefined),
     openEvents: unused,
   };
   return { engine, ran, files, container: read[0] ?? readContainer(inspectedContainer({ id: "none" })) };

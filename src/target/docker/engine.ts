@@ -52,7 +52,7 @@ export type Engine = {
   /** Unpacks an archive into a folder of a container, running or not, as root; no file takes a folder's place. It says so, too, where a tmpfs hides what it has unpacked. */
   unpack(container: ContainerName, archive: Archive, signal: AbortSignal): Promise<void>;
   /** What a file of a container has in it, running or not; undefined when it is none, or longer than {@link LONGEST_FILE}. */
-  readFile(container: ContainerName, path: string, signal: AbortSignal): Promise<string | undefined>;
+  readFile(container: ContainerName, path: string, signal: AbortSignal): Promise<Buffer | undefined>;
   /** Opens a stream of events; it must be disposed of. */
   openEvents(filter: EventFilter, signal: AbortSignal): Promise<EventStream>;
 };

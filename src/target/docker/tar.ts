@@ -4,7 +4,7 @@ export const LONGEST_NAME = 100;
 /** A file to pack: a name of at most {@link LONGEST_NAME}, ids up to 2097151. */
 export type TarFile = {
   readonly name: string;
-  readonly text: string;
+  readonly content: Buffer;
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -15,20 +15,20 @@ const BLOCK = 512;
 /** Packs files into an archive (POSIX ustar), written at `now`. */
 export function packTar(files: readonly TarFile[], now: Date): Buffer {
   const parts = files.flatMap((file) => {
-    const content = Buffer.from(file.text);
-    return [header(file, content.length, now), content, Buffer.alloc(-content.length & (BLOCK - 1))];
+    const { content } = file;
+    return [header(file, now), content, Buffer.alloc(-content.length & (BLOCK - 1))];
   });
   return Buffer.concat([...parts, Buffer.alloc(2 * BLOCK)]);
 }
 
-function header({ name, mode, uid, gid }: TarFile, bytes: number, now: Date): Buffer {
+function header({ name, content, mode, uid, gid }: TarFile, now: Date): Buffer {
   const block = Buffer.alloc(BLOCK);
   block.write(name, 0, LONGEST_NAME);
   const numbers = [
     [100, 8, mode],
     [108, 8, uid],
     [116, 8, gid],
-    [124, 12, bytes],
+    [124, 12, content.length],
     [136, 12, Math.floor(now.getTime() / 1000)],
   ] as const;
   for (const [at, width, value] of numbers) block.write(value.toString(8).padStart(width - 1, "0"), at);
@@ -40,8 +40,8 @@ function header({ name, mode, uid, gid }: TarFile, bytes: number, now: Date): Bu
   return block;
 }
 
-/** The text of the first entry of an archive; undefined where that is no plain file, or the archive is longer than `longest` bytes. */
-export async function readTarFile(stream: NodeJS.ReadableStream, longest: number): Promise<string | undefined> {
+/** The content of the first entry of an archive; undefined where that is no plain file, or the archive is longer than `longest` bytes. */
+export async function readTarFile(stream: NodeJS.ReadableStream, longest: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
@@ -53,12 +53,12 @@ export async function readTarFile(stream: NodeJS.ReadableStream, longest: number
 }
 
 // Before the entry there may be one that says more of it: PAX (POSIX pax, "x" and "g").
-function firstFile(tar: Buffer): string | undefined {
+function firstFile(tar: Buffer): Buffer | undefined {
   for (let at = 0; at + BLOCK <= tar.length;) {
     const kind = tar.toString("latin1", at + 156, at + 157);
     const size = Number.parseInt(tar.toString("latin1", at + 124, at + 136), 8);
     const begin = at + BLOCK;
-    if (!/^[xg]$/.test(kind)) return /^[0\0]$/.test(kind) ? tar.toString("utf8", begin, begin + size) : undefined;
+    if (!/^[xg]$/.test(kind)) return /^[0\0]$/.test(kind) ? tar.subarray(begin, begin + size) : undefined;
     if (!(size >= 0)) return undefined;
     at = begin + Math.ceil(size / BLOCK) * BLOCK;
   }

@@ -3,6 +3,7 @@ import { readCopy } from "../../../src/target/copy-label.ts";
 import { exec } from "../../../src/target/exec.ts";
 import type { TargetKind } from "../../../src/target/kind.ts";
 import { nginx } from "../../../src/target/nginx.ts";
+import { packPkcs12 } from "../../../src/target/pkcs12.ts";
 import { aVersion } from "../../support/a-version.ts";
 import { inspectedContainer } from "../../support/fake-engine.ts";
 import { makeTestCertificate } from "../../support/test-ca.ts";
@@ -44,6 +45,13 @@ describe("the label cert-sidecar.copy", () => {
   });
 
   test.each([
+    ["/a.p12 password=changeit", "/a.p12", "changeit"],
+    ["/{name}.PFX owner=1:2 password=a:b=c$d mode=0400", "/{name}.PFX", "a:b=c$d"],
+  ])("%j is read, as PKCS #12", (value, path, password) => {
+    expect(copyOf(value)?.files).toEqual([{ path, holds: "pkcs12", password }]);
+  });
+
+  test.each([
     "",
     "tls.pem",
     "./tls.pem",
@@ -72,9 +80,36 @@ describe("the label cert-sidecar.copy", () => {
     "/a 0600",
     "/a mode=0600 mode=0640",
     "/a\u0000b",
+    "/a.p12",
+    "/a.pfx mode=0400",
+    "/a.pem password=x",
+    "/c.pem:/k.pem password=x",
+    "/c.pem:/k.p12 password=x",
+    "/c.p12:/k.pem",
+    "/a.p12 password=",
+    "/a.p12 password=x password=y",
+    "/a.p12 password=\u00e4",
   ])("%j is a mistake, and what is allowed is said", (value) => {
     expect(() => copyOf(value)).toThrow(
       expect.objectContaining({ code: "TARGET_LABEL_INVALID", remedy: expect.stringContaining("CHAIN:KEY") }),
+    );
+  });
+
+  test.each(["/a.p12 password=s3cret mode=0644", "/a.pem password=s3cret", "/a.p12 pass=s3cret", "/a.p12 =s3cret"])(
+    "%j is told without the password",
+    (value) => {
+      expect(() => copyOf(value)).toThrow(
+        expect.objectContaining({
+          message: expect.not.stringContaining("s3cret"),
+          remedy: expect.stringContaining("password="),
+        }),
+      );
+    },
+  );
+
+  test("is told with all else that is in it", () => {
+    expect(() => copyOf("/a.p12 password=x owner=me mode=7")).toThrow(
+      'cert-sidecar.copy="/a.p12 password=[redacted] owner=me mode=7"',
     );
   });
 
@@ -114,6 +149,19 @@ describe("a copy", () => {
     expect(await apply(stage)).toBeUndefined();
     expect(Object.fromEntries(stage.files)).toEqual({ "/etc/c.pem": chain, "/run/k.pem": key });
     expect(stage.ran).toEqual(["unpack /etc/", "unpack /run/", "/etc/c.pem", "/run/k.pem", "reload"]);
+  });
+
+  test("in PKCS #12 is called as its certificate is, and is known again whoever looks", async () => {
+    const labels = { "cert-sidecar.copy": "/etc/{name}.p12 password=changeit" };
+    const stage = toldStage(exec, "postfix reload", { labels });
+    expect(await apply(stage)).toBeUndefined();
+    const { target, files } = toldStage(exec, "postfix reload", { labels });
+    const seen = async () => (await target.keeps?.(VERSION, NEVER))?.kind;
+    expect(await seen()).toBe("not-served");
+    for (const [path, content] of stage.files) files.set(path, content);
+    expect(await seen()).toBe("served");
+    const parts = { privateKeyPem: PEM.keyPem, chainPem: PEM.certificatePem, name: "a.test", password: "changeit" };
+    expect([...files]).toEqual([["/etc/a.test.p12", packPkcs12(parts).toString("latin1")]]);
   });
 
   test("is seen to be there, to be another one, and to be gone", async () => {
