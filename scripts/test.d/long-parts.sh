@@ -3,15 +3,15 @@
 
 LONG_PARTS="crash faults haproxy load locks recipes renewals restarts stops simulate"
 
-# A part's test file; what each repeats is asked for by CERT_SIDECAR_FULL.
-file_of_part() {
+# A part's test files; what they repeat is asked for by CERT_SIDECAR_FULL.
+files_of_part() {
   case $1 in
     crash) echo test/e2e/crash.test.ts ;;
     faults) echo test/e2e/faults.test.ts ;;
     haproxy) echo test/integration/deploy-haproxy.test.ts ;;
     load) echo test/e2e/load.test.ts ;;
     locks) echo test/unit/lock/lock.test.ts ;;
-    recipes) echo test/integration/deploy-recipes.test.ts ;;
+    recipes) echo test/integration/deploy-recipes.test.ts test/e2e/mail.test.ts ;;
     renewals) echo test/e2e/renewal.test.ts ;;
     restarts) echo test/e2e/restart-loop.test.ts ;;
     stops) echo test/e2e/stopping.test.ts ;;
@@ -28,7 +28,8 @@ run_long_part() {
     haproxy) make_able integration ;;
     *) make_able e2e ;;
   esac
-  [ "$1" = simulate ] || run_and_count "$(file_of_part "$1")"
+  # shellcheck disable=SC2046 # a list of plain words
+  [ "$1" = simulate ] || run_and_count $(files_of_part "$1")
 }
 
 # The whole plan of `npm run simulate`; a life counts as a test.

@@ -185,6 +185,8 @@ export class Stack {
       NGINX_IMAGE: IMAGES.nginx,
       PEBBLE_IMAGE: IMAGES.pebble,
       HAPROXY_IMAGE: IMAGES.haproxy,
+      // Debian's trixie, whatever is in it besides.
+      DEBIAN_IMAGE: IMAGES.node,
     };
   }
 }
