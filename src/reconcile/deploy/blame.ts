@@ -97,7 +97,8 @@ async function takeOver({ target, signal }: DeployContext, versions: readonly Ve
   await target.apply(versions, signal);
 }
 
-function versionBefore({ store }: DeployContext, { version: after, previous }: Suspect): Version {
+/** The one that is shown in the place of a suspect, as targets are given it. */
+export function versionBefore({ store }: Pick<DeployContext, "store">, { version: after, previous }: Suspect): Version {
   const { lineage } = after;
   const { version, leaf } = previous;
   const had = new Set(leaf.identifiers.map(identifierKey));

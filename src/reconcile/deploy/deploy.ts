@@ -1,5 +1,5 @@
 import { mapLimited, toFailure } from "../../certificate/index.ts";
-import { findBreaking, findGuilty, lineagesOf, passes, withVersionBefore } from "./blame.ts";
+import { findBreaking, findGuilty, lineagesOf, passes, versionBefore, withVersionBefore } from "./blame.ts";
 import {
   explainServed,
   findServed,
@@ -95,7 +95,7 @@ async function dealWithRejection(
     if (onTrial.length < behind.length && (await passes(context, onTrial))) return undefined;
     return { reports: await recordFailures(context, behind, rejection), left: [] };
   }
-  lineages.forEach((lineage) => round.refuse(lineage));
+  guilty.forEach((suspect) => round.refuse(versionBefore(context, suspect)));
   const reports: DeployReport[] = [];
   for (const suspect of guilty) reports.push(await recordRejection(context, suspect, rejection));
   return { reports, left: behind };
@@ -151,9 +151,10 @@ async function dealWithBroken(
   const guilty = await round
     .moving(async () => {
       const left = versions.filter((version) => !round.isRefused(version));
-      if (left.length < versions.length) await target.apply(versions, signal);
+      const before = round.inPlaceOf(versions);
+      if (before.length > 0) await target.apply(before, signal);
       const found = await findBreaking(context, left, isServed);
-      found.forEach(({ version }) => round.refuse(version.lineage));
+      found.forEach((suspect) => round.refuse(versionBefore(context, suspect)));
       return found;
     })
     .catch((thrown: unknown) => {

@@ -1,5 +1,6 @@
 import { createQueues } from "../../certificate/index.ts";
 import type { Clock } from "../../ports/index.ts";
+import type { Version } from "./target.ts";
 
 // A configuration test takes some tens of milliseconds; one that waits for a name server takes half a minute.
 const VERDICTS_WITHIN_MS = 2000;
@@ -9,17 +10,22 @@ const VERDICTS_WITHIN_MS = 2000;
  * of a lineage, and what one of them has refused.
  */
 export class DeployRound {
-  readonly #refused = new Set<string>();
+  readonly #refused = new Map<string, Version>();
   readonly #judging = new Set<Promise<unknown>>();
   readonly #reading = new Set<Promise<unknown>>();
   #moved: Promise<unknown> = Promise.resolve();
 
-  /** Says that a version of the lineage has been put back: it is given to no target any more. */
-  refuse(lineage: string): void {
-    this.#refused.add(lineage);
+  /** Says that a version has been put back to this one before it: it is given to no target any more. */
+  refuse(before: Version): void {
+    this.#refused.set(before.lineage, before);
   }
 
   isRefused = ({ lineage }: { readonly lineage: string }): boolean => this.#refused.has(lineage);
+
+  /** What is shown in the place of those that were put back. */
+  inPlaceOf(versions: readonly Version[]): readonly Version[] {
+    return versions.flatMap(({ lineage }) => this.#refused.get(lineage) ?? []);
+  }
 
   /** Does what ends with a target's word on its configuration. */
   judging<Result>(work: () => Promise<Result>): Promise<Result> {

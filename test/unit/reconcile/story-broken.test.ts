@@ -1,5 +1,6 @@
+import { X509Certificate } from "node:crypto";
 import { expect, test } from "vitest";
-import { isReached } from "../../../src/reconcile/index.ts";
+import { isReached, type Target } from "../../../src/reconcile/index.ts";
 import { isServable } from "../../support/lineage-tree.ts";
 import {
   DAY,
@@ -96,6 +97,18 @@ test("two targets that break with it both serve the one before at once", async (
   expect(stage.log.lines.filter(({ event }) => event === "lineage.restored")).toHaveLength(1);
 });
 
+test("two targets that are given it, and read no files, both have the one before at once", async () => {
+  const stage = await reconcileStage();
+  const given = [givenTarget("haproxy-1"), givenTarget("haproxy-2")];
+  stage.targets = given;
+  await stage.run();
+  stage.pass(61 * DAY);
+  const [before] = given.map((target) => target.serves.get("a.test"));
+  for (const target of given) target.breaks = (fingerprint) => fingerprint !== before;
+  await stage.run();
+  expect(given.map((target) => target.serves.get("a.test"))).toEqual([before, before]);
+});
+
 test("where the one before can't be tried, the new one stays, and it is tried later", async () => {
   const stage = await dueStage();
   stage.nginx.breaks = (_, version) => version > 1;
@@ -141,4 +154,29 @@ function onApply(stage: ReconcileStage, nth: number, happens: () => Promise<neve
     await happens();
   };
   return { reached, stop: () => (stage.nginx.before = () => undefined) };
+}
+
+/** As HAProxy: it serves of each lineage what it was given. */
+function givenTarget(name: string) {
+  const serves = new Map<string, string>();
+  const target = {
+    name,
+    serves,
+    breaks: (_fingerprint: string): boolean => false,
+    wants: () => true,
+    tlsCheck: async ({ lineage, fingerprint }) => {
+      const served = serves.get(lineage);
+      if (served !== undefined && target.breaks(served))
+        return { kind: "not-served", message: "no cipher for it", remedy: "Look.", isBroken: true };
+      if (served === fingerprint) return { kind: "served" };
+      return { kind: "not-served", message: "another one", remedy: "Look." };
+    },
+    check: async () => undefined,
+    apply: async (behind) => {
+      for (const { lineage, pair } of behind)
+        serves.set(lineage, new X509Certificate((await pair()).chainPem).fingerprint256);
+      return new Map();
+    },
+  } satisfies Target & Record<string, unknown>;
+  return target;
 }
