@@ -26,6 +26,8 @@ start_nginx() {
     if is_watching; then
         say "nginx takes over by itself what is new in $LETSENCRYPT_FOLDER"
         watch_certificates &
+    elif [ -n "$(left_out_files)" ]; then
+        watch_files &
     fi
     exec nginx -g 'daemon off;'
 }

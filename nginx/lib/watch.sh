@@ -1,9 +1,13 @@
 # shellcheck shell=sh
 # With CERTBOT_DEPLOY=nginx:watch nginx takes over by itself what changes in /etc/letsencrypt: nobody has to reach into its container.
+# Whoever tells it, a file of the operator's that is left out is tried again by itself: it may have waited for the name of an app.
 
 WATCH_EVERY_S=2
 # What was refused is tried again after so many rounds: nobody tells us when it is mended.
 ROUNDS_TO_RETRY=5
+# A file that is left out first, and at last: each time it costs some tests of nginx's.
+FIRST_ROUNDS_TO_FILES=2
+MOST_ROUNDS_TO_FILES=300
 LOOKED_AT="$NGINX_FOLDER/sidecar/looked-at"
 
 # As the sidecar reads it, blanks around it or not.
@@ -61,17 +65,61 @@ watch_certificates() {
     if noted refused | grep -q '^certificate[|]'; then REFUSAL="at the start" round=$ROUNDS_TO_RETRY; fi
     # A fork that fails, for want of memory, ends a shell; one that is killed says nothing.
     trap 'kill -0 "$$" 2>/dev/null && warn "nginx takes over nothing by itself any more: restart its container."' EXIT
-    while sleep "$WATCH_EVERY_S"; kill -0 "$$" 2>/dev/null; do
-        round=$((round + 1))
+    begin_with_files
+    while next_round; do
         seen_before=$SEEN
         if has_news; then look; fi
-        if [ "$SEEN" != "$seen_before" ] || { [ -n "$REFUSAL" ] && [ "$round" -ge "$ROUNDS_TO_RETRY" ]; }; then take_over; fi
+        if [ "$SEEN" != "$seen_before" ]; then take_over; else try_again; fi
     done
 }
 
-# The step, nginx's test and the reload, as the sidecar does them elsewhere. What is wrong is said once.
+# As above where nobody but the sidecar takes over certificates, and until no file is left out.
+watch_files() {
+    REFUSAL=""
+    round=0
+    begin_with_files
+    while [ -n "$LEFT_OUT$REFUSAL" ] && next_round; do try_again; done
+}
+
+begin_with_files() {
+    LEFT_OUT=$(left_out_files)
+    rounds_to_files=$FIRST_ROUNDS_TO_FILES
+    rounds_without_files=0
+}
+
+left_out_files() {
+    noted refused | grep '^file[|]' | cut -d '|' -f 1,2
+}
+
+# False when nginx is gone.
+next_round() {
+    sleep "$WATCH_EVERY_S"
+    round=$((round + 1))
+    rounds_without_files=$((rounds_without_files + 1))
+    kill -0 "$$" 2>/dev/null
+}
+
+try_again() {
+    if [ -n "$REFUSAL" ]; then
+        if [ "$round" -ge "$ROUNDS_TO_RETRY" ]; then take_over; fi
+    elif [ -n "$LEFT_OUT" ] && [ "$rounds_without_files" -ge "$rounds_to_files" ]; then
+        rounds_without_files=0
+        rounds_to_files=$((rounds_to_files * 2))
+        if [ "$rounds_to_files" -gt "$MOST_ROUNDS_TO_FILES" ]; then rounds_to_files=$MOST_ROUNDS_TO_FILES; fi
+        take_over unless-same
+    fi
+}
+
+# What the step writes for nginx.
+written() {
+    cat "$BLOCKS_FILE" "$NGINX_FOLDER/sidecar/user-files.conf" 2>/dev/null
+}
+
+# take_over [unless-same]: the step, nginx's test and the reload, as the sidecar does them elsewhere. What is wrong is said once.
 take_over() {
     round=0
+    written_before=""
+    if [ "${1-}" = unless-same ]; then written_before=$(written); fi
     # The version before may stand in for one that nginx serves, and nothing else: without that one nginx keeps what it has.
     on_trial=""
     for lineage in $(sed -n -e "s#^. certificate \([^ ]*\): served from $LETSENCRYPT_FOLDER/.*#\1#p" \
@@ -82,6 +130,8 @@ take_over() {
     if ! said=$(/bin/sh "$folder/certificate-step.sh" $on_trial 2>&1); then
         refusal_now="the certificate step has failed: $said"
     else
+        LEFT_OUT=$(left_out_files)
+        if [ "$(written)" = "$written_before" ]; then return; fi
         if [ -n "$said" ]; then printf '%s\n' "$said"; fi
         if ! ask_nginx; then
             refusal_now="nginx refuses its configuration: $NGINX_SAID"

@@ -7,10 +7,13 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
 import { IMAGES } from "../support/images.ts";
 import { type NginxContainer, type NginxOptions, NginxStage } from "../support/nginx-container.ts";
+import { poll } from "../support/poll.ts";
 import { makeTestCertificate } from "../support/test-ca.ts";
 import type { TestCertificate } from "../support/test-ca.ts";
 
 const run = promisify(execFile);
+// By the step that finds it mended: ours, or the one that nginx's container runs by itself.
+const INCLUDED_AGAIN = "all files of /etc/nginx/conf.d are included again";
 const NGINX_FOLDER = new URL("../../nginx", import.meta.url).pathname;
 
 const stage = new NginxStage();
@@ -177,9 +180,29 @@ describe("what nginx itself refuses", () => {
     expect((await server.http("/", { host: "other.test" })).body).toBe("other");
     expect(await server.log()).toContain("/etc/nginx/conf.d/own.conf is left out until nginx accepts it");
     await stage.folders.putPair("own.test", handMade.certificatePem, handMade.keyPem);
-    expect(await server.deploy()).toContain("all files of /etc/nginx/conf.d are included again");
+    expect((await server.deploy()) + (await server.log())).toContain(INCLUDED_AGAIN);
     expect((await server.https("/", { host: "own.test" })).body).toBe("own");
   });
+
+  test.each(["", "nginx:watch"])(
+    "a file that waits for the name of an app is included when that is known, with no word of anybody's (CERTBOT_DEPLOY=%j)",
+    async (CERTBOT_DEPLOY) => {
+      const waiting = "server { listen 80; server_name own.test; location / { proxy_pass http://late-app:8099; } }\n";
+      const app = "server { listen 8099; location / { return 200 late; } }\n";
+      await writeFile(join(stage.folders.confD, "own.conf"), waiting);
+      await writeFile(join(stage.folders.confD, "app.conf"), app);
+      await writeFile(join(stage.folders.confD, "slip.conf"), "slip;\n");
+      const mount = ["-v", `${stage.folders.confD}:/etc/nginx/conf.d:ro`];
+      const server = await start({ CERTBOT_DEPLOY }, { docker: mount });
+      const answer = async () => (await server.http("/", { host: "own.test" })).body;
+      expect(await answer()).toContain("NGINX_UPSTREAM");
+      expect(await server.log()).toContain(
+        'own.conf is left out until nginx accepts it: host not found in upstream "late-app"',
+      );
+      await server.exec("sh", "-c", "echo 127.0.0.1 late-app >>/etc/hosts");
+      await poll("the file is included", async () => (await answer()) === "late", 60_000);
+    },
+  );
 
   test("of an operator's files the broken one alone is left out, whatever the others are called", async () => {
     const server = (name: string) => `server { listen 80; server_name ${name}; return 200 ${name}; }\n`;
@@ -202,7 +225,7 @@ describe("what nginx itself refuses", () => {
     expect(await nginx.deploy()).toBe("");
     expect(await answers()).toEqual(["a.test", "c.test"]);
     await writeFile(join(stage.folders.confD, "b.conf"), "");
-    expect(await nginx.deploy()).toContain("all files of /etc/nginx/conf.d are included again");
+    expect((await nginx.deploy()) + (await nginx.log())).toContain(INCLUDED_AGAIN);
   });
 
   test("the image's own welcome page does not take localhost from the app", async () => {
