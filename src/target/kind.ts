@@ -84,8 +84,8 @@ export interface ToldKind extends KindWord {
   make(spot: ToldSpot, argument: string, tools: TargetTools): Target;
 }
 
-/** Servers of a container (its id), and when it said so, in milliseconds. */
-export type KeptServers = { readonly id: string; readonly servers: readonly NginxServer[]; readonly at: number };
+/** Servers of one start of a container, and when it said so, in milliseconds. */
+export type KeptServers = { readonly start: string; readonly servers: readonly NginxServer[]; readonly at: number };
 
 /** What a kind may use. */
 export type TargetTools = {

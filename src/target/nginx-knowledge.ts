@@ -28,12 +28,18 @@ export class NginxKnowledge {
     this.#tools = tools;
   }
 
+  // It reads its configuration anew at each.
+  get #start(): string {
+    const { id, startedAt } = this.#place.container;
+    return `${id} ${startedAt?.getTime()}`;
+  }
+
   /** What it said since the last reload in an earlier search; undefined where it was asked in this one, or too long ago. */
   get before(): Known | undefined {
     const { clock, kept } = this.#tools;
     const found = kept.get(this.#place.name);
     const ageMs = clock.now().getTime() - (found?.at ?? 0);
-    if (this.#fresh || found?.id !== this.#place.container.id || ageMs < 0 || ageMs > MAY_BE_OLD_MS) return undefined;
+    if (this.#fresh || found?.start !== this.#start || ageMs < 0 || ageMs > MAY_BE_OLD_MS) return undefined;
     return this.#know({ ...NOTHING_SAID, servers: found.servers });
   }
 
@@ -56,10 +62,10 @@ export class NginxKnowledge {
 
   async #ask(signal: AbortSignal): Promise<Known> {
     const { clock, kept, log } = this.#tools;
-    const { name, container } = this.#place;
+    const { name } = this.#place;
     const says = readSays(await askNginx(this.#place, this.#tools, { argv: SAYS_COMMAND, signal }));
     const known = this.#know(says);
-    if (says.servers) kept.set(name, { id: container.id, servers: says.servers, at: clock.now().getTime() });
+    if (says.servers) kept.set(name, { start: this.#start, servers: says.servers, at: clock.now().getTime() });
     for (const address of known.listening?.unreached ?? []) log?.debug("target.unreached", { target: name, address });
     return known;
   }

@@ -13,7 +13,7 @@ import { makeTestCertificate } from "../../support/test-ca.ts";
 const NEVER = new AbortController().signal;
 const MINUTE = 60_000;
 
-test("nginx is asked for its configuration once a reload, again where something isn't served, and each hour", async () => {
+test("nginx is asked for its configuration once a start and a reload, again where something isn't served, and each hour", async () => {
   const version = aVersion(await makeTestCertificate(["DNS:a.test"]));
   const clock = instantClock();
   const listen = (ports: string) => `# configuration file /etc/nginx/nginx.conf:
@@ -32,8 +32,9 @@ test("nginx is asked for its configuration once a reload, again where something 
       return isServed ? { kind: "served" } : { kind: "not-served", message: "", remedy: "" };
     },
   };
+  let startedAt = new Date(0);
   const found = (id = "a") => {
-    const container = readContainer(inspectedContainer({ id }));
+    const container = readContainer(inspectedContainer({ id, startedAt }));
     const place = { name: "nginx-1", service: "nginx", container, address: "172.18.0.3", port: 443, wants: () => true };
     return nginx.make(place, "", tools);
   };
@@ -53,6 +54,8 @@ test("nginx is asked for its configuration once a reload, again where something 
   expect([await asksOf(), await asksOf()]).toEqual([1, 1]);
   isServed = true;
   expect([await asksOf(), await asksOf("b"), await asksOf("b")]).toEqual([0, 1, 0]);
+  startedAt = new Date(1000);
+  expect([await asksOf("b"), await asksOf("b")]).toEqual([1, 0]);
   await clock.sleep(61 * MINUTE, NEVER);
   expect([await asksOf("b"), await asksOf("b")]).toEqual([1, 0]);
   clock.setBack(120 * MINUTE);
