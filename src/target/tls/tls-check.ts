@@ -77,17 +77,18 @@ function ask(
   return shakeHands({ ...listener, startTls, serverName: serverNameFor(identifier, random), clock, ms }, signal);
 }
 
-function findingOf({ clock }: TlsCheckParts, asked: Asked, all: readonly NameFinding[]): ServedFinding {
-  const { place, certificate } = asked;
-  // An address that we have no way to is asked nothing, but the one that is the target's.
-  const findings = all.filter(
+function findingOf({ clock }: TlsCheckParts, question: Asked, all: readonly NameFinding[]): ServedFinding {
+  const { place, certificate } = question;
+  // An address that we have no way to is asked nothing, but the one that is the target's. Where there is no other, nothing is proven.
+  const asked = all.filter(
     ({ listener: { address }, handshake: { kind } }) => kind !== "unreachable" || address === place.address,
   );
+  const findings = asked.length === 0 ? all : asked;
   const [first, ...others] = findings.filter(
     ({ handshake: seen }) => seen.kind !== "presented" || seen.leaf.fingerprint !== certificate.fingerprint,
   );
   if (!first) return { kind: "served" };
-  const finding = explainNotServed({ ...asked, bad: [first, ...others], now: clock.now() });
+  const finding = explainNotServed({ ...question, bad: [first, ...others], now: clock.now() });
   const isBroken = findings.every(({ handshake }) => handshake.kind === "no-certificate" && handshake.isAlert);
   return isBroken ? { ...finding, isBroken } : finding;
 }

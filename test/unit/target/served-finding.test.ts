@@ -132,10 +132,11 @@ describe("of several listeners", () => {
     expect(headers).toEqual([`PROXY TCP4 127.0.0.1 127.0.0.1 <port> ${outer}`]);
   });
 
-  test("one at an address that we have no way to is left out; the target's own never is", async () => {
+  test("one at an address that we have no way to is left out, unless there is no other; the target's own never is", async () => {
     const port = await serve(() => true);
     const nowhere = { address: "255.255.255.255", port, isProxied: false };
     expect(await look([{ ...main, port }, nowhere])).toEqual({ kind: "served" });
+    expect(await look([nowhere])).toHaveProperty("message", expect.stringContaining("can't be reached"));
   });
 
   test("one on which nobody listens keeps no certificate from the others", async () => {
