@@ -13,6 +13,8 @@ export type HandshakeRequest = Listener & {
   readonly serverName: string | undefined;
   /** The protocol that goes over to TLS first; undefined: TLS from the first byte. */
   readonly startTls?: StartTls | undefined;
+  /** The only kind of key that the certificate may have; undefined: as the server likes. Nothing is restricted by one not known here. */
+  readonly keyKind?: string | undefined;
   readonly clock: Clock;
   /** Time limit in milliseconds. */
   readonly ms: number;
@@ -43,8 +45,15 @@ export async function shakeHands(request: HandshakeRequest, signal: AbortSignal)
 
 const TIMED_OUT = Symbol("timed out");
 
+// The signatures (RFC 8446 §4.2.3) of each kind of key, by Node's word for that.
+const SIGNATURES = new Map([
+  ["ec", "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512"],
+  ["rsa", "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512"],
+]);
+
 async function readPresented(request: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
   const { serverName } = request;
+  const sigalgs = SIGNATURES.get(request.keyKind ?? "");
   const tcp = await open(request, signal);
   const socket = connect({
     socket: tcp,
@@ -52,6 +61,7 @@ async function readPresented(request: HandshakeRequest, signal: AbortSignal): Pr
     // Nobody is trusted here, so the system's roots need not be loaded: they cost a megabyte.
     ca: [],
     ...(serverName === undefined ? {} : { servername: serverName }),
+    ...(sigalgs === undefined ? {} : { sigalgs }),
   });
   socket.on("error", () => {}); // one may still come after the first, which is the one that is told
   try {

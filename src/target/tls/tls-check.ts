@@ -49,7 +49,7 @@ async function askAll(parts: TlsCheckParts, { asked, known }: Asking, signal: Ab
     const key = `${listener.address} ${listener.port}`;
     const silence = silent.get(key);
     if (silence) return { identifier, listener, handshake: silence.handshake };
-    const handshake = await ask(parts, { identifier, listener, place: asked.place }, signal);
+    const handshake = await ask(parts, { identifier, listener, ...asked }, signal);
     if (handshake.kind !== "presented" && handshake.kind !== "no-certificate") {
       const found = { handshake, at: nowMs(parts), ms: nowMs(parts) - begunAt };
       silent.set(key, found);
@@ -66,15 +66,21 @@ function questionsOf({ place: { address, port }, certificate, listenersOf }: Ask
   );
 }
 
-function ask(
+async function ask(
   { clock, random, handshakeMs }: TlsCheckParts,
-  { identifier, listener, place }: Question & Pick<Asked, "place">,
+  { identifier, listener, place, certificate }: Question & Pick<Asked, "place" | "certificate">,
   signal: AbortSignal,
-) {
+): Promise<Handshake> {
   // What a label says of a port is true of it on all addresses, and of no other.
   const startTls = listener.port === place.port ? place.startTls : undefined;
   const ms = startTls === undefined ? handshakeMs : handshakeMs + GREETING_MS;
-  return shakeHands({ ...listener, startTls, serverName: serverNameFor(identifier, random), clock, ms }, signal);
+  const request = { ...listener, startTls, serverName: serverNameFor(identifier, random), clock, ms };
+  const first = await shakeHands(request, signal);
+  const { keyKind, fingerprint } = certificate;
+  if (first.kind !== "presented" || keyKind === undefined || first.leaf.keyKind === keyKind) return first;
+  // It may have one for each kind of key. What else is said then would tell nothing of what everybody gets.
+  const second = await shakeHands({ ...request, keyKind }, signal);
+  return second.kind === "presented" && second.leaf.fingerprint === fingerprint ? second : first;
 }
 
 function findingOf({ clock }: TlsCheckParts, question: Asked, all: readonly NameFinding[]): ServedFinding {

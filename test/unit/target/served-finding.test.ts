@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer as createPlainServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { createSecureContext, createServer } from "node:tls";
+import { promisify } from "node:util";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseIdentifier, readLeaf } from "../../../src/certificate/index.ts";
 import type { Listener } from "../../../src/target/kind.ts";
@@ -17,6 +19,7 @@ import { inspectedContainer } from "../../support/fake-engine.ts";
 import { poll } from "../../support/poll.ts";
 import { makeTestCertificate, type TestCertificate } from "../../support/test-ca.ts";
 
+const run = promisify(execFile);
 const NEVER = new AbortController().signal;
 
 let right: TestCertificate;
@@ -78,6 +81,14 @@ function certificateFor(...names: readonly string[]): ServedCertificate {
   return { lineage: "a.test", identifiers: names.map(parseIdentifier), fingerprint };
 }
 
+async function makeRsaPair(): Promise<Pick<TestCertificate, "certificatePem" | "keyPem">> {
+  const words =
+    "req -x509 -newkey rsa:2048 -nodes -subj /CN=rsa -days 30 -addext subjectAltName=DNS:a.test -keyout - -out -";
+  const { stdout } = await run("openssl", words.split(" "));
+  const [keyPem = "", certificatePem = ""] = stdout.split(/(?=-----BEGIN CERT)/);
+  return { certificatePem, keyPem };
+}
+
 describe("of several listeners", () => {
   const main = { address: "127.0.0.1", isProxied: false };
   const placeAt = (port: number) => ({
@@ -137,6 +148,28 @@ describe("of several listeners", () => {
     const nowhere = { address: "255.255.255.255", port, isProxied: false };
     expect(await look([{ ...main, port }, nowhere])).toEqual({ kind: "served" });
     expect(await look([nowhere])).toHaveProperty("message", expect.stringContaining("can't be reached"));
+  });
+
+  test("of a server with certificates for two kinds of key each is found, and another one of the same kind isn't", async () => {
+    const rsa = await makeRsaPair();
+    const { fingerprint, keyKind } = readLeaf(rsa.certificatePem);
+    const identifiers = [parseIdentifier("a.test")];
+    const both = createServer({
+      key: [rsa.keyPem, right.keyPem],
+      cert: [rsa.certificatePem, right.certificatePem],
+    });
+    const port = await listening(both.on("tlsClientError", () => {}));
+    const check = createTlsCheck({ clock: systemClock, random: Math.random, handshakeMs: 5000 });
+    const place = placeAt(port);
+    const find = (certificate: ServedCertificate) =>
+      check({ place, certificate, words: nginxWords(place, NOTHING_SAID) }, NEVER);
+    expect(await find({ lineage: "a.test", identifiers, fingerprint, keyKind })).toEqual({ kind: "served" });
+    expect(await find({ ...certificateFor("a.test"), keyKind: "ec" })).toEqual({ kind: "served" });
+    for (const kind of ["rsa", "ec", "ed25519"])
+      expect(await find({ lineage: "a.test", identifiers, fingerprint: "another", keyKind: kind })).toHaveProperty(
+        "message",
+        expect.stringContaining("presents another certificate"),
+      );
   });
 
   test("one on which nobody listens keeps no certificate from the others", async () => {
