@@ -77,13 +77,19 @@ list_parts() {
         printf 'https|-\n'
         printf '%s' "$CHANGED_SETTINGS" | sed 's/^/setting|/'
         for user_file in "$NGINX_FOLDER"/conf.d/*.conf; do
-            if [ -f "$user_file" ]; then printf 'file|%s\n' "$user_file"; fi
+            if [ -f "$user_file" ]; then name_part "$user_file" && printf 'file|%s\n' "$NAMED"; fi
         done
     else
         refused_before 'https|file' | cut -d '|' -f 1,2
     fi
     if has_legacy_pair; then printf 'hand-made|-\n'; fi
     printf '%s\n' "$WANTED" | awk -F'|' -v on_trial="$ON_TRIAL" '$1 != "@others" && !index(on_trial, " " $1 " ") { print "certificate|" $1 }'
+}
+
+# name_part FILE: sets NAMED to its path as a line of these lists can have it.
+name_part() {
+    NAMED=$1
+    case $1 in *[\|"$NEWLINE"]*) NAMED=$(printf %s "$1" | tr '|\n' '??') ;; esac
 }
 
 # What nginx has refused before, for as long as it is the same. An operator's file may wait for something that isn't in it.
@@ -179,6 +185,14 @@ ask_nginx() {
     return 1
 }
 
+# quote_path PATH: prints it as nginx takes it between quotes: for a file, not for a pattern of files.
+quote_path() {
+    case $1 in
+    *[[*?]*) printf '%s\n' "$1" | sed 's/\\/\\\\/g; s/[[*?]/[&]/g' ;;
+    *) printf '%s\n' "$1" ;;
+    esac | sed 's/["\\]/\\&/g'
+}
+
 # Includes of the operator's files, but those that are refused.
 user_files() {
     if [ "$WITH_USER_FILES" = no ]; then return; fi
@@ -187,6 +201,7 @@ user_files() {
         return
     fi
     for user_file in "$NGINX_FOLDER"/conf.d/*.conf; do
-        if [ -f "$user_file" ] && ! is_refused file "$user_file"; then printf 'include "%s";\n' "$user_file"; fi
+        name_part "$user_file"
+        if [ -f "$user_file" ] && ! is_refused file "$NAMED"; then printf 'include "%s";\n' "$(quote_path "$user_file")"; fi
     done
 }
