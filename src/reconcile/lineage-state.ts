@@ -58,6 +58,8 @@ export type DeployState = {
   readonly lastFailure?: Failure | undefined;
   /** What the last try that failed was to make served; another version may be tried at once. */
   readonly triedFingerprint?: string | undefined;
+  /** The version with which no handshake succeeded there, nor with the one before. */
+  readonly acquittedFingerprint?: string | undefined;
 };
 
 /** The state of a lineage we have never acted on. */

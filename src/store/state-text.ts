@@ -33,6 +33,7 @@ function parseDeploy(json: JsonReader): Required<DeployState> {
     nextAttemptAt: json.instant("nextAttemptAt"),
     lastFailure: json.parsed("lastFailure", parseFailure),
     triedFingerprint: json.text("triedFingerprint"),
+    acquittedFingerprint: json.text("acquittedFingerprint"),
   };
 }
 

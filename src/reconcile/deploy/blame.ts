@@ -119,8 +119,10 @@ async function toSuspect(
   try {
     return await context.round.remembering(lineage, async () => {
       const state = await context.store.loadState(lineage);
-      const { servedFingerprint } = state.deploy[context.target.name] ?? {};
+      const { servedFingerprint, acquittedFingerprint } = state.deploy[context.target.name] ?? {};
       if (servedFingerprint === fingerprint) return [];
+      // To find that out again would interrupt it twice more, each time.
+      if (before !== "any" && context.target.interrupts && acquittedFingerprint === fingerprint) return [];
       const previous = await findBefore(context, version, servedFingerprint);
       if (!previous || (before !== "any" && previous.leaf.fingerprint !== servedFingerprint)) return [];
       // A death from here on may leave the one before shown: the next run shows this one again.

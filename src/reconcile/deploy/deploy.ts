@@ -148,6 +148,7 @@ async function dealWithBroken(
   const isServed = async (version: Version) =>
     (await checkUntilServed(context, version, servedWithinMs)).kind === "served";
   const versions = [...broken.keys()];
+  const acquitted = new Set<Version>();
   const guilty = await round
     .moving(async () => {
       const left = versions.filter((version) => !round.isRefused(version));
@@ -155,6 +156,7 @@ async function dealWithBroken(
       if (before.length > 0) await target.apply(before, signal);
       const found = await findBreaking(context, left, isServed);
       found.forEach((suspect) => round.refuse(versionBefore(context, suspect)));
+      for (const version of left) if (!found.some((one) => one.version === version)) acquitted.add(version);
       return found;
     })
     .catch((thrown: unknown) => {
@@ -165,7 +167,10 @@ async function dealWithBroken(
   const reports: DeployReport[] = [];
   for (const [version, failure] of broken) {
     const suspect = guilty.find((one) => one.version === version);
-    if (!suspect) reports.push(await recordDeployFailure(context, version, failure));
+    if (!suspect)
+      reports.push(
+        await recordDeployFailure(context, version, { thrown: failure, isAcquitted: acquitted.has(version) }),
+      );
     else {
       log.error("deploy.failed", { target: target.name, lineage: version.lineage, ...toFailure(failure) });
       reports.push(await recordRejection(context, suspect, failure));
@@ -228,6 +233,6 @@ async function recordFailures(
   thrown: unknown,
 ): Promise<DeployReport[]> {
   const reports: DeployReport[] = [];
-  for (const version of versions) reports.push(await recordDeployFailure(context, version, thrown));
+  for (const version of versions) reports.push(await recordDeployFailure(context, version, { thrown }));
   return reports;
 }

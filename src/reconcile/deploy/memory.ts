@@ -2,7 +2,7 @@ import { planRetry, toFailure } from "../../certificate/index.ts";
 import type { Suspect } from "./blame.ts";
 import type { DeployContext } from "./context.ts";
 import type { Found, ServedFinding, Version } from "./target.ts";
-import { CertificateRejectedError } from "../errors.ts";
+import { CertificateRejectedError, NotServedError } from "../errors.ts";
 import type { DeployState, LineageState } from "../lineage-state.ts";
 import type { LineageStore } from "../lineage-store.ts";
 import type { DeployReport } from "../run-report.ts";
@@ -12,8 +12,12 @@ import { attemptsOf, withRefusal } from "../tries.ts";
 // A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
 const SLOWEST_STEP = 2;
 
+// Nobody is to be interrupted in vain for ever: a hundred minutes.
+const SLOWEST_INTERRUPTION = 3;
+
 // No try is put off for longer; what lies beyond was written by a clock that has been set back since.
 const LONGEST_WAIT_MS = 15 * 60_000;
+const LONGEST_UNINTERRUPTED_MS = 120 * 60_000;
 
 // What is remembered of a lineage; undefined when the disk doesn't give it: that must keep neither it nor the others from being
 // served.
@@ -100,7 +104,8 @@ export async function waitingReport(context: DeployContext, version: Version): P
   if (context.isEager || !nextAttemptAt || !lastFailure || triedFingerprint !== version.fingerprint) return undefined;
   const nextAt = new Date(nextAttemptAt);
   const waitMs = nextAt.getTime() - context.clock.now().getTime();
-  if (waitMs <= 0 || waitMs > LONGEST_WAIT_MS) return undefined;
+  if (waitMs <= 0 || waitMs > (context.target.interrupts ? LONGEST_UNINTERRUPTED_MS : LONGEST_WAIT_MS))
+    return undefined;
   return { target: context.target.name, lineage: version.lineage, outcome: "held", failure: lastFailure, nextAt };
 }
 
@@ -122,11 +127,14 @@ export async function recordServed(
   return { target, lineage, outcome, ...(isSeen ? {} : { isUnseen: true }) };
 }
 
-/** Writes down a try that has not led to the version being served, and when the next one may be. */
+/**
+ * Writes down a try that has not led to the version being served, and when the next one may be; `isAcquitted`: the version before
+ * wasn't served any more, either.
+ */
 export async function recordDeployFailure(
   context: DeployContext,
   version: Version,
-  thrown: unknown,
+  { thrown, isAcquitted = false }: { readonly thrown: unknown; readonly isAcquitted?: boolean },
 ): Promise<DeployReport> {
   const { lineage, fingerprint: triedFingerprint, validity } = version;
   const target = context.target.name;
@@ -134,9 +142,12 @@ export async function recordDeployFailure(
   const known = await recallDeploy(context, version);
   const failures = (known?.failures ?? 0) + 1;
   const failedAt = context.clock.now();
-  const nextAt = planRetry({ failures: Math.min(failures, SLOWEST_STEP), failedAt, validity }, context.random);
+  const isInVain = context.target.interrupts && thrown instanceof NotServedError;
+  const step = Math.min(failures, isInVain ? SLOWEST_INTERRUPTION : SLOWEST_STEP);
+  const nextAt = planRetry({ failures: step, failedAt, validity }, context.random);
   const tried = { ...known, failures, triedFingerprint, lastFailure, nextAttemptAt: nextAt.toISOString() };
-  await rememberDeploy(context, version, tried);
+  const is = isAcquitted ? { ...tried, acquittedFingerprint: triedFingerprint } : tried;
+  await rememberDeploy(context, version, is);
   context.log.error("deploy.failed", { target, lineage, ...lastFailure, attempt: failures, nextAt });
   return { target, lineage, outcome: "failed", failure: lastFailure, nextAt };
 }
