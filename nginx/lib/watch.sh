@@ -19,6 +19,10 @@ is_watching() {
 look() {
     # Before anything is read: what is written meanwhile is not older. `true`, since a failing `:` would end the shell.
     true 2>/dev/null >"$LOOKED_AT"
+    for watched in "$LETSENCRYPT_FOLDER/sidecar/certificates" "$LETSENCRYPT_FOLDER/live"; do
+        had="$LOOKED_AT.${watched##*/}"
+        touch -r "$watched" "$had" 2>/dev/null || rm -f "$had"
+    done
     SEEN=$(cat "$LETSENCRYPT_FOLDER/sidecar/certificates" 2>/dev/null)$NEWLINE
     PAIRS=""
     for pair in "$LETSENCRYPT_FOLDER"/live/*/fullchain.pem; do
@@ -40,10 +44,13 @@ read_beginnings() {
 }
 
 # Whether something has been written since the last look. The sidecar publishes by renames in these two folders, which gives `live`
-# and the list a new time. Nothing is forked here.
+# and the list a new time: one that is not before the look, or, where a clock was set back or is another machine's, another than
+# they had then. Nothing is forked here.
 has_news() {
     for watched in "$LETSENCRYPT_FOLDER/sidecar/certificates" "$LETSENCRYPT_FOLDER/live"; do
-        if [ -e "$watched" ] && ! [ "$LOOKED_AT" -nt "$watched" ]; then return; fi
+        if ! [ -e "$watched" ]; then continue; fi
+        had="$LOOKED_AT.${watched##*/}"
+        if ! [ "$LOOKED_AT" -nt "$watched" ] || ! [ -e "$had" ] || [ "$watched" -nt "$had" ] || [ "$had" -nt "$watched" ]; then return; fi
     done
     # One pair a round, in turn: somebody may write into its file, or put one back with its old time.
     TURN=${TURN:-$PAIRS}

@@ -61,6 +61,22 @@ describe("what nginx's watch takes for news", () => {
       "news",
     ],
     ["a folder with no pair in it", 'mkdir "$LETSENCRYPT_FOLDER/live/.a.test.2"', "same"],
+    [
+      "another list, by a clock that has been set back since the look",
+      'touch -d 2099-01-01 nginx/sidecar/looked-at; echo "b.test - real b.test" >>"$LETSENCRYPT_FOLDER/sidecar/certificates"',
+      "news",
+    ],
+    [
+      "a new pair, by a clock that has been set back since the look",
+      'touch -d 2099-01-01 nginx/sidecar/looked-at; mkdir "$LETSENCRYPT_FOLDER/live/b.test"; echo >"$LETSENCRYPT_FOLDER/live/b.test/fullchain.pem"',
+      "news",
+    ],
+    [
+      "a first list, by a clock that has been set back since the look",
+      'list="$LETSENCRYPT_FOLDER/sidecar/certificates"; mv "$list" kept; look; before=$SEEN; touch -d 2099-01-01 nginx/sidecar/looked-at; mv kept "$list"',
+      "news",
+    ],
+    ["a clock that has been set back, and nothing else", "touch -d 2099-01-01 nginx/sidecar/looked-at", "nothing"],
     ["a time that lies in the future", 'touch -d "next year" "$LETSENCRYPT_FOLDER/live"', "same"],
   ])("%s", async (_, change, expected) => {
     const root = await tree();
