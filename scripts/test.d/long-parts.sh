@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The matrices that have more repetitions than an hour holds, each by itself.
 
-LONG_PARTS="crash faults haproxy load locks recipes renewals restarts stops simulate"
+LONG_PARTS="crash faults haproxy host load locks recipes renewals restarts stops simulate"
 
 # A part's test files; what they repeat is asked for by CERT_SIDECAR_FULL.
 files_of_part() {
@@ -9,6 +9,7 @@ files_of_part() {
     crash) echo test/e2e/crash.test.ts ;;
     faults) echo test/e2e/faults.test.ts ;;
     haproxy) echo test/integration/deploy-haproxy.test.ts ;;
+    host) echo test/e2e/host-nginx.test.ts ;;
     load) echo test/e2e/load.test.ts ;;
     locks) echo test/unit/lock/lock.test.ts ;;
     recipes) echo test/integration/deploy-recipes.test.ts test/e2e/mail.test.ts ;;

@@ -18,14 +18,14 @@ import { createDeployment, type Deployment, type EngineLine } from "../target/in
 import { createSocketHealing, type SocketHealing } from "./socket-healing.ts";
 import type { Paths } from "./paths.ts";
 import type { Policy, ReconcileParts } from "../reconcile/index.ts";
-import { createAccountStore, createLineageStore, createNotebooks } from "../store/index.ts";
-import { createHttp, lookUpCaa, lookUpHost, lookUpTxt, runLocal, systemClock } from "../system/index.ts";
+import { createAccountStore, createLineageStore, createNotebooks, createReloadRequest } from "../store/index.ts";
+import { createHttp, findHost, lookUpCaa, lookUpHost, lookUpTxt, runLocal, systemClock } from "../system/index.ts";
 
 /** All that an operator can choose by a word. */
 export const KINDS = { challenges: CHALLENGES, channels: CHANNELS };
 
 const SERVED_WITHIN_MS = 10_000;
-// It looks every other second, and shows to itself after ten what it has refused before.
+// Our nginx looks every other second, and shows to itself after ten what it has refused before; others are asked by a file.
 const WATCHED_WITHIN_MS = 30_000;
 
 /** Everything that acts, built from what is right in the settings. */
@@ -70,8 +70,10 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
   const { clock, random } = tools;
   const healing = createSocketHealing(tools);
   const onLine = (line: EngineLine) => void healing.hear(line);
-  const watched = config.deploy && { lookUp: lookUpHost, ...config.deploy };
-  const deployment = createDeployment({ docker: config.docker, service: "nginx", clock, log, random, onLine, watched });
+  const askForReload = createReloadRequest({ root: paths.tree });
+  const withoutEngine = config.deploy && { ways: config.deploy, lookUp: lookUpHost, findHost, askForReload };
+  const common = { clock, log, random, onLine, withoutEngine };
+  const deployment = createDeployment({ docker: config.docker, service: "nginx", ...common });
   const solverFor = createSolvers(CHALLENGES, { ...tools, front: deployment.front });
   const accounts = createAccountStore({ root: paths.tree });
   const ca = createCertificateAuthority({ accounts, solverFor, clock, http, lookUpCaa });
@@ -83,7 +85,7 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
     clock,
     random,
     policy: toPolicy(config),
-    servedWithinMs: watched ? WATCHED_WITHIN_MS : SERVED_WITHIN_MS,
+    servedWithinMs: withoutEngine ? WATCHED_WITHIN_MS : SERVED_WITHIN_MS,
   };
   const ownText = config.wanted.map(({ name }) => name).join(" ") || hostname();
   const draw = createHash("sha256").update(ownText).digest().readUInt32BE() / 2 ** 32;

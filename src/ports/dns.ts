@@ -16,5 +16,11 @@ export type CaaLookup = DnsLookup<CaaRecord>;
 /** Who has which address: the addresses of a name, IPv4 before IPv6, and the names of an address. */
 export type HostLookup = { readonly addresses: DnsLookup<string>; readonly names: DnsLookup<string> };
 
+/**
+ * The addresses at which this machine reaches a host, as its own hosts file and then the DNS say: each once, and without those to
+ * which it has no way, as of IPv6, unless there are no others. An address is its own. Rejects as {@link DnsLookup}.
+ */
+export type HostFinder = (host: string, signal: AbortSignal) => Promise<readonly string[]>;
+
 /** Each record's text as one, whatever pieces it was sent in. */
 export type TxtLookup = DnsLookup<string>;

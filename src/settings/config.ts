@@ -1,5 +1,5 @@
 import type { Identifier, OrderWish, WantedCertificate } from "../certificate/index.ts";
-import type { DockerEngine } from "../ports/index.ts";
+import type { DeployWay, DockerEngine } from "../ports/index.ts";
 import type { Mistake } from "./mistake.ts";
 import type { Secret } from "./secret.ts";
 
@@ -19,12 +19,6 @@ type ProxyName = (typeof PROXY_NAMES)[number];
 
 /** Credentials that bind a new account to one at the CA's website (RFC 8555 §7.3.4); the key in base64url. */
 export type ChosenExternalAccount = { readonly keyId: string; readonly hmacKey: Secret };
-
-/**
- * nginx takes over what is on disk by itself. `nginx`: settings of nginx's own, where they were told to the sidecar too, since
- * nobody else can be asked.
- */
-export type WatchChoice = { readonly nginx: Readonly<Record<string, string>> };
 
 /** All settings, what is wrong left out, deeply frozen. A running daemon never reads them again. */
 export type Config = OrderWish & {
@@ -54,7 +48,7 @@ export type Config = OrderWish & {
   /** What each channel is set to, by its kind's name; undefined where it isn't used. */
   readonly channels: Readonly<Record<string, unknown>>;
   /** Unset: nginx is told through the Docker API. */
-  readonly deploy?: WatchChoice | undefined;
+  readonly deploy?: readonly DeployWay[] | undefined;
   readonly docker: DockerEngine;
   readonly logLevel: (typeof CONFIG_LOG_LEVELS)[number];
   readonly logFormat: (typeof LOG_FORMATS)[number];

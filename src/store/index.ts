@@ -3,3 +3,4 @@ export type { FileSystem } from "./durable-files.ts";
 export { StoreError } from "./errors.ts";
 export { createLineageStore } from "./lineage-store.ts";
 export { createNotebooks } from "./notebooks.ts";
+export { createReloadRequest } from "./reload-request.ts";

@@ -67,6 +67,8 @@ export function treePaths(root: string) {
     order: (lineage: string) => join(orders, `${lineage}.json`),
     ledger: (directoryUrl: string) => join(ledgers, ledgerName(directoryUrl)),
     certificateList: join(sidecar, "certificates"),
+    /** Written anew whenever a server on the host is to take over what is on disk. */
+    reloadRequest: join(sidecar, "reload"),
   };
 }
 

@@ -1,5 +1,6 @@
 export { systemClock } from "./clock.ts";
 export { lookUpCaa, lookUpHost, lookUpTxt } from "./dns.ts";
+export { findHost } from "./host-finder.ts";
 export { createHttp } from "./http.ts";
 export type { HttpOptions } from "./http.ts";
 export { createLog, type LogOptions } from "./log.ts";

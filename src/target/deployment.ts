@@ -1,4 +1,4 @@
-import type { Clock, DockerEngine, FrontDoor, HostLookup, Log } from "../ports/index.ts";
+import type { Clock, DeployWay, DockerEngine, FrontDoor, HostFinder, HostLookup, Log } from "../ports/index.ts";
 import type { StorageProbe, TargetSource } from "../reconcile/index.ts";
 import { createEngine, type EngineTimeouts } from "./docker/engine.ts";
 import { createFrontDoor, type SourceParts } from "./compose.ts";
@@ -21,17 +21,20 @@ export type DeploymentOptions = {
   readonly timeouts?: Partial<DeploymentTimeouts> | undefined;
   /** Hears how the line to the engine is, while targets are watched. */
   readonly onLine?: SourceParts["onLine"];
-  /** Set: nginx takes over by itself, and there is no engine to ask. */
-  readonly watched?: Watched | undefined;
+  /** Set: servers take over by themselves or by others, and no engine is asked. */
+  readonly withoutEngine?: WithoutEngine | undefined;
   /** How this process finds its own container; only tests give another. */
   readonly ownHints?: OwnContainerHints | undefined;
 };
 
-/** How an nginx that takes over by itself is found. */
-export type Watched = {
+/** How servers are found, and asked, with no engine. */
+export type WithoutEngine = {
+  /** At least one. */
+  readonly ways: readonly DeployWay[];
   readonly lookUp: HostLookup;
-  /** nginx's own settings, as far as they are known here. */
-  readonly nginx: Readonly<Record<string, string>>;
+  readonly findHost: HostFinder;
+  /** Asks whoever makes the server at an address take over what is on disk; `now` is told. Throws OperatorError. */
+  readonly askForReload: (now: Date) => Promise<void>;
 };
 
 /** Time limits and pauses, in milliseconds. */
@@ -75,7 +78,8 @@ export function buildDeployment(options: DeploymentOptions, { kinds, sources }: 
   };
 }
 
-function joined(sources: readonly TargetSource[]): Required<TargetSource> {
+/** Makes one source of several. */
+export function joined(sources: readonly TargetSource[]): Required<TargetSource> {
   return {
     find: async (signal) => {
       const found = await Promise.all(sources.map((source) => source.find(signal)));

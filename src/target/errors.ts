@@ -22,11 +22,13 @@ export function targetNotFound(project: string, service: string, services: reado
   return new PlainError({ code: "TARGET_NOT_FOUND", message, remedy });
 }
 
-/** The service that takes over by itself isn't in Docker's DNS: none of it runs on a network of ours. */
-export function targetNameUnknown(service: string, cause?: unknown): PlainError {
+/** What was asked for, and what to do where it has no address. */
+export type NameUnknown = { readonly asked: string; readonly remedy: string };
+
+/** The service that takes over by itself isn't in Docker's DNS, as none of it runs on a network of ours; or nobody knows the host that CERTBOT_DEPLOY names. */
+export function targetNameUnknown({ asked, remedy }: NameUnknown, cause?: unknown): PlainError {
   const answer = cause === undefined ? "there is none" : wordsOf(cause);
-  const message = `asked Docker's DNS for the addresses of the service "${service}": ${answer}`;
-  const remedy = `Run docker compose up -d ${service}, and let it and this container be on one network of the compose file (with network_mode: host there is no such DNS); it is looked at by itself when it is up.`;
+  const message = `asked ${asked}: ${answer}`;
   return new PlainError({ code: "TARGET_NAME_UNKNOWN", message, remedy, cause });
 }
 

@@ -5,8 +5,8 @@ import { haproxy } from "./haproxy.ts";
 import { nginx } from "./nginx.ts";
 import { restart } from "./restart.ts";
 import { signal } from "./signal.ts";
-import { buildWatched } from "./watched.ts";
 import type { EngineLine } from "./start-watch.ts";
+import { buildWithoutEngine } from "./without-engine.ts";
 
 // What a container can be told to be by its label; the first is what our service is without one.
 const TARGET_KINDS: Choices["kinds"] = [nginx, haproxy, exec, restart, signal];
@@ -18,6 +18,6 @@ export type { Deployment, DeploymentOptions, EngineLine };
 
 /** Builds the way to all targets; it can't fail. */
 export function createDeployment(options: DeploymentOptions): Deployment {
-  if (options.watched) return buildWatched({ ...options, ...options.watched });
+  if (options.withoutEngine) return buildWithoutEngine({ ...options, ...options.withoutEngine });
   return buildDeployment(options, { kinds: TARGET_KINDS, sources: SOURCES });
 }

@@ -132,6 +132,9 @@ export type TlsQuestion = {
 export type ServerWords = {
   readonly nothingListens: string;
   readonly noCertificate: string;
+  /** Where nobody answers in time, and where there is no way; left out where it is a container of a network of ours. */
+  readonly silent?: string;
+  readonly unreachable?: string;
   /** What it knows of why a handshake for a name fails there: the message's end and the remedy. */
   explainFailure?(
     certificate: ServedCertificate,

@@ -4,7 +4,7 @@ import { DeployRound } from "../../src/reconcile/deploy/round.ts";
 import type { Clock } from "../../src/ports/index.ts";
 import { resolveDesired, type DeployReport, type MissingTarget } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
-import { createDeployment } from "../../src/target/index.ts";
+import { createDeployment, type DeploymentOptions } from "../../src/target/index.ts";
 import { aPolicy } from "./a-policy.ts";
 import { collectLog, type CollectedLine } from "./collected-log.ts";
 import { engineUnderTest } from "./engine-address.ts";
@@ -13,7 +13,9 @@ import type { TestStore } from "./test-store.ts";
 /** What is unusual about a deploy. */
 export type DeployOnce = {
   /** The compose project whose first target it is for. */
-  readonly project: string;
+  readonly project?: string;
+  /** What it is for where no engine is asked. */
+  readonly withoutEngine?: DeploymentOptions["withoutEngine"];
   readonly tree: TestStore;
   /** Whether this run has put the versions on disk. */
   readonly isNew?: boolean;
@@ -31,13 +33,14 @@ export type DeployedOnce = {
 
 const NEVER = new AbortController().signal;
 
-/** Deploys all that is on disk to the first target of a project, through the real engine, as one run does. */
+/** Deploys all that is on disk to the first target, by default of a project and through the real engine, as one run does. */
 export async function deployOnce(one: DeployOnce): Promise<DeployedOnce> {
-  const { project, tree, isNew = false, clock = systemClock, servedWithinMs = 10_000 } = one;
+  const { project, withoutEngine, tree, isNew = false, clock = systemClock, servedWithinMs = 10_000 } = one;
   const { store } = tree;
   const log = collectLog();
   const common = { clock, random: Math.random };
-  const deployment = createDeployment({ ...common, docker: engineUnderTest(), service: "nginx", project, log });
+  const place = { docker: engineUnderTest(), service: "nginx", project, withoutEngine };
+  const deployment = createDeployment({ ...common, ...place, log });
   const { targets, missing } = await deployment.targets.find(NEVER);
   const [target] = targets;
   const versions = versionsToServe(store, resolveDesired(aPolicy(), await store.list()), () => isNew);

@@ -54,7 +54,10 @@ export type Whole = {
 export interface Target {
   /** Unique and stable over restarts, for people and for state: `nginx-1`. */
   readonly name: string;
-  /** It looks for new files by itself: `check` and `apply` do nothing, and what comes of it is seen by TLS alone. */
+  /**
+   * It looks for new files by itself, or others make it: `check` does nothing, `apply` asks those others at most, and what comes of
+   * it is seen by TLS alone.
+   */
   readonly takesOverItself?: true;
   /** Whether a lineage is for it. */
   wants(lineage: string): boolean;

@@ -46,12 +46,15 @@ function explain(facts: FindingFacts): Omit<NotServed, "kind"> {
     case "timeout":
       return {
         message: `${name} did not complete a TLS handshake on ${where}: ${handshake.words}`,
-        remedy: `Read docker compose logs ${service}, and check that no firewall stands between the containers.`,
+        remedy:
+          words.silent ??
+          `Read docker compose logs ${service}, and check that no firewall stands between the containers.`,
       };
     case "unreachable":
       return {
         message: `${name} can't be reached on ${where}: ${handshake.words}`,
-        remedy: `Check with docker network inspect that this container and ${name} share a network.`,
+        remedy:
+          words.unreachable ?? `Check with docker network inspect that this container and ${name} share a network.`,
       };
     case "no-certificate": {
       const failed = { identifier, listener, words: handshake.words };

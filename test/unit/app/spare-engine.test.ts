@@ -20,6 +20,10 @@ test("a way to Docker is spare where nginx takes over by itself, and is there", 
     remedy: expect.stringContaining("Take the socket's line out"),
   });
   expect(find({ ...WATCH, DOCKER_HOST: "tcp://proxy:2375" })).toMatchObject({ option: "DOCKER_HOST" });
+  expect(find({ CERTBOT_DEPLOY: "verify:host-gateway:443", DOCKER_HOST: `unix://${socket}` })).toMatchObject({
+    because: expect.stringContaining("with CERTBOT_DEPLOY=verify:host-gateway:443 nobody needs"),
+    remedy: expect.stringContaining("as docs/examples/host-nginx/compose.yml does"),
+  });
   expect(find({ DOCKER_HOST: `unix://${socket}` })).toBeUndefined();
   expect(find({ ...WATCH, DOCKER_HOST: `unix://${folder}/none.sock` })).toBeUndefined();
   expect(find({ ...WATCH, DOCKER_HOST: `unix://${folder}` })).toBeUndefined();

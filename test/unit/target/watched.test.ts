@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { createServer, type Server } from "node:tls";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { HostLookup } from "../../../src/ports/index.ts";
+import type { DeployWay, HostLookup } from "../../../src/ports/index.ts";
 import type { ServedCertificate } from "../../../src/reconcile/index.ts";
 import { lookUpHost, systemClock } from "../../../src/system/index.ts";
 import { createDeployment } from "../../../src/target/index.ts";
@@ -25,10 +25,14 @@ let zone: Record<string, readonly DnsRecord[] | "servfail" | "silence">;
 let dns: DnsServer;
 let engine: FakeEngine;
 let asked: string[];
+let hosts: Record<string, readonly string[]>;
+let requests: number;
 let servers: Server[];
 beforeEach(async () => {
   zone = {};
   asked = [];
+  hosts = {};
+  requests = 0;
   servers = [];
   dns = await startDnsServer(zone);
   engine = await startFakeEngine((path, response) => {
@@ -57,12 +61,18 @@ async function serve(address: string, { certificatePem, keyPem }: TestCertificat
 }
 
 function watched(nginx: Readonly<Record<string, string>> = {}, clock = systemClock) {
+  return deploymentBy([{ kind: "watch", word: "nginx:watch", nginx }], clock);
+}
+
+function deploymentBy(ways: readonly DeployWay[], clock = systemClock) {
   const lookUp: HostLookup = {
     addresses: (name, signal) => lookUpHost.addresses(name, signal, [dns.address]),
     names: (address, signal) => lookUpHost.names(address, signal, [dns.address]),
   };
   const common = { docker: engine.address, service: "nginx", log: collectLog(), random: Math.random };
-  return createDeployment({ ...common, clock, watched: { lookUp, nginx } });
+  const findHost = (host: string) => Promise.resolve(hosts[host] ?? []);
+  const askForReload = async () => void (requests += 1);
+  return createDeployment({ ...common, clock, withoutEngine: { ways, lookUp, findHost, askForReload } });
 }
 
 function certificateOf({ certificatePem }: TestCertificate): ServedCertificate {
@@ -208,5 +218,101 @@ describe("replicas that take over by themselves", () => {
     stopping.abort();
     await watching;
     expect(asked).toEqual([]);
+  });
+});
+
+describe("a server at an address that is named", () => {
+  const at = (host: string, port: number): DeployWay => ({
+    kind: "verify",
+    word: `verify:${host}:${port}`,
+    host,
+    port,
+  });
+
+  test("is each address of the host, judged by TLS alone; one that is behind is told with where to look", async () => {
+    if (!ours || !other) throw new Error("no certificates");
+    hosts["host-gateway"] = ["127.0.0.13", "127.0.0.12"];
+    const port = await serve("127.0.0.12", ours);
+    await serve("127.0.0.13", other, port);
+    const { targets, missing, off } = await deploymentBy([at("host-gateway", port)]).targets.find(NEVER);
+    expect(targets.map(({ name }) => name)).toEqual([
+      `host-gateway:${port} at 127.0.0.12`,
+      `host-gateway:${port} at 127.0.0.13`,
+    ]);
+    expect([missing, off]).toEqual([[], []]);
+    const certificate = certificateOf(ours);
+    const [first, second] = await Promise.all(targets.map(async (target) => target.tlsCheck?.(certificate, NEVER)));
+    expect(first).toEqual({ kind: "served" });
+    expect(second).toMatchObject({
+      kind: "not-served",
+      message: expect.stringMatching(/^host-gateway:\d+ at 127\.0\.0\.13 presents .* and has not taken over/),
+      remedy: expect.stringMatching(/systemctl status cert-sidecar-reload\.path .* journalctl -u .* live\/a\.test\//),
+    });
+    expect(requests).toBe(0);
+  });
+
+  test("is called as it was typed where it has one address, and whoever makes it take over is asked", async () => {
+    hosts["127.0.0.12"] = ["127.0.0.12"];
+    const [target] = (await deploymentBy([at("127.0.0.12", NOBODYS_PORT)]).targets.find(NEVER)).targets;
+    expect(target).toMatchObject({ name: "127.0.0.12:1", takesOverItself: true });
+    await target?.check(NEVER);
+    expect(requests).toBe(0);
+    expect(await target?.apply([], NEVER)).toEqual(new Map());
+    expect(requests).toBe(1);
+    const finding = await target?.tlsCheck?.(certificateOf(ours as TestCertificate), NEVER);
+    expect(finding).toMatchObject({
+      message: expect.stringContaining("nothing listens on 127.0.0.1"),
+      remedy: expect.stringMatching(/systemctl status nginx there, and let the server listen on port 1 .* firewall/),
+    });
+    await expect(target?.apply([], AbortSignal.abort(new Error("stopping")))).rejects.toThrow("stopping");
+    expect(requests).toBe(1);
+  });
+
+  test("that nobody knows is missing, with the line that makes it known", async () => {
+    const ways = [at("host-gateway", 443), at("shop.test", 8443), at("127.0.0.12", 443)];
+    hosts["127.0.0.12"] = ["127.0.0.12"];
+    const { targets, missing } = await deploymentBy(ways).targets.find(NEVER);
+    expect(targets.map(({ name }) => name)).toEqual(["127.0.0.12:443"]);
+    expect(missing).toMatchObject([
+      {
+        name: "host-gateway:443",
+        failure: {
+          code: "TARGET_NAME_UNKNOWN",
+          message: 'asked for the addresses of "host-gateway", which CERTBOT_DEPLOY names: there is none',
+          remedy: expect.stringContaining('write extra_hosts: ["host-gateway:host-gateway"] into the service'),
+        },
+      },
+      {
+        name: "shop.test:8443",
+        failure: {
+          remedy: expect.stringMatching(/^Check the name .*, in .* write extra_hosts: \["shop\.test:ADDRESS"\]/),
+        },
+      },
+    ]);
+  });
+
+  test("shows the challenges at port 80; our own nginx does, where there is one", async () => {
+    const front = (...ways: readonly DeployWay[]) => deploymentBy(ways).front.httpUrl(NEVER);
+    expect(await front(at("host-gateway", 8443), at("b.test", 443))).toBe("http://host-gateway:80");
+    expect(await front(at("2001:db8::1", 443))).toBe("http://[2001:db8::1]:80");
+    const own: DeployWay = { kind: "watch", word: "nginx:watch", nginx: {} };
+    expect(await front(at("host-gateway", 443), own)).toBe("http://nginx:80");
+  });
+
+  test("is heard of when its name gets an address", async () => {
+    const stopping = new AbortController();
+    const started: string[] = [];
+    let looks = 0;
+    const clock = {
+      ...instantClock(),
+      sleep: async (_ms: number, signal: AbortSignal) => {
+        looks += 1;
+        if (looks === 1) hosts["host-gateway"] = ["127.0.0.12"];
+        if (looks === 3) stopping.abort();
+        signal.throwIfAborted();
+      },
+    };
+    await deploymentBy([at("host-gateway", 443)], clock).targets.watch((name) => started.push(name), stopping.signal);
+    expect(started).toEqual(["host-gateway:443"]);
   });
 });
