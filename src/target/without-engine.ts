@@ -28,7 +28,8 @@ export function buildWithoutEngine(parts: Parts): Deployment {
 
 // Our nginx shows the challenges wherever it is. On another host port 80 is the CA's, whatever port TLS has.
 function frontOf(ways: readonly DeployWay[], service: string): string | undefined {
-  const [way] = ways.toSorted((a, b) => Number(a.kind === "verify") - Number(b.kind === "verify"));
-  if (way?.kind === "watch") return `http://${service}:${nginxPorts({ env: way.nginx }).http}`;
-  return way && `http://${urlHost(way.host)}:80`;
+  const own = ways.find((way) => way.kind === "watch");
+  if (own) return `http://${service}:${nginxPorts({ env: own.nginx }).http}`;
+  const [other] = ways.filter((way) => way.kind === "verify");
+  return other && `http://${urlHost(other.host)}:80`;
 }
