@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { certificatesIn } from "../../src/certificate/index.ts";
 import type { Clock } from "../../src/ports/index.ts";
 import { systemClock } from "../../src/system/index.ts";
 import { createHandMadeProject, type ContainerOptions, type HandMadeProject } from "../support/compose-nginx.ts";
@@ -155,6 +156,17 @@ describe("a copy", () => {
     const anew = await start("exec:true", { labels, argv: SLEEP });
     expect(await deploy()).toBe("deployed");
     expect(await read(anew, "key.pem")).toBe(privateKeyPem.trim());
+    expect(await deploy()).toBe("served");
+  });
+
+  test("in PKCS #12 is opened there by the label's password, and is known again", async () => {
+    const copy = "/tls/{name}.p12 password=changeit owner=33:33";
+    const open = `exec:sh -c 'openssl pkcs12 -in /tls/a.test.p12 -passin pass:changeit -noenc > /tmp/told'`;
+    const id = await start(open, { labels: { "cert-sidecar.copy": copy }, argv: SLEEP, more: ["--user", "33"] });
+    expect(await deploy()).toBe("deployed");
+    const { privateKeyPem, chainPem } = await tree.store.pair("a.test", 1);
+    const opened = await docker("exec", id, "cat", "/tmp/told");
+    for (const pem of [privateKeyPem, ...certificatesIn(chainPem)]) expect(opened).toContain(pem.trim());
     expect(await deploy()).toBe("served");
   });
 
