@@ -41,7 +41,7 @@ let stack: Stack;
 beforeAll(async () => {
   // The schedule is far away, so that nothing but what is tested here can set something right.
   const env = { CERTBOT_SCHEDULE: "0 0 1 1 *" };
-  stack = await createStack({ env, lifetimeS: 60, authorizationReusePercent: 100, override: NO_SOCKET });
+  stack = await createStack({ env, lifetimeS: 40, authorizationReusePercent: 100, override: NO_SOCKET });
   // Without Docker the sidecar can't see whether nginx is still starting, and the CA would ask too early on a busy machine.
   await stack.up("nginx", "pebble");
   await until("nginx answers", async () =>

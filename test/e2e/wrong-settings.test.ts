@@ -55,7 +55,7 @@ const MISTAKES = [
 let stack: Stack;
 
 beforeAll(async () => {
-  stack = await createStack({ lifetimeS: 120 });
+  stack = await createStack({ lifetimeS: 60 });
   await stack.up("nginx", "pebble");
 });
 afterAll(() => stack?.remove());

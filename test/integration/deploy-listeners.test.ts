@@ -124,7 +124,7 @@ test("a server that fails every handshake whatever it reads keeps the newest ver
   await startWith(server("443 ssl"));
   await renew();
   await sites(RSA_ONLY + server("443 ssl"));
-  const { reports } = await deployOnce({ project: project.name, tree });
+  const { reports } = await deployOnce({ project: project.name, tree, servedWithinMs: 2000 });
   const message = expect.stringContaining("the key is of the kind ECDSA");
   expect(reports).toMatchObject([{ outcome: "failed", failure: { code: "TARGET_NOT_SERVED", message } }]);
   expect(await tree.currentVersion()).toBe(2);

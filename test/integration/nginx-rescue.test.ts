@@ -68,12 +68,12 @@ describe("what nginx itself refuses", () => {
   });
 
   test("of hundreds the two bad pairs alone are stood in for, found by few tests, and not searched for again", async () => {
-    const names = Array.from({ length: 500 }, (_, index) => `n${index}.test`);
+    const names = Array.from({ length: 200 }, (_, index) => `n${index}.test`);
     for (const name of names)
       await stage.folders.putPair(
         name,
         pair.certificatePem,
-        ["n137.test", "n422.test"].includes(name) ? handMade.keyPem : pair.keyPem,
+        ["n137.test", "n188.test"].includes(name) ? handMade.keyPem : pair.keyPem,
       );
     await stage.folders.putList(names.map((name) => `${name} - real ${name}\n`).join(""));
     const count = `printf '#!/bin/sh\\necho "$*" >>/tmp/asked\\nexec /usr/sbin/nginx "$@"\\n' >/usr/local/bin/nginx; chmod +x /usr/local/bin/nginx`;
@@ -84,9 +84,9 @@ describe("what nginx itself refuses", () => {
     expect(atStart).toBeLessThanOrEqual(25);
     expect((await server.noted("problems")).split("\n").map((line) => line.split(" ")[0])).toEqual([
       "n137.test",
-      "n422.test",
+      "n188.test",
     ]);
-    for (const name of ["n0.test", "n136.test", "n138.test", "n499.test"])
+    for (const name of ["n0.test", "n136.test", "n138.test", "n199.test"])
       expect((await server.https("/", { host: name })).certificate?.fingerprint256).toBe(fingerprint(pair));
     expect((await server.https("/", { host: "n137.test" })).certificate?.subject).toContain("PLACEHOLDER");
     await stage.folders.putPair("n7.test", handMade.certificatePem, handMade.keyPem);

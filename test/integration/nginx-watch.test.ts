@@ -1,22 +1,38 @@
 import { X509Certificate } from "node:crypto";
-import { mkdir, rename, symlink, utimes, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rename, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
-import { NginxStage } from "../support/nginx-container.ts";
+import { NginxStage, OUR_NGINX_FOLDER, type NginxOptions } from "../support/nginx-container.ts";
 import { poll } from "../support/poll.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { makeTestCertificate, type TestCertificate } from "../support/test-ca.ts";
 
 const ENVIRONMENT = { CERTBOT_DEPLOY: "nginx:watch", CERTBOT_DOMAIN: "shop.test" };
+// In place of two seconds, and of ten until what was refused is tried again.
+const ROUND_S = 0.5;
 const OUR_WORDS = /cert-sidecar: .*/g;
 const REFUSED = /nginx goes on with the certificates that it has until this is mended: .*/g;
 
 const after = (beforeS: number, atS: number) => (atS > beforeS + 2 ? atS : undefined);
 
+/** A copy of our nginx folder that looks more often. */
+async function hurriedFolder(): Promise<string> {
+  const folder = join(await temporaryFolder(), "nginx");
+  await cp(OUR_NGINX_FOLDER, folder, { recursive: true });
+  const file = join(folder, "lib/watch.sh");
+  const text = await readFile(file, "utf8");
+  expect(text).toMatch(/^WATCH_EVERY_S=2$/m);
+  await writeFile(file, text.replace(/^WATCH_EVERY_S=2$/m, `WATCH_EVERY_S=${ROUND_S}`));
+  return folder;
+}
+
 describe("nginx that watches its certificates", () => {
   const stage = new NginxStage();
   let pairs: readonly TestCertificate[];
   let published = 0;
+
+  const start = async (options: NginxOptions) => stage.start({ nginxFolder: await hurriedFolder(), ...options });
 
   beforeAll(async () => {
     pairs = await Promise.all([1, 2, 3].map(() => makeTestCertificate(["DNS:shop.test"])));
@@ -69,7 +85,7 @@ describe("nginx that watches its certificates", () => {
   };
 
   test("a first certificate, a renewal and a pair put back with old times are served with no exec and no restart", async () => {
-    await stage.start({ env: ENVIRONMENT });
+    await start({ env: ENVIRONMENT });
     const [first, second, third] = [pairOf(0), pairOf(1), pairOf(2)];
     expect((await served())?.subject).toContain("PLACEHOLDER for shop.test");
     await stage.folders.putList("shop.test default real shop.test\n");
@@ -84,19 +100,19 @@ describe("nginx that watches its certificates", () => {
   });
 
   test("nothing but a sleep is forked and nothing is said while nothing changes", async () => {
-    await stage.start({ env: ENVIRONMENT });
+    await start({ env: ENVIRONMENT });
     await publish(pairOf(0));
     await untilServed(pairOf(0));
     await poll("it has said so", async () => (await said(OUR_WORDS)).some((line) => line.includes("takes over the")));
     const before = await said(OUR_WORDS);
     // The time and the number of a new process, before and after one sleep of ours.
     const read = "read t _ </proc/uptime; true & echo $t $!";
-    const lines = await inNginx(`${read}; sleep 15; ${read}`);
+    const lines = await inNginx(`${read}; sleep ${8 * ROUND_S}; ${read}`);
     const [begunAt = 0, begunWith = 0, endedAt = 0, endedWith = 0] = lines.split(/\s+/).map(Number);
     const forked = endedWith - begunWith - 2;
     expect(forked).toBeGreaterThan(0);
-    // One sleep of ours, and one each two seconds; a look for each of them would be as many again.
-    expect(forked).toBeLessThanOrEqual(4 + (endedAt - begunAt) / 2);
+    // One sleep of ours, and one a round; a look for each of them would be as many again.
+    expect(forked).toBeLessThanOrEqual(4 + (endedAt - begunAt) / ROUND_S);
     expect(await said(OUR_WORDS)).toEqual(before);
   });
 
@@ -104,7 +120,7 @@ describe("nginx that watches its certificates", () => {
     await stage.folders.putList("shop.test default real shop.test\napi.test - real api.test\n");
     await publish(pairOf(0));
     await publish(pairOf(0), "api.test");
-    await stage.start({ env: ENVIRONMENT });
+    await start({ env: ENVIRONMENT });
     await untilServed(pairOf(0));
     const before = published - 1;
     await publish(pairOf(1, 2));
@@ -125,7 +141,7 @@ describe("nginx that watches its certificates", () => {
 
   test("a pair that nginx refuses with no version before leaves what it has, is told once, and what is mended is taken over", async () => {
     await stage.folders.putPair("shop.test", pairOf(0).certificatePem, pairOf(0).keyPem);
-    await stage.start({ env: ENVIRONMENT });
+    await start({ env: ENVIRONMENT });
     await untilServed(pairOf(0));
     await putBack(pairOf(1, 2));
     const told = await poll("the refusal is told", async () => (await said(REFUSED))[0], 60_000);
@@ -145,7 +161,7 @@ describe("nginx that watches its certificates", () => {
 
   test("what nginx refuses for another reason is tried again until that is mended, with nothing written in our folder", async () => {
     await writeFile(join(stage.folders.confD, "own.conf"), "server { listen 8080; }");
-    await stage.start({ env: ENVIRONMENT, docker: ["-v", `${stage.folders.confD}:/etc/nginx/conf.d:ro`] });
+    await start({ env: ENVIRONMENT, docker: ["-v", `${stage.folders.confD}:/etc/nginx/conf.d:ro`] });
     await writeFile(join(stage.folders.confD, "own.conf"), "server { no-such-word; }");
     await publish(pairOf(0));
     const told = await poll("the refusal is told", async () => (await said(REFUSED))[0], 60_000);
@@ -155,7 +171,7 @@ describe("nginx that watches its certificates", () => {
   });
 
   test("nginx waits for its children, stops by itself when it is told to, and watches again after a restart", async () => {
-    await stage.start({ env: ENVIRONMENT });
+    await start({ env: ENVIRONMENT });
     await publish(pairOf(0));
     await untilServed(pairOf(0));
     expect(await zombies()).toBe("");
@@ -167,14 +183,14 @@ describe("nginx that watches its certificates", () => {
     await inNginx(`kill -KILL ${watcher}`);
     await poll("the watcher is gone", async () => (await watchers()).length === 0);
     await poll("nobody waits for its end any more", async () => (await zombies()) === "");
-    await stage.start({ env: ENVIRONMENT });
+    await start({ env: ENVIRONMENT });
     await docker("stop", "-t", "60", stage.nginx.name);
     // One that has to be killed ends with 137.
     expect(await docker("inspect", "-f", "{{.State.ExitCode}}", stage.nginx.name)).toBe("0");
   });
 
   test("a watch that ends for want of processes says what to do", async () => {
-    await stage.start({ env: ENVIRONMENT });
+    await start({ env: ENVIRONMENT });
     await docker("update", "--pids-limit", "2", stage.nginx.name);
     const told = async () => (await said(OUR_WORDS)).find((line) => line.includes("any more: restart its container"));
     await poll("it says so", told, 60_000);
@@ -182,7 +198,7 @@ describe("nginx that watches its certificates", () => {
   });
 
   test("without the setting nobody watches", async () => {
-    await stage.start({ env: { ...ENVIRONMENT, CERTBOT_DEPLOY: "" } });
+    await start({ env: { ...ENVIRONMENT, CERTBOT_DEPLOY: "" } });
     expect(await watchers()).toEqual([]);
   });
 });

@@ -11,7 +11,8 @@ import type { Probe, ProbeAnswer } from "./http-probe.ts";
 import { IMAGES } from "./images.ts";
 
 const run = promisify(execFile);
-const OUR_NGINX_FOLDER = new URL("../../nginx", import.meta.url).pathname;
+/** Our nginx folder, as it is shipped. */
+export const OUR_NGINX_FOLDER = new URL("../../nginx", import.meta.url).pathname;
 const STEP = ["/bin/sh", "/opt/cert-sidecar/nginx/certificate-step.sh"];
 
 /** The folders on the host that nginx sees, as compose mounts them; `remove` deletes them. */
@@ -77,6 +78,7 @@ export type NginxOptions = {
 /** A container of the real nginx image with our entrypoint, as compose starts it: all mounts read-only. */
 export class NginxContainer {
   readonly name = `cert-sidecar-nginx-test-${randomBytes(5).toString("hex")}`;
+  private known = "";
 
   /** Starts it and returns when port 80 answers, within 20 s. The caller ends it with `remove`. */
   static async start(folders: HostFolders, options: NginxOptions = {}): Promise<NginxContainer> {
@@ -146,6 +148,7 @@ export class NginxContainer {
 
   /** Restarts it and returns when port 80 answers again. */
   async restart(): Promise<void> {
+    this.known = "";
     await docker("restart", "-t", "5", this.name);
     await this.waitUntilUp(80);
   }
@@ -165,8 +168,11 @@ export class NginxContainer {
     return listed.split("\n").filter((line) => line !== "");
   }
 
+  // Asked once a start: each question is a process, and tests poll.
   private async address(): Promise<string> {
-    return await docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", this.name);
+    const template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    this.known ||= await docker("inspect", "-f", template, this.name);
+    return this.known;
   }
 
   private async waitUntilUp(port: number): Promise<void> {
