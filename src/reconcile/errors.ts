@@ -44,6 +44,23 @@ export class CertificateRejectedError extends OperatorError {
   }
 }
 
+const MOST_TOLD = 10;
+
+/** A label names a certificate that nobody wants and that isn't on disk. What else it names is deployed. */
+export class NamedCertificateUnknownError extends OperatorError {
+  readonly code = "TARGET_CERTIFICATE_UNKNOWN";
+  readonly remedy: string;
+
+  constructor(target: string, unknown: readonly string[], known: readonly string[]) {
+    const names = unknown.slice(0, MOST_TOLD).join(", ");
+    super(
+      `${target} is to serve ${names}, as its label cert-sidecar.certificates says, and there is no such certificate`,
+    );
+    const some = known.slice(0, MOST_TOLD).join(", ") + (known.length > MOST_TOLD ? ", …" : "");
+    this.remedy = `Name certificates in that label as the command certificates names them: ${some}.`;
+  }
+}
+
 /** A staging certificate was asked for in the place of a real one; nothing was ordered. Use `--dry-run`. */
 export class ProductionKeptError extends OperatorError {
   readonly code = "STAGING_REFUSED";

@@ -1,5 +1,6 @@
 import { asOperatorError, mapLimited, toFailure } from "../certificate/index.ts";
 import { explainBehind } from "./deploy/memory.ts";
+import { misnamed } from "./deploy/misnamed.ts";
 import type { Found, ServedFinding } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
@@ -60,7 +61,9 @@ export async function inspect(
   const parts = { ...given, storage: lookOnce(given.storage), ledgers: new CaLedgers(given.store) };
   const stored = await parts.store.list();
   const desired = resolveDesired(parts.policy, stored);
-  const found = withTargets ? await parts.targets.find(signal) : undefined;
+  const there = [...desired.map(({ lineage }) => lineage), ...stored.map(({ name }) => name)];
+  const searched = withTargets ? await parts.targets.find(signal) : undefined;
+  const found = searched && { ...searched, missing: [...searched.missing, ...misnamed(searched.targets, there)] };
   const versions = new Map(versionsToServe(parts.store, desired).map((version) => [version.lineage, version]));
   const certificates = await mapLimited(desired, CERTIFICATES_AT_ONCE, async (one): Promise<InspectedCertificate> => {
     const known = await remembered(parts, one, signal);

@@ -85,7 +85,7 @@ async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, 
     const { kind, argument, labels } = known;
     if (!isRunning(replica) && !mayBeFilled(replica, kind)) return { isDown: true };
     const port = readPort(name, labels);
-    const spot = { ...replica, wants: readWants(name, labels) };
+    const spot = { ...replica, ...readWants(name, labels) };
     const copy = readCopy(name, labels, kind);
     const placeAt = (at: TlsPort): Place => ({ ...spot, ...at, ...findAddresses(replica, ownPlace) });
     if (kind.tlsPort === undefined) {

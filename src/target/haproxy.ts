@@ -22,7 +22,7 @@ const LONGEST_PATH = 100;
 type HaproxyTarget = Target & Required<Pick<Target, "tlsCheck" | "explain" | "settle">>;
 
 function makeHaproxy(place: Place, argument: string, { clock, tlsCheck }: TargetTools): HaproxyTarget {
-  const { name, wants } = place;
+  const { name, wants, named } = place;
   if (!SOCKET_PATH.test(argument) || argument.length > LONGEST_PATH || argument.includes("/.."))
     throw labelInvalid(name, {
       label: DEPLOY,
@@ -37,6 +37,7 @@ function makeHaproxy(place: Place, argument: string, { clock, tlsCheck }: Target
   return {
     name,
     wants,
+    named,
     tlsCheck: (certificate, signal) => check(certificate, signal),
     explain: async (certificate, signal) => {
       const finding = await check(certificate, signal);

@@ -16,6 +16,8 @@ export type Spot = {
   readonly container: Container;
   /** Whether a lineage is for it. */
   readonly wants: (lineage: string) => boolean;
+  /** Those that its label names, if it does. */
+  readonly named?: readonly string[] | undefined;
 };
 
 /** One that speaks TLS, and how to reach it. */

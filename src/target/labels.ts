@@ -32,9 +32,10 @@ export function readDeploy(target: string, value: string, kinds: readonly Target
 }
 
 /** Which lineages are for a target: those that its label names; all without one. Throws TARGET_LABEL_INVALID. */
-export function readWants(target: string, labels: Labels): (lineage: string) => boolean {
+export function readWants(target: string, labels: Labels) {
   const names = readNames(target, labels);
-  return (lineage) => names.has("*") || names.has(lineage);
+  const isAll = names.has("*");
+  return { wants: (lineage: string) => isAll || names.has(lineage), named: isAll ? undefined : [...names] };
 }
 
 /** Whether a target can't have but one lineage. */

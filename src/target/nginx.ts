@@ -32,7 +32,7 @@ function makeNginx(
   tools: TargetTools,
 ): Target & Required<Pick<Target, "tlsCheck" | "explain">> {
   const { exec, tlsCheck } = tools;
-  const { name, wants } = place;
+  const { name, wants, named } = place;
   const knowledge = new NginxKnowledge(place, tools);
 
   type Look = { readonly known: Known; readonly files?: NginxSays["files"]; readonly signal: AbortSignal };
@@ -52,6 +52,7 @@ function makeNginx(
   return {
     name,
     wants,
+    named,
     tlsCheck: check,
     explain: async (certificate, signal) => {
       const finding = await check(certificate, signal);

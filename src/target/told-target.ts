@@ -14,12 +14,13 @@ const CERTIFICATES_AT_ONCE = 4;
  * run is given its files.
  */
 export function toldTarget(spot: ToldSpot, tools: TargetTools, tell: Tell): Target {
-  const { name, wants, place, copy } = spot;
+  const { name, wants, named, place, copy } = spot;
   const isUp = spot.container.status === "running";
   const tlsCheck = place && tlsCheckOf(spot, place, tools);
   return {
     name,
     wants,
+    named,
     isCostly: true,
     ...(tlsCheck && { tlsCheck }),
     ...(copy && { keeps: (version, signal) => seeCopy({ ...spot, copy }, tools, { version, signal }) }),

@@ -1,6 +1,7 @@
 import { lookAgainAt, mapLimited, toFailure } from "../../certificate/index.ts";
 import type { Log } from "../../ports/index.ts";
 import { deployToTarget } from "./deploy.ts";
+import { misnamed } from "./misnamed.ts";
 import { DeployRound } from "./round.ts";
 import type { DeployContext } from "./context.ts";
 import type { Found, Version } from "./target.ts";
@@ -36,7 +37,8 @@ export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcom
   const all = versionsToServe(parts.store, outcome.settled, isNew);
   const versions = all.filter(({ lineage }) => reports.has(lineage));
   if (versions.length === 0) return NOTHING_TO_DEPLOY;
-  const found = await parts.targets.find(run.signal);
+  const searched = await parts.targets.find(run.signal);
+  const found = { ...searched, missing: [...searched.missing, ...misnamed(searched.targets, outcome.known)] };
   tellFound(found, versions, run.log);
   const round = new DeployRound();
   const deploys = await mapLimited(found.targets, found.targets.length, (target) => {

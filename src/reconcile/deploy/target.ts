@@ -61,6 +61,8 @@ export interface Target {
   readonly takesOverItself?: true;
   /** Whether a lineage is for it. */
   wants(lineage: string): boolean;
+  /** Those that an operator has named for it; undefined: all are. */
+  readonly named?: readonly string[] | undefined;
   /**
    * Checks by a TLS handshake for each name whether the certificate is presented. Bounded in time; throws only the signal's
    * reason. Left out where nobody can be asked: then what `apply` did, and we remember, is the truth.

@@ -241,6 +241,12 @@ describe("of several nginx containers", () => {
     expect(await wanted("*")).toBe("a.test b.test c.test");
     expect(await wanted(" a.test , c.test,")).toBe("a.test c.test");
     expect(await wanted(" ,")).toBeUndefined();
+    const labels = { "cert-sidecar.certificates": "a.test, c.test" };
+    const mail = { ...labels, "cert-sidecar.deploy": "exec:postfix reload" };
+    const { targets } = await sourceOf([own, replica("1", { labels }), replica("2"), labelled("mail", mail)]).find(
+      NEVER,
+    );
+    expect(targets.map(({ named }) => named)).toEqual([["a.test", "c.test"], ["a.test", "c.test"], undefined]);
   });
 
   test("a deploy waits for a service that is down, though another one is up", async () => {
