@@ -8,8 +8,8 @@ export type StartTls = keyof typeof TALKS;
 /** What is said, if anything; what a whole answer ends with; what it must have in it. */
 type Step = { readonly say?: string | Uint8Array; readonly whole: RegExp; readonly wanted: RegExp };
 
-// RFC 5321 §4.2.1: the last line of an answer has a blank behind its code.
-const SMTP_ANSWER = /^\d{3}(?: [^\n]*)?\n$/m;
+// RFC 5321 §4.2.1: the last line of an answer has a blank behind its code, or nothing.
+const SMTP_ANSWER = /^\d{3}(?: [^\n]*|\r)?\n$/m;
 
 const TALKS = {
   // RFC 3207 §4.

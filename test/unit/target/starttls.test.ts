@@ -77,6 +77,12 @@ describe("a server that goes over to TLS", () => {
     ],
     [
       "smtp",
+      "220\r\n",
+      [["250-\r\n250-STARTTLS\r\n", "250\r\n"], ["220\r\n"]],
+      ["EHLO cert-sidecar.invalid\r\n", "STARTTLS\r\n"],
+    ],
+    [
+      "smtp",
       "220 mail.test\r\n",
       [["250-m\r\n250 starttls\r\n"], ["220 go on\r\n"]],
       ["EHLO cert-sidecar.invalid\r\n", "STARTTLS\r\n"],
