@@ -109,6 +109,25 @@ test("two targets that are given it, and read no files, both have the one before
   expect(given.map((target) => target.serves.get("a.test"))).toEqual([before, before]);
 });
 
+test.each([1, 2])(
+  "of %d targets that take over by themselves each has the one before after some seconds",
+  async (count) => {
+    const stage = await reconcileStage();
+    const watching = Array.from({ length: count }, (_, index) => watchingTarget(stage, `nginx-${index + 1}`, 2500));
+    stage.targets = watching;
+    expect(isReached(await stage.run())).toBe(true);
+    stage.pass(61 * DAY);
+    for (const target of watching) target.breaks = (_, version) => version > 1;
+    const report = await stage.run();
+    expect(report.deploys.map(({ outcome }) => outcome)).toEqual(Array(count).fill("failed"));
+    expect(await shown(stage)).toBe(1);
+    expect(stage.told("lineage.restored")).toHaveLength(1);
+    await stage.live(DAY);
+    for (const target of watching) expect(target.served()).toEqual(["a.test=a.test/1"]);
+    expect(stage.ca.orders).toHaveLength(2);
+  },
+);
+
 test("where the one before can't be tried, the new one stays, and it is tried later", async () => {
   const stage = await dueStage();
   stage.nginx.breaks = (_, version) => version > 1;
@@ -154,6 +173,25 @@ function onApply(stage: ReconcileStage, nth: number, happens: () => Promise<neve
     await happens();
   };
   return { reached, stop: () => (stage.nginx.before = () => undefined) };
+}
+
+/** It takes what is on disk each `everyMs`, told or not. */
+function watchingTarget(stage: ReconcileStage, name: string, everyMs: number): TestTarget & Target {
+  const target = new TestTarget(stage.root, name);
+  const tlsCheck = target.tlsCheck.bind(target);
+  let tookAt = 0;
+  target.tlsCheck = async (certificate, signal) => {
+    if (stage.now().getTime() - tookAt >= everyMs) {
+      tookAt = stage.now().getTime();
+      target.restart();
+    }
+    return tlsCheck(certificate, signal);
+  };
+  return Object.assign(target, {
+    takesOverItself: true as const,
+    check: async () => undefined,
+    apply: async () => new Map(),
+  });
 }
 
 /** As HAProxy: it serves of each lineage what it was given. */
