@@ -53,9 +53,20 @@ async function hear(socket: Socket, whole: RegExp, signal: AbortSignal): Promise
     // Left in the socket where more comes than is waited for: nothing is to be lost of what TLS begins with.
     if (chunk !== null) text += chunk.toString("latin1");
     else if (socket.readableEnded || socket.destroyed) throw new Error(`it hung up: ${wordsFor(text)}`);
-    else await Promise.race([once(socket, "readable", { signal }), once(socket, "close", { signal })]);
+    else await waitForMore(socket, signal);
   }
   return text;
+}
+
+// Whoever says a letter at a time must not leave a listener for each.
+async function waitForMore(socket: Socket, outer: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const signal = AbortSignal.any([outer, over.signal]);
+  try {
+    await Promise.race([once(socket, "readable", { signal }), once(socket, "close", { signal })]);
+  } finally {
+    over.abort();
+  }
 }
 
 function wordsFor(answer: string): string {

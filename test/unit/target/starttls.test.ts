@@ -30,7 +30,12 @@ afterEach(() => {
 async function listen(greeting: string, ...answers: readonly (readonly string[])[]) {
   const heard: string[] = [];
   server = createServer((socket) => {
-    sockets.add(socket.on("close", () => sockets.delete(socket)).on("error", () => {}));
+    sockets.add(
+      socket
+        .setNoDelay()
+        .on("close", () => sockets.delete(socket))
+        .on("error", () => {}),
+    );
     const left = [...answers];
     socket.write(greeting);
     socket.on("data", (chunk) => {
@@ -131,6 +136,21 @@ describe("a server that goes over to TLS", () => {
       expect(heard).toEqual([header, "EHLO cert-sidecar.invalid\r\n", "STARTTLS\r\n"]);
     } finally {
       other.close();
+    }
+  });
+
+  test("and says it letter by letter leaves nothing behind that waits", async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error) => void warnings.push(warning);
+    process.on("warning", hear);
+    try {
+      const slowly = EHLO.join("").split("");
+      const { port } = await listen("220 m\r\n", slowly, ["220 go on\r\n"]);
+      expect(await check(port, "smtp")).toEqual({ kind: "served" });
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off("warning", hear);
     }
   });
 
