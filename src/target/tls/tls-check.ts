@@ -49,14 +49,23 @@ async function askAll(parts: TlsCheckParts, { asked, known }: Asking, signal: Ab
     const key = `${listener.address} ${listener.port}`;
     const silence = silent.get(key);
     if (silence) return { identifier, listener, handshake: silence.handshake };
+    const askedAt = nowMs(parts);
     const handshake = await ask(parts, { identifier, listener, ...asked }, signal);
-    if (handshake.kind !== "presented" && handshake.kind !== "no-certificate") {
+    if (isSilence(handshake, nowMs(parts) - askedAt)) {
       const found = { handshake, at: nowMs(parts), ms: nowMs(parts) - begunAt };
       silent.set(key, found);
       known.set(key, found);
     }
     return { identifier, listener, handshake };
   });
+}
+
+// An answer costs a moment; who hangs up after a while has none, and would for no other name.
+const ANSWERS_WITHIN_MS = 1000;
+
+function isSilence(handshake: Handshake, ms: number): boolean {
+  if (handshake.kind === "presented") return false;
+  return handshake.kind !== "no-certificate" || (!handshake.isAlert && ms >= ANSWERS_WITHIN_MS);
 }
 
 function questionsOf({ place: { address, port }, certificate, listenersOf }: Asked): Question[] {

@@ -280,6 +280,18 @@ describe("a look at what a target serves", () => {
     expect(clock.now().getTime() - startedAtMs).toBe(21_000);
   });
 
+  test("asks no more of a server that hangs up after a while than of one that never answers", async () => {
+    let connections = 0;
+    const server = createPlainServer((socket) => {
+      connections += 1;
+      setTimeout(() => socket.end(), 1100);
+    });
+    const target = targetAt(await listening(server));
+    const names = Array.from({ length: 12 }, (_, n) => `n${n}.test`);
+    expect(await target.tlsCheck(certificateFor(...names), NEVER)).toMatchObject({ kind: "not-served" });
+    expect(connections).toBe(4);
+  });
+
   test("says that the port does not speak TLS", async () => {
     const port = await listening(createPlainServer((socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
     const finding = await targetAt(port).tlsCheck(certificateFor("a.test"), NEVER);
