@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:https";
@@ -92,6 +93,23 @@ for (const [name, image] of Object.entries({ "HAProxy 2.6": IMAGES.haproxy, "HAP
       const again = await findTarget();
       for (const version of [other, first]) await poll("it is served", () => isServed(again, version));
       await give(again, second);
+    });
+
+    test("ends each handshake with a key that its ciphers don't fit, and is given the version before again", async () => {
+      const { target } = await start(image, { strict: "strict-sni no-tlsv13 ciphers ECDHE-RSA-AES128-GCM-SHA256" });
+      const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+      const before = versionOf("a.test", ["a.test"], privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+      await give(target, before);
+      const version = versionOf("a.test", ["a.test"]);
+      expect([...(await target.apply([version], NEVER))]).toEqual([]);
+      await poll("it is broken", async () => (await target.tlsCheck?.(version, NEVER))?.kind === "not-served");
+      expect(await target.tlsCheck?.(version, NEVER)).toMatchObject({ isBroken: true });
+      expect(await target.explain?.(version, NEVER)).toMatchObject({
+        message: expect.stringMatching(/handshake.*failed/),
+      });
+      expect([...(await target.apply([before], NEVER))]).toEqual([]);
+      await poll("it is served again", () => isServed(target, before));
+      await target.settle?.([before], NEVER, wholeOf([before]));
     });
 
     test("drops and refuses nothing while certificates change, on connections held open and on new ones", async () => {

@@ -18,7 +18,7 @@ export type OwnConfiguration = {
   /** More of the global section, and sections behind it. */
   readonly global?: string;
   /** What stands on the bind line by default. */
-  readonly strict?: "strict-sni" | "";
+  readonly strict?: string;
 };
 
 // The user of the official images.

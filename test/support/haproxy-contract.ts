@@ -11,13 +11,14 @@ export type HaproxyUnderTest = { readonly target: Target; readonly socket: strin
 
 const NEVER = new AbortController().signal;
 
-/** A version of a lineage with these names, by a new key. */
-export function versionOf(lineage: string, names: readonly string[]): Version & { readonly serial: string } {
-  const { certificatePem, chainPem, privateKeyPem } = issueForTest({ names });
-  const { identifiers, fingerprint, validity, serial } = readLeaf(certificatePem);
+/** A version of a lineage with these names, by a new ECDSA key unless one is given. */
+export function versionOf(lineage: string, names: readonly string[], key?: string) {
+  const { certificatePem, chainPem, privateKeyPem } = issueForTest({ names, privateKeyPem: key });
+  const { identifiers, fingerprint, keyKind, validity, serial } = readLeaf(certificatePem);
   // With an empty line, which is the end of all to HAProxy, as some CAs have between the certificates.
   const pair = async () => ({ privateKeyPem, chainPem: `${certificatePem}\n${chainPem}` });
-  return { lineage, identifiers, fingerprint, validity, serial, version: 1, isNew: true, pair };
+  const version: Version = { lineage, identifiers, fingerprint, keyKind, validity, version: 1, isNew: true, pair };
+  return { ...version, serial };
 }
 
 /** All that there is, beside what is in no state to be served. */
