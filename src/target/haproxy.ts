@@ -6,6 +6,7 @@ import { findRival, type Rival } from "./haproxy/rivals.ts";
 import { createRuntimeApi } from "./haproxy/runtime-api.ts";
 import type { Place, ServerWords, TargetKind, TargetTools } from "./kind.ts";
 import { DEPLOY } from "./labels.ts";
+import { explainAlertAlone } from "./tls/alerts.ts";
 
 /** HAProxy in a container, told by its runtime API over a socket on a volume that we share with it: no restart, no reload. */
 export const haproxy = {
@@ -66,6 +67,7 @@ function haproxyWords({ named: { service }, paths: { crtList } }: Haproxy, port:
     nothingListens: `Write ${bind} into HAProxy's configuration and restart the service ${service}; where TLS is on another port, set the label cert-sidecar.port.`,
     noCertificate: `Check that HAProxy's configuration has ${bind}, and read docker compose logs ${service}.`,
     isDefault: `Put all IP addresses into one certificate, take strict-sni out of the bind line of ${service}, now that a certificate is there, and restart it.`,
+    explainFailure: (certificate, failed) => explainAlertAlone(service, certificate, failed),
     explain: () => rival,
   };
 }

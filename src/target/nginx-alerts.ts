@@ -1,14 +1,12 @@
 import type { ServedCertificate } from "../reconcile/index.ts";
-import type { ServerWords } from "./kind.ts";
 import type { Listening } from "./nginx-listeners.ts";
-
-type Failed = Parameters<NonNullable<ServerWords["explainFailure"]>>[1];
+import { KEY_KINDS, type EndedHandshake } from "./tls/alerts.ts";
 
 /** Why nginx ends a handshake with an alert, as far as its configuration tells: the protocols, the ciphers, or no server for the name. */
 export function explainAlert(
   listening: Listening | undefined,
   { service, certificate }: { readonly service: string; readonly certificate: ServedCertificate },
-  { identifier, listener, words }: Failed,
+  { identifier, listener, words }: EndedHandshake,
 ) {
   const [server] = listening?.serversFor(listener, identifier) ?? [];
   if (!server) return undefined;
@@ -32,11 +30,6 @@ export function explainAlert(
     };
   return undefined;
 }
-
-const KEY_KINDS = new Map<string, "ECDSA" | "RSA">([
-  ["ec", "ECDSA"],
-  ["rsa", "RSA"],
-]);
 
 const LONGEST = 200;
 

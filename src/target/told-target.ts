@@ -2,6 +2,7 @@ import { asOperatorError, mapLimited, type OperatorError } from "../certificate/
 import type { Target } from "../reconcile/index.ts";
 import { copiedPaths, putCopies, seeCopy } from "./copy.ts";
 import type { Place, ServerWords, TargetTools, ToldSpot } from "./kind.ts";
+import { explainAlertAlone } from "./tls/alerts.ts";
 
 /** Tells a container that there is something new. `isServed`: whether it serves all of it by now, as far as TLS can say. */
 export type Tell = (isServed: () => Promise<boolean>, signal: AbortSignal) => Promise<void>;
@@ -60,6 +61,7 @@ function tlsCheckOf({ copy }: ToldSpot, place: Place, tools: TargetTools): NonNu
     nothingListens: `Read docker compose logs ${service}, and check that it listens on ${port}: its label cert-sidecar.port says that this is where it does.`,
     noCertificate: `Check in the configuration of ${service} that the port ${port} ${goesOver}.`,
     isDefault: `Put all IP addresses into one certificate, and let ${service} show that to whoever names no server.`,
+    explainFailure: (certificate, failed) => explainAlertAlone(service, certificate, failed),
     explain: ({ lineage }) => {
       if (!copy) return undefined;
       const paths = copiedPaths(copy, lineage).join(" and ");

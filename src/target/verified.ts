@@ -1,6 +1,7 @@
 import type { DeployWay, HostFinder } from "../ports/index.ts";
 import { urlHost } from "./docker/container-address.ts";
 import type { ServerWords } from "./kind.ts";
+import { explainAlertAlone } from "./tls/alerts.ts";
 import type { WatchedServers } from "./watched.ts";
 
 type Verify = Extract<DeployWay, { kind: "verify" }>;
@@ -36,6 +37,7 @@ function verifiedWords(port: number): ServerWords {
     unreachable: `Check the address in CERTBOT_DEPLOY, and ${reach}.`,
     noCertificate: `Check that port ${port} there is one for TLS, and that a server block of it has this name, a certificate, and ciphers for its kind of key.`,
     isDefault: `Put all IP addresses into one certificate, and let no other server there be the default_server of port ${port}.`,
+    explainFailure: (certificate, failed) => explainAlertAlone("the server there", certificate, failed),
     explain: ({ lineage }) => ({
       because: " and has not taken over what is on disk",
       remedy: `Run ${LOGS} there: it must be active, and says what nginx refuses (docs/examples/host-nginx); else check that the server block reads live/${lineage}/ of the folder that is /etc/letsencrypt here, and reload it by hand.`,

@@ -1,6 +1,7 @@
 import type { HostLookup } from "../ports/index.ts";
 import type { ServerWords } from "./kind.ts";
 import { nginxPorts } from "./nginx-settings.ts";
+import { explainAlertAlone } from "./tls/alerts.ts";
 import type { WatchedServers } from "./watched.ts";
 
 /** What our nginx that takes over by itself is found with. */
@@ -51,6 +52,7 @@ function watchedWords(service: string): ServerWords {
     nothingListens: `${log}, and mend what it names where it says that HTTPS is off; else leave NGINX_HTTPS_ENABLED empty or set it to true and run docker compose up -d ${service}; where TLS is on another port, give this container the same NGINX_SSL_PORT as ${service}.`,
     noCertificate: `${log}: the last line ${refused}; without one check that a server block there has this name.`,
     isDefault: `Put all IP addresses into one certificate, and let no other server of ${service} be the default_server of its TLS port.`,
+    explainFailure: (certificate, failed) => explainAlertAlone(service, certificate, failed),
     explain: ({ lineage }) => ({
       because: " and has not taken over what is on disk",
       remedy: `${log}: the last line that names ${lineage} or ${refused}; without one check that ${environment}, and run docker compose restart ${service}.`,

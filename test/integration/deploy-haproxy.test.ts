@@ -105,7 +105,10 @@ for (const [name, image] of Object.entries({ "HAProxy 2.6": IMAGES.haproxy, "HAP
       await poll("it is broken", async () => (await target.tlsCheck?.(version, NEVER))?.kind === "not-served");
       expect(await target.tlsCheck?.(version, NEVER)).toMatchObject({ isBroken: true });
       expect(await target.explain?.(version, NEVER)).toMatchObject({
-        message: expect.stringMatching(/handshake.*failed/),
+        message: expect.stringMatching(
+          /handshake.* failed: .*: most often none of its ciphers fits a key of the kind ECDSA$/,
+        ),
+        remedy: expect.stringContaining("CERTBOT_KEY_TYPE to rsa"),
       });
       expect([...(await target.apply([before], NEVER))]).toEqual([]);
       await poll("it is served again", () => isServed(target, before));
