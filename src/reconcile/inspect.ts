@@ -11,7 +11,7 @@ import { NotServedError } from "./errors.ts";
 import { reportOf } from "./issue/report.ts";
 import type { LineageState } from "./lineage-state.ts";
 import type { StoredLineage, StrayFile } from "./lineage-store.ts";
-import { versionsToServe } from "./deploy/owners.ts";
+import { versionsFor, versionsToServe } from "./deploy/owners.ts";
 import { pictureOf, type Picture } from "./picture.ts";
 import { automaticRun } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
@@ -64,18 +64,22 @@ export async function inspect(
   const there = [...desired.map(({ lineage }) => lineage), ...stored.map(({ name }) => name)];
   const searched = withTargets ? await parts.targets.find(signal) : undefined;
   const found = searched && { ...searched, missing: [...searched.missing, ...misnamed(searched.targets, there)] };
-  const versions = new Map(versionsToServe(parts.store, desired).map((version) => [version.lineage, version]));
+  const all = versionsToServe(parts.store, desired);
+  const asked = (found?.targets ?? []).map((target) => ({
+    target,
+    versions: versionsFor(target, all, (isWanted) => versionsToServe(parts.store, desired.filter(isWanted))),
+  }));
   const certificates = await mapLimited(desired, CERTIFICATES_AT_ONCE, async (one): Promise<InspectedCertificate> => {
     const known = await remembered(parts, one, signal);
-    const version = versions.get(one.lineage);
-    if (!version || !found) return { desired: one, ...known, targets: [] };
-    const asked = found.targets
-      .filter((target) => target.wants(one.lineage))
-      .map(async (target) => {
-        const { name } = target;
-        return { name, finding: await explainBehind({ store: parts.store, target, signal }, version) };
-      });
-    return { desired: one, ...known, targets: await Promise.all(asked) };
+    const targets = asked.flatMap(({ target, versions }) => {
+      const version = versions.find(({ lineage }) => lineage === one.lineage);
+      return version ? [{ target, version }] : [];
+    });
+    const findings = targets.map(async ({ target, version }) => {
+      const { name } = target;
+      return { name, finding: await explainBehind({ store: parts.store, target, signal }, version) };
+    });
+    return { desired: one, ...known, targets: await Promise.all(findings) };
   });
   const storage = await parts.storage.inspect(signal);
   const known = new Set(desired.map(({ lineage }) => lineage));

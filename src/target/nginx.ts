@@ -53,6 +53,7 @@ function makeNginx(
     name,
     wants,
     named,
+    sharesNames: true,
     tlsCheck: check,
     explain: async (certificate, signal) => {
       const finding = await check(certificate, signal);

@@ -6,7 +6,7 @@ import { DeployRound } from "./round.ts";
 import type { DeployContext } from "./context.ts";
 import type { Found, Version } from "./target.ts";
 import type { DesiredCertificate } from "../issue/desired.ts";
-import { versionsToServe } from "./owners.ts";
+import { versionsFor, versionsToServe } from "./owners.ts";
 import type { ReconcileParts, Run } from "../run.ts";
 import type { CertificateReport, DeployReport, RunReport } from "../run-report.ts";
 
@@ -35,16 +35,18 @@ export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcom
   const reports = new Map(outcome.certificates.map((report) => [report.lineage, report]));
   const isNew = (lineage: string) => isNewVersion(reports.get(lineage));
   const all = versionsToServe(parts.store, outcome.settled, isNew);
-  const versions = all.filter(({ lineage }) => reports.has(lineage));
-  if (versions.length === 0) return NOTHING_TO_DEPLOY;
+  const isAbout = ({ lineage }: Pick<Version, "lineage">) => reports.has(lineage);
+  if (!outcome.settled.some((one) => one.current && isAbout(one))) return NOTHING_TO_DEPLOY;
   const searched = await parts.targets.find(run.signal);
   const found = { ...searched, missing: [...searched.missing, ...misnamed(searched.targets, outcome.known)] };
-  tellFound(found, versions, run.log);
+  tellFound(found, all.filter(isAbout), run.log);
   const round = new DeployRound();
   const deploys = await mapLimited(found.targets, found.targets.length, (target) => {
-    const wanted = (some: readonly Version[]) => some.filter(({ lineage }) => target.wants(lineage));
-    const whole = { certificates: wanted(all), lineages: outcome.known.filter((lineage) => target.wants(lineage)) };
-    return deployTo(parts, run, { target, round, versions: wanted(versions), whole });
+    const certificates = versionsFor(target, all, (isWanted) =>
+      versionsToServe(parts.store, outcome.settled.filter(isWanted), isNew),
+    );
+    const whole = { certificates, lineages: outcome.known.filter((lineage) => target.wants(lineage)) };
+    return deployTo(parts, run, { target, round, versions: certificates.filter(isAbout), whole });
   });
   return { deploys: deploys.flat(), missing: found.missing, targetsOff: found.off };
 }

@@ -3,7 +3,7 @@ import type { DesiredCertificate } from "../issue/desired.ts";
 import { isReal } from "../issue/merge-order.ts";
 import type { LineageStore, ServedLineage, StoredLineage } from "../lineage-store.ts";
 import type { Policy } from "../policy.ts";
-import type { Version } from "./target.ts";
+import type { Target, Version } from "./target.ts";
 
 /** What a lineage's names are decided by. */
 type Claim = Pick<DesiredCertificate, "lineage" | "identifiers" | "current" | "currentDirectoryUrl">;
@@ -79,6 +79,25 @@ export function versionsToServe(
       ? []
       : [{ lineage, identifiers, version, fingerprint, keyKind, validity, isNew: isNew(lineage), pair }];
   });
+}
+
+type Asking = Pick<Target, "wants" | "named" | "sharesNames">;
+
+/**
+ * Of these versions of all lineages those that one target is to serve. Where it is for some lineages alone, what another one has, too,
+ * is theirs: there nobody else serves it.
+ */
+export function versionsFor(
+  target: Asking,
+  all: readonly Version[],
+  among: (isWanted: (one: Pick<Version, "lineage">) => boolean) => readonly Version[],
+): readonly Version[] {
+  const isWanted = ({ lineage }: Pick<Version, "lineage">) => target.wants(lineage);
+  if (!target.named) return all.filter(isWanted);
+  const own = among(isWanted);
+  if (!target.sharesNames) return own;
+  const shared = new Map(all.map((version) => [version.lineage, version]));
+  return own.map((version) => shared.get(version.lineage) ?? version);
 }
 
 /**

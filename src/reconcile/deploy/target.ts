@@ -63,6 +63,8 @@ export interface Target {
   wants(lineage: string): boolean;
   /** Those that an operator has named for it; undefined: all are. */
   readonly named?: readonly string[] | undefined;
+  /** The servers of all such targets are made of one list (`listForServers`): a name is the same certificate's for each of them. */
+  readonly sharesNames?: true;
   /**
    * Checks by a TLS handshake for each name whether the certificate is presented. Bounded in time; throws only the signal's
    * reason. Left out where nobody can be asked: then what `apply` did, and we remember, is the truth.
