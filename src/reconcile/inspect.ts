@@ -1,6 +1,6 @@
 import { asOperatorError, mapLimited, toFailure } from "../certificate/index.ts";
 import { explainBehind } from "./deploy/memory.ts";
-import { misnamed } from "./deploy/misnamed.ts";
+import { searchTargets } from "./deploy/search.ts";
 import type { Found, ServedFinding } from "./deploy/target.ts";
 import { resolveDesired, type DesiredCertificate } from "./issue/desired.ts";
 import { CaLedgers } from "./issue/ca/ledger.ts";
@@ -62,8 +62,7 @@ export async function inspect(
   const stored = await parts.store.list();
   const desired = resolveDesired(parts.policy, stored);
   const there = [...desired.map(({ lineage }) => lineage), ...stored.map(({ name }) => name)];
-  const searched = withTargets ? await parts.targets.find(signal) : undefined;
-  const found = searched && { ...searched, missing: [...searched.missing, ...misnamed(searched.targets, there)] };
+  const found = withTargets ? await searchTargets(parts, there, signal) : undefined;
   const all = versionsToServe(parts.store, desired);
   const asked = (found?.targets ?? []).map((target) => ({
     target,

@@ -1,12 +1,12 @@
 import { lookAgainAt, mapLimited, toFailure } from "../../certificate/index.ts";
 import type { Log } from "../../ports/index.ts";
 import { deployToTarget } from "./deploy.ts";
-import { misnamed } from "./misnamed.ts";
 import { DeployRound } from "./round.ts";
 import type { DeployContext } from "./context.ts";
 import type { Found, Version } from "./target.ts";
 import type { DesiredCertificate } from "../issue/desired.ts";
 import { versionsFor, versionsToServe } from "./owners.ts";
+import { searchTargets } from "./search.ts";
 import type { ReconcileParts, Run } from "../run.ts";
 import type { CertificateReport, DeployReport, RunReport } from "../run-report.ts";
 
@@ -37,8 +37,7 @@ export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcom
   const all = versionsToServe(parts.store, outcome.settled, isNew);
   const isAbout = ({ lineage }: Pick<Version, "lineage">) => reports.has(lineage);
   if (!outcome.settled.some((one) => one.current && isAbout(one))) return NOTHING_TO_DEPLOY;
-  const searched = await parts.targets.find(run.signal);
-  const found = { ...searched, missing: [...searched.missing, ...misnamed(searched.targets, outcome.known)] };
+  const found = await searchTargets(parts, outcome.known, run.signal);
   tellFound(found, all.filter(isAbout), run.log);
   const round = new DeployRound();
   const deploys = await mapLimited(found.targets, found.targets.length, (target) => {

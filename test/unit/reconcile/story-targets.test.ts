@@ -1,3 +1,4 @@
+import { PlainError } from "../../../src/certificate/index.ts";
 import { describe, expect, test } from "vitest";
 import { inspect, isReached, type RunReport, type Target, type Version } from "../../../src/reconcile/index.ts";
 import { CaFailure, DAY, deploys, MINUTE, reconcileStage, type ReconcileStage } from "../../support/reconcile-stage.ts";
@@ -323,6 +324,13 @@ test("a label that names no certificate is told, by a run and by status, and wha
   const { found, picture } = await inspect(stage.parts(), { signal: NEVER, withTargets: true });
   expect(found?.missing).toMatchObject([{ name: "web-1", failure }]);
   expect(picture.problems).toHaveLength(1);
+  // What is wanted may be among what is wrong in the settings.
+  stage.policy = {
+    ...stage.policy,
+    settingsProblem: new PlainError({ code: "X", message: "a mistake", remedy: "Mend it." }),
+  };
+  expect((await stage.run()).missing).toEqual([]);
+  stage.policy = { ...stage.policy, settingsProblem: undefined };
   named.shift();
   expect(isReached(await stage.run())).toBe(true);
 });
