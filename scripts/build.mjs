@@ -19,8 +19,9 @@ const unused = {
     // dockerode: image builds over gRPC, and engines behind SSH.
     empty(/^\.\/(buildkit|session)$/, "module.exports = function unused() {}");
     empty(/^ssh2$/);
-    // acme-client: its own HTTP client (we bring ours).
-    empty(/^\.\/axios$/);
+    // acme-client: its own HTTP client (we bring ours), and what it makes certificate requests with (so do we).
+    empty(/^\.\/axios$|^asn1js$/);
+    empty(/^@peculiar\/x509$/, "exports.cryptoProvider = { set() {} }");
   },
 };
 

@@ -33,7 +33,7 @@ export async function signExternalAccount(
   return signer.createSignedHmacBody(hmacKey, url, signer.getJwk(), { kid: keyId });
 }
 
-/** What signs with an account's key. The library is loaded at first use: it costs 20 MB and 200 ms. */
+/** What signs with an account's key. The library is loaded at first use: most runs of the daemon, and all that only looks, do without. */
 export async function signerOf(privateKeyPem: string) {
   const { default: Signer } = await import("acme-client/src/http.js");
   return new Signer("", privateKeyPem);

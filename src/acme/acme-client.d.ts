@@ -17,7 +17,3 @@ declare module "acme-client/src/http.js" {
   }
   export = HttpClient;
 }
-
-declare module "acme-client/src/crypto/index.js" {
-  export function createCsr(data: { altNames: string[] }, keyPem: string): Promise<[Buffer, Buffer]>;
-}

@@ -2,6 +2,7 @@ import { createPrivateKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import { type KeyType, PlainError, wordsOf } from "../certificate/index.ts";
 import type { IssueRequest } from "../reconcile/index.ts";
+import { encodeRequest } from "./pkcs10.ts";
 
 const generate = promisify(generateKeyPair);
 
@@ -20,12 +21,9 @@ export async function createSigningRequest(
   { identifiers, keyType }: Pick<IssueRequest, "identifiers" | "keyType">,
   key?: KeyObject,
 ): Promise<SigningRequest> {
-  const { createCsr } = await import("acme-client/src/crypto/index.js");
-  // PKCS #8, since createCsr reads nothing else.
-  const privateKeyPem = (key ?? (await newKey(keyType))).export({ type: "pkcs8", format: "pem" }).toString();
-  const [, csrPem] = await createCsr({ altNames: identifiers.map(({ value }) => value) }, privateKeyPem);
-  const base64 = csrPem.toString("ascii").replaceAll(/-----[^-]+-----|\s/g, "");
-  return { privateKeyPem, csr: Buffer.from(base64, "base64").toString("base64url") };
+  const own = key ?? (await newKey(keyType));
+  const privateKeyPem = own.export({ type: "pkcs8", format: "pem" }).toString();
+  return { privateKeyPem, csr: encodeRequest(identifiers, own).toString("base64url") };
 }
 
 /** Reads the key that a lineage uses again. Throws OperatorError; so it is done before an order is spent. */

@@ -1,9 +1,10 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createSigningRequest } from "../../../src/acme/signing-request.ts";
 import { type OperatorError, parseIdentifier } from "../../../src/certificate/index.ts";
 import { type ScriptedCa, startScriptedCa } from "../../support/scripted-ca.ts";
+import { readSigningRequest } from "../../support/read-csr.ts";
 import { happyEnd, runOrder } from "../../support/scripted-order.ts";
 
 let server: ScriptedCa;
@@ -15,10 +16,12 @@ afterAll(() => server.stop());
 /** What the openssl command makes of a request, an independent reader. */
 function readWithOpenssl(csr: string, ...options: readonly string[]): string {
   const input = Buffer.from(csr, "base64url");
-  return execFileSync("openssl", ["req", "-inform", "der", "-noout", "-verify", ...options], {
+  const { stdout, stderr } = spawnSync("openssl", ["req", "-inform", "der", "-noout", "-verify", ...options], {
     input,
-    stdio: "pipe",
-  }).toString();
+  });
+  // Its exit code says nothing of that.
+  expect(stdout.toString() + stderr.toString()).toContain("verify OK");
+  return stdout.toString();
 }
 
 test("names and addresses of both kinds are in the request, the common name is not", async () => {
@@ -31,7 +34,21 @@ test("names and addresses of both kinds are in the request, the common name is n
       "IP Address:0:0:0:0:0:0:0:1, IP Address:0:0:0:0:0:FFFF:C000:201",
   );
   expect(text).toMatch(/Subject:\s*$/m);
+  expect(text).toMatch(/X509v3 Key Usage: *\n *Digital Signature, Key Encipherment\n/);
 });
+
+test.each([1, 5, 9, 100, 3000])(
+  "a request of %i names is one that another program reads and verifies",
+  async (count) => {
+    // Lengths below 128, 256 and 65536 bytes, and above, are each written in another way.
+    const names = Array.from({ length: count }, (_, index) => `name-${index}.a.test`);
+    const identifiers = names.map((name) => parseIdentifier(name));
+    const { csr } = await createSigningRequest({ identifiers, keyType: "ecdsa-p256" });
+    const text = readWithOpenssl(csr, "-text");
+    expect(text).toContain(`  ${names.map((name) => `DNS:${name}`).join(", ")}\n`);
+    expect(readSigningRequest(Buffer.from(csr, "base64url")).names).toEqual(names);
+  },
+);
 
 const SEC1 = { type: "sec1", format: "pem" } as const;
 
@@ -50,6 +67,15 @@ test.each([
   expect(createPrivateKey(request.privateKeyPem).equals(key)).toBe(true);
   expect(createPublicKey(readWithOpenssl(request.csr, "-pubkey")).equals(createPublicKey(key))).toBe(true);
 });
+
+test.each(["ecdsa-p256", "ecdsa-p384", "rsa-2048"] as const)(
+  "a new key of the type %s signs its request",
+  async (keyType) => {
+    const request = await createSigningRequest({ identifiers: [parseIdentifier("a.test")], keyType });
+    const key = createPrivateKey(request.privateKeyPem);
+    expect(createPublicKey(readWithOpenssl(request.csr, "-pubkey")).equals(createPublicKey(key))).toBe(true);
+  },
+);
 
 test.each([
   ["nothing that can be read", () => "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"],
