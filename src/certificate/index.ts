@@ -10,7 +10,7 @@ export { errnoOf, hasErrno, unlessErrno } from "./errno.ts";
 export { canonicalIp, identifierKey, isWildcard, namesBeyond, parseIdentifier, sameIdentifiers } from "./identifier.ts";
 export type { Identifier } from "./identifier.ts";
 export { KEY_TYPES, type KeyType } from "./key-type.ts";
-export { isKeyOf, readLeaf, type Leaf } from "./leaf.ts";
+export { isKeyOf, leafOf, readLeaf, type Leaf } from "./leaf.ts";
 export { PROBE_EVERY_MS, planProbe, type ProbeFacts } from "./probe-plan.ts";
 export { mapLimited } from "./map-limited.ts";
 export { createQueues } from "./one-at-a-time.ts";

@@ -24,7 +24,11 @@ export type Leaf = {
 
 /** Reads the first certificate of a PEM text. Throws an Error when there is none. */
 export function readLeaf(pem: string): Leaf {
-  const certificate = new X509Certificate(pem);
+  return leafOf(new X509Certificate(pem));
+}
+
+/** What we need to know of a certificate that Node has read. */
+export function leafOf(certificate: X509Certificate): Leaf {
   return {
     fingerprint: certificate.fingerprint256,
     serial: certificate.serialNumber,

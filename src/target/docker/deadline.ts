@@ -10,6 +10,9 @@ export type Deadline = {
   readonly expired: () => Error;
 };
 
+// An error of its own for each call would cost a stack trace.
+const ENDED = new Error("it has ended");
+
 /**
  * Runs `work` until it ends, `signal` aborts or the time is up, whichever is first, and never waits for a `work` that does
  * not listen: what it was given up for is thrown at once (the signal's reason, or `expired()`). The signal that `work` gets
@@ -35,6 +38,6 @@ export async function withDeadline<T>(deadline: Deadline, work: (signal: AbortSi
     return await Promise.race([work(own.signal), cut.promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
-    own.abort();
+    own.abort(ENDED);
   }
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect as connectTcp, isIPv6, type Socket } from "node:net";
-import { connect } from "node:tls";
-import { readLeaf, type Leaf } from "../../certificate/index.ts";
+import { connect, createSecureContext } from "node:tls";
+import { leafOf, type Leaf } from "../../certificate/index.ts";
 import type { Clock } from "../../ports/index.ts";
 import { withDeadline } from "../docker/deadline.ts";
 import type { Listener } from "../kind.ts";
@@ -45,23 +45,30 @@ export async function shakeHands(request: HandshakeRequest, signal: AbortSignal)
 
 const TIMED_OUT = Symbol("timed out");
 
-// The signatures (RFC 8446 §4.2.3) of each kind of key, by Node's word for that.
-const SIGNATURES = new Map([
-  ["ec", "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512"],
-  ["rsa", "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512"],
+// One for all, or each handshake would leave some 40 KB to the next collection of garbage. The system's roots need not be loaded:
+// they cost a megabyte. It resumes no session, which would show the certificate of before: none is given to it.
+const NOBODY_TRUSTED = createSecureContext({ ca: [] });
+
+// The same that takes but one kind of key, by Node's word for that: its signatures (RFC 8446 §4.2.3).
+const FOR_KEY_KIND = new Map([
+  ["ec", createSecureContext({ ca: [], sigalgs: "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512" })],
+  [
+    "rsa",
+    createSecureContext({
+      ca: [],
+      sigalgs: "RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512",
+    }),
+  ],
 ]);
 
 async function readPresented(request: HandshakeRequest, signal: AbortSignal): Promise<Handshake> {
   const { serverName } = request;
-  const sigalgs = SIGNATURES.get(request.keyKind ?? "");
   const tcp = await open(request, signal);
   const socket = connect({
     socket: tcp,
     rejectUnauthorized: false,
-    // Nobody is trusted here, so the system's roots need not be loaded: they cost a megabyte.
-    ca: [],
+    secureContext: FOR_KEY_KIND.get(request.keyKind ?? "") ?? NOBODY_TRUSTED,
     ...(serverName === undefined ? {} : { servername: serverName }),
-    ...(sigalgs === undefined ? {} : { sigalgs }),
   });
   socket.on("error", () => {}); // one may still come after the first, which is the one that is told
   try {
@@ -69,7 +76,7 @@ async function readPresented(request: HandshakeRequest, signal: AbortSignal): Pr
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return { kind: "no-certificate", words: "it presented no certificate" };
     const isSelfSigned = certificate.checkIssued(certificate);
-    return { kind: "presented", leaf: readLeaf(certificate.toString()), isSelfSigned, subject: certificate.subject };
+    return { kind: "presented", leaf: leafOf(certificate), isSelfSigned, subject: certificate.subject };
   } finally {
     // What was written goes out first: the server is spared the log line of a handshake that was broken off.
     if (signal.aborted) socket.destroy();

@@ -20,6 +20,7 @@ import { poll } from "../../support/poll.ts";
 import { makeTestCertificate, type TestCertificate } from "../../support/test-ca.ts";
 
 const run = promisify(execFile);
+const SERVED = { kind: "served" };
 const NEVER = new AbortController().signal;
 
 let right: TestCertificate;
@@ -88,6 +89,22 @@ async function makeRsaPair(): Promise<Pick<TestCertificate, "certificatePem" | "
   const [keyPem = "", certificatePem = ""] = stdout.split(/(?=-----BEGIN CERT)/);
   return { certificatePem, keyPem };
 }
+
+test.each(["TLSv1.2", "TLSv1.3"] as const)(
+  "no session of %s is gone on with: it would show the certificate of before",
+  async (maxVersion) => {
+    const { certificatePem: cert, keyPem: key } = right;
+    const resumed: boolean[] = [];
+    const server = createServer({ cert, key, maxVersion }, (socket) => resumed.push(socket.resume().isSessionReused()));
+    const target = targetAt(await listening(server));
+    const looks = () => target.tlsCheck(certificateFor("a.test"), NEVER);
+    expect([await looks(), await looks(), await looks()]).toEqual([SERVED, SERVED, SERVED]);
+    server.setSecureContext({ cert: wrong.certificatePem, key: wrong.keyPem });
+    expect(await looks()).toHaveProperty("message", expect.stringContaining("other.test"));
+    await poll("the server has seen all of them", () => resumed.length > 3);
+    expect(resumed).not.toContain(true);
+  },
+);
 
 describe("of several listeners", () => {
   const main = { address: "127.0.0.1", isProxied: false };
