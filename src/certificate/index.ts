@@ -12,7 +12,7 @@ export type { Identifier } from "./identifier.ts";
 export { KEY_TYPES, type KeyType } from "./key-type.ts";
 export { isKeyOf, leafOf, readLeaf, type Leaf } from "./leaf.ts";
 export { PROBE_EVERY_MS, planProbe, type ProbeFacts } from "./probe-plan.ts";
-export { mapLimited } from "./map-limited.ts";
+export { createSlots, mapLimited } from "./map-limited.ts";
 export { createQueues } from "./one-at-a-time.ts";
 export { asOperatorError, OperatorError, PlainError, toFailure, wordsOf } from "./operator-error.ts";
 export type { Failure, FailureOrigin, WaitScope, RetryRule } from "./operator-error.ts";

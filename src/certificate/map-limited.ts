@@ -24,3 +24,20 @@ export async function mapLimited<Item, Result>(
   if (failures.length > 0) throw failures[0];
   return results;
 }
+
+/** Makes a limit that several callers share: of the work that they hand over, at most `count` is under way at once, first come first served. */
+export function createSlots(count: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
+  const waiting: (() => void)[] = [];
+  let free = count;
+  return async (work) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
+}

@@ -1,4 +1,4 @@
-import { isWildcard, mapLimited, type Identifier } from "../../certificate/index.ts";
+import { createSlots, isWildcard, type Identifier } from "../../certificate/index.ts";
 import type { Clock } from "../../ports/index.ts";
 import type { ServedFinding } from "../../reconcile/index.ts";
 import type { Listener, Place, TlsQuestion } from "../kind.ts";
@@ -13,7 +13,8 @@ export type TlsCheckParts = {
   readonly handshakeMs: number;
 };
 
-const HANDSHAKES_AT_ONCE = 4;
+// At one target, whoever asks: each takes some 60 KB of memory, and a reload renews hundreds of certificates at once.
+const HANDSHAKES_AT_ONCE = 8;
 
 // Mail servers let a client wait for their greeting, to find out who can't.
 const GREETING_MS = 10_000;
@@ -25,39 +26,44 @@ type Question = { readonly identifier: Identifier; readonly listener: Listener }
 
 type Silence = { readonly handshake: Handshake; readonly at: number; readonly ms: number };
 
+/** What one target is asked by. */
+type Line = { readonly silences: Map<string, Silence>; readonly inTurn: ReturnType<typeof createSlots> };
+
 /**
  * Makes what checks by a handshake for each of its names, on each listener, whether a certificate is presented. A listener that let
  * a handshake come to nothing is asked again only after as long as that took: it is the same for all names and certificates, and
  * each would cost a time limit. Throws only the signal's reason.
  */
 export function createTlsCheck(parts: TlsCheckParts) {
-  const silences = new WeakMap<object, Map<string, Silence>>();
+  const lines = new WeakMap<object, Line>();
+  const lineTo = (place: object): Line => {
+    const line = lines.get(place) ?? { silences: new Map(), inTurn: createSlots(HANDSHAKES_AT_ONCE) };
+    lines.set(place, line);
+    return line;
+  };
   return async (asked: Asked, signal: AbortSignal): Promise<ServedFinding> => {
-    const known = silences.get(asked.place) ?? new Map<string, Silence>();
-    silences.set(asked.place, known);
-    return findingOf(parts, asked, await askAll(parts, { asked, known }, signal));
+    const line = lineTo(asked.place);
+    const all = questionsOf(asked).map((one) => line.inTurn(() => ask(parts, { ...one, ...line, ...asked }, signal)));
+    return findingOf(parts, asked, await Promise.all(all));
   };
 }
 
-type Asking = { readonly asked: Asked; readonly known: Map<string, Silence> };
+type Asking = Question & Pick<Line, "silences"> & Pick<Asked, "place" | "certificate">;
 
-async function askAll(parts: TlsCheckParts, { asked, known }: Asking, signal: AbortSignal): Promise<NameFinding[]> {
-  const questions = questionsOf(asked);
+async function ask(
+  parts: TlsCheckParts,
+  { identifier, listener, silences, place, certificate }: Asking,
+  signal: AbortSignal,
+): Promise<NameFinding> {
+  const key = `${listener.address} ${listener.port}`;
   const begunAt = nowMs(parts);
-  const silent = new Map([...known].filter(([, { at, ms }]) => begunAt >= at && begunAt < at + ms)); // the clock may be set back
-  return mapLimited(questions, HANDSHAKES_AT_ONCE, async ({ identifier, listener }) => {
-    const key = `${listener.address} ${listener.port}`;
-    const silence = silent.get(key);
-    if (silence) return { identifier, listener, handshake: silence.handshake };
-    const askedAt = nowMs(parts);
-    const handshake = await ask(parts, { identifier, listener, ...asked }, signal);
-    if (isSilence(handshake, nowMs(parts) - askedAt)) {
-      const found = { handshake, at: nowMs(parts), ms: nowMs(parts) - begunAt };
-      silent.set(key, found);
-      known.set(key, found);
-    }
-    return { identifier, listener, handshake };
-  });
+  const known = silences.get(key);
+  const isSilent = known && begunAt >= known.at && begunAt < known.at + known.ms; // the clock may be set back
+  if (isSilent) return { identifier, listener, handshake: known.handshake };
+  const handshake = await shakeHandsFor(parts, { identifier, listener, place, certificate }, signal);
+  const now = nowMs(parts);
+  if (isSilence(handshake, now - begunAt)) silences.set(key, { handshake, at: now, ms: now - begunAt });
+  return { identifier, listener, handshake };
 }
 
 // An answer costs a moment; who hangs up after a while has none, and would for no other name.
@@ -75,7 +81,7 @@ function questionsOf({ place: { address, port }, certificate, listenersOf }: Ask
   );
 }
 
-async function ask(
+async function shakeHandsFor(
   { clock, random, handshakeMs }: TlsCheckParts,
   { identifier, listener, place, certificate }: Question & Pick<Asked, "place" | "certificate">,
   signal: AbortSignal,

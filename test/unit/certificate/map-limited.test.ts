@@ -1,6 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { mapLimited } from "../../../src/certificate/index.ts";
+import { createSlots, mapLimited } from "../../../src/certificate/index.ts";
 
 describe("doing something for many items", () => {
   test("keeps the order of results and never has more than the limit under way", async () => {
@@ -37,5 +37,28 @@ describe("doing something for many items", () => {
       throw new Error(`number ${number}`);
     });
     await expect(all).rejects.toThrow("number 1");
+  });
+});
+
+describe("a limit that several share", () => {
+  test("is never passed, and work that fails gives its place to the next, in the order of the calls", async () => {
+    const inTurn = createSlots(3);
+    const begun: number[] = [];
+    let [underWay, most] = [0, 0];
+    const all = [...Array(20).keys()].map((number) =>
+      inTurn(async () => {
+        begun.push(number);
+        most = Math.max(most, (underWay += 1));
+        await turn();
+        underWay -= 1;
+        if (number % 2 === 0) throw new Error("even");
+        return number;
+      }),
+    );
+    const outcomes = await Promise.allSettled(all);
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(10);
+    expect(begun).toEqual([...Array(20).keys()]);
+    expect(most).toBe(3);
+    await expect(inTurn(async () => "later")).resolves.toBe("later");
   });
 });

@@ -306,7 +306,28 @@ describe("a look at what a target serves", () => {
     const target = targetAt(await listening(server));
     const names = Array.from({ length: 12 }, (_, n) => `n${n}.test`);
     expect(await target.tlsCheck(certificateFor(...names), NEVER)).toMatchObject({ kind: "not-served" });
-    expect(connections).toBe(4);
+    expect(connections).toBe(8);
+  });
+
+  test("makes few handshakes at once, however many certificates are asked for at once, and asks one that never answers no more", async () => {
+    const at = { now: 0, most: 0, all: 0 };
+    const counted = (socket: Socket) => {
+      at.all += 1;
+      at.most = Math.max(at.most, (at.now += 1));
+      socket.on("close", () => (at.now -= 1));
+    };
+    const names = Array.from({ length: 60 }, (_, n) => `n${n}.test`);
+    const askAll = (target: ReturnType<typeof targetAt>) =>
+      Promise.all(names.map((name) => target.tlsCheck(certificateFor(name), NEVER)));
+    const server = createServer({ cert: right.certificatePem, key: right.keyPem }, (socket) => socket.resume());
+    const port = await listening(server.on("connection", counted));
+    expect(await askAll(targetAt(port))).toEqual(names.map(() => SERVED));
+    expect(at).toMatchObject({ all: 60 });
+    // The server hears of an end some moments after us.
+    expect(at.most).toBeLessThan(20);
+    const silent = targetAt(await listening(createPlainServer(counted)), 300);
+    await askAll(silent);
+    expect(at.all).toBeLessThan(60 + 20);
   });
 
   test("says that the port does not speak TLS", async () => {
