@@ -73,9 +73,11 @@ function makeNginx(
     // An exit code of 0 says that the master was signalled, no more: whether it took the certificate is seen by a TLS check.
     apply: async (behind, signal) => {
       if (behind.length === 0) return new Map();
+      // What it is told to read now it is asked for meanwhile.
+      knowledge.forget();
+      knowledge.fresh(signal).catch(() => undefined);
       const reload = await exec(place, RELOAD_COMMAND, signal);
       if (reload.exitCode !== 0) throw reloadFailed(place, outputOf(reload));
-      knowledge.forget();
       return new Map();
     },
   };

@@ -6,6 +6,7 @@ import { automaticRun, inspect, reconcile } from "../../../src/reconcile/index.t
 import {
   CaFailure,
   DAY,
+  deploys,
   HOUR,
   last,
   LETS_ENCRYPT,
@@ -27,6 +28,23 @@ test("a disk that takes no note isn't asked each second", async () => {
   };
   expect((await stage.live(5 * MINUTE)).length).toBeLessThan(8);
   expect(stage.ca.orders).toHaveLength(1);
+});
+
+test("a target isn't asked for what has just been put on disk, and after its reload for one before it is for all", async () => {
+  const stage = await reconcileStage({ domains: many(30) });
+  const did: string[] = [];
+  stage.nginx.before = (doing) => void did.push(doing);
+  let isReloading = true;
+  stage.nginx.hides = () => {
+    did.push("look");
+    // It takes some looks' time until the new workers are there.
+    isReloading &&= did.length < 8;
+    return isReloading;
+  };
+  expect(deploys(await stage.run())).toHaveLength(30);
+  expect(did.slice(0, 2)).toEqual(["check", "apply"]);
+  // Those of the first until it is served, and each one's second look.
+  expect(did.filter((one) => one === "look")).toHaveLength(5 + 2 * 30);
 });
 
 test("a renewal conf that can't be read isn't looked at each second", async () => {
