@@ -73,8 +73,9 @@ export class LiveFolder {
 
   /** Every generation folder of a lineage, in no order. */
   async generations(lineage: string): Promise<Generation[]> {
-    const all = (await this.#files.list(this.#paths.live)).flatMap((entry) => parseGeneration(entry) ?? []);
-    return all.filter((one) => one.lineage === lineage);
+    // Of some thousands in there.
+    const own = (await this.#files.list(this.#paths.live)).filter((entry) => entry.startsWith(`.${lineage}.`));
+    return own.flatMap((entry) => parseGeneration(entry) ?? []).filter((one) => one.lineage === lineage);
   }
 
   /** Makes a generation that shows `version`, durable but not shown yet; gives its folder's name. */

@@ -1,4 +1,5 @@
 import {
+  exactSetKey,
   identifierKey,
   namesBeyond,
   sameIdentifiers,
@@ -41,8 +42,12 @@ export type DesiredCertificate = {
  */
 export function resolveDesired(policy: Policy, stored: readonly StoredLineage[]): DesiredCertificate[] {
   const taken = new Set<string>();
+  const byNames = Map.groupBy(stored, ({ current }) => current && exactSetKey(current.leaf.identifiers));
+  const byName = new Map(stored.map((lineage) => [lineage.name, lineage]));
   const named = policy.wanted.flatMap((wanted) => {
-    const lineage = findLineage(wanted, stored, taken);
+    const free = (lineage: StoredLineage | undefined) => lineage && !taken.has(lineage.name);
+    const covering = (byNames.get(exactSetKey(wanted.identifiers)) ?? []).filter(free);
+    const lineage = chooseLineage(wanted, covering) ?? [byName.get(wanted.name)].find(free);
     taken.add(lineage?.name ?? wanted.name);
     const byConf = lineage && policy.areOrdersInDoubt ? fromStored(lineage, policy) : [];
     return byConf.length > 0 ? byConf : [fromWanted(wanted, lineage, policy)];
@@ -63,13 +68,8 @@ export function chooseWanted(asked: WantedCertificate, desired: readonly Desired
   return found;
 }
 
-function findLineage(wanted: WantedCertificate, stored: readonly StoredLineage[], taken: ReadonlySet<string>) {
-  const free = stored.filter((lineage) => !taken.has(lineage.name));
-  const covering = free.filter(
-    (lineage) => lineage.current && sameIdentifiers(lineage.current.leaf.identifiers, wanted.identifiers),
-  );
-  const byName = (lineage: StoredLineage) => lineage.name === wanted.name;
-  return covering.find(byName) ?? covering.find(({ settings }) => settings) ?? covering[0] ?? free.find(byName);
+function chooseLineage({ name }: WantedCertificate, covering: readonly StoredLineage[]): StoredLineage | undefined {
+  return covering.find((lineage) => lineage.name === name) ?? covering.find(({ settings }) => settings) ?? covering[0];
 }
 
 function fromWanted(wanted: WantedCertificate, lineage: StoredLineage | undefined, policy: Policy): DesiredCertificate {
