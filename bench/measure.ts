@@ -3,6 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createStack, SIDECAR_IMAGE, until, type Stack } from "../test/e2e/support/stack.ts";
 import { docker } from "../test/support/docker-command.ts";
 import { IMAGES } from "../test/support/images.ts";
+import { renewedToServedMs } from "../test/e2e/support/renewed-to-served.ts";
+import { median, range } from "./figures.ts";
 
 const RUNS = Number(process.argv[2] ?? 7);
 const START_RUNS = 21;
@@ -74,6 +76,7 @@ async function issueRows(stack: Stack): Promise<Row[]> {
     theirs.push(await timed(certbot, certonly));
   }
   const ratio = (median(ours) / median(theirs)).toFixed(2);
+  const served = await renewedToServedMs(stack);
   return [
     {
       what: "update-cert --force-renewal, nginx reloaded",
@@ -81,7 +84,7 @@ async function issueRows(stack: Stack): Promise<Row[]> {
       beside: `${ratio} × certbot certonly: ${median(theirs)} ms (${range(theirs)}), no reload`,
     },
     { what: "  of that, until the version is on disk", figure: `${median(await onDiskMs(stack))} ms`, beside: "" },
-    { what: "  renewed -> served", figure: `${median(await servedMs(stack))} ms`, beside: "" },
+    { what: "  on disk -> served", figure: `${median(served)} ms (${range(served)})`, beside: "" },
   ];
 }
 
@@ -94,17 +97,6 @@ async function timed(container: string, command: string): Promise<number> {
 async function onDiskMs(stack: Stack): Promise<number[]> {
   const renewed = (await stack.events()).filter(({ event }) => event === "lineage.renewed");
   return renewed.map(({ durationMs }) => Number(durationMs));
-}
-
-// From the container's log, whose lines docker stamps to the microsecond.
-async function servedMs(stack: Stack): Promise<number[]> {
-  const log = await docker("logs", "-t", await stack.container("certbot"));
-  let renewedAt = Number.NaN;
-  return log.split("\n").flatMap((line) => {
-    const at = Date.parse(line.slice(0, 30));
-    if (line.includes('"lineage.renewed"')) renewedAt = at;
-    return line.includes('"target.served"') && !Number.isNaN(at - renewedAt) ? [at - renewedAt] : [];
-  });
 }
 
 async function startRow(stack: Stack): Promise<Row> {
@@ -165,12 +157,4 @@ async function memory(pid: number): Promise<string> {
 
 function megabytes(kilobytes: number): string {
   return `${(kilobytes / 1024).toFixed(1)} MB`;
-}
-
-function median(values: readonly number[]): number {
-  return Math.round([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN);
-}
-
-function range(values: readonly number[]): string {
-  return `${Math.round(Math.min(...values))}…${Math.round(Math.max(...values))}`;
 }
