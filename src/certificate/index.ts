@@ -32,5 +32,6 @@ export type { RenewalInfoAnswer, RenewalInfoState } from "./renewal-info.ts";
 export { alarmAt, lastResortAt, planRenewal, type RenewalPlan } from "./renewal-plan.ts";
 export { planRetry } from "./retry-plan.ts";
 export { splitWords, UnterminatedQuoteError } from "./split-words.ts";
+export { der } from "./der.ts";
 export { lifetimeMs, markAt, type Validity } from "./validity.ts";
 export { earliest, lookAgainAt, lookSoonAt, soonest, whenNext, type Due, type NextFacts } from "./when-next.ts";

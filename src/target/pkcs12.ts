@@ -7,24 +7,25 @@ import {
   pbkdf2Sync,
   X509Certificate,
 } from "node:crypto";
-import { certificatesIn } from "../certificate/index.ts";
-import { bmpString, element, identifier, integer, NULL, octets, sequence, setOf, tagged } from "./der.ts";
+import { certificatesIn, der } from "../certificate/index.ts";
+
+const { bmpString, element, integer, NULL, octets, oid, sequence, setOf, tagged } = der;
 
 // 1.2.840.113549.1, under which all but two of them stand.
 const PKCS = "2a864886f70d01";
 const OID = {
-  pbkdf2: identifier(`${PKCS}050c`),
-  pbes2: identifier(`${PKCS}050d`),
-  data: identifier(`${PKCS}0701`),
-  encryptedData: identifier(`${PKCS}0706`),
-  friendlyName: identifier(`${PKCS}0914`),
-  localKeyId: identifier(`${PKCS}0915`),
-  x509Certificate: identifier(`${PKCS}091601`),
-  shroudedKeyBag: identifier(`${PKCS}0c0a0102`),
-  certBag: identifier(`${PKCS}0c0a0103`),
-  hmacSha256: identifier("2a864886f70d0209"),
-  aes256Cbc: identifier("60864801650304012a"),
-  sha256: identifier("608648016503040201"),
+  pbkdf2: oid(`${PKCS}050c`),
+  pbes2: oid(`${PKCS}050d`),
+  data: oid(`${PKCS}0701`),
+  encryptedData: oid(`${PKCS}0706`),
+  friendlyName: oid(`${PKCS}0914`),
+  localKeyId: oid(`${PKCS}0915`),
+  x509Certificate: oid(`${PKCS}091601`),
+  shroudedKeyBag: oid(`${PKCS}0c0a0102`),
+  certBag: oid(`${PKCS}0c0a0103`),
+  hmacSha256: oid("2a864886f70d0209"),
+  aes256Cbc: oid("60864801650304012a"),
+  sha256: oid("608648016503040201"),
 };
 
 /** What a file in PKCS #12 is made of. */

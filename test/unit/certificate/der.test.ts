@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { integer, octets, setOf } from "../../../src/target/der.ts";
+import { der } from "../../../src/certificate/index.ts";
 
+const { integer, octets, setOf } = der;
 const hex = (bytes: Buffer) => bytes.toString("hex");
 
 test.each([

@@ -1,7 +1,5 @@
-// What is written in DER (X.690): a tag, how long the content is, the content.
-
 /** An element of any tag. */
-export function element(tag: number, ...content: readonly Buffer[]): Buffer {
+function element(tag: number, ...content: readonly Buffer[]): Buffer {
   const bytes = Buffer.concat(content);
   return Buffer.concat([Buffer.of(tag), lengthOf(bytes.length), bytes]);
 }
@@ -18,37 +16,45 @@ function bytesOf(number: number): Buffer {
 }
 
 /** An INTEGER that isn't negative: a first bit that is set would make it so. */
-export function integer(number: number): Buffer {
+function integer(number: number): Buffer {
   const bytes = bytesOf(number);
   return element(0x02, Buffer.alloc((bytes[0] ?? 0) >> 7), bytes);
 }
 
-export const NULL = element(0x05);
+const NULL = element(0x05);
 
-export function octets(bytes: Buffer): Buffer {
+function octets(bytes: Buffer): Buffer {
   return element(0x04, bytes);
 }
 
-export function sequence(...elements: readonly Buffer[]): Buffer {
+function sequence(...elements: readonly Buffer[]): Buffer {
   return element(0x30, ...elements);
 }
 
 /** A SET OF, whose elements stand in the order of their bytes (§11.6). */
-export function setOf(...elements: readonly Buffer[]): Buffer {
+function setOf(...elements: readonly Buffer[]): Buffer {
   return element(0x31, ...elements.toSorted((one, other) => one.compare(other)));
 }
 
 /** What has the tag [0] around it. */
-export function tagged(content: Buffer): Buffer {
+function tagged(content: Buffer): Buffer {
   return element(0xa0, content);
 }
 
 /** A text of at most 65536 kinds of characters, two bytes each. */
-export function bmpString(text: string): Buffer {
+function bmpString(text: string): Buffer {
   return Buffer.from(text, "utf16le").swap16();
 }
 
+/** A BIT STRING of whole bytes: none of its bits is unused. */
+function bits(bytes: Buffer): Buffer {
+  return element(0x03, Buffer.of(0), bytes);
+}
+
 /** An OBJECT IDENTIFIER, of its content in hexadecimal. */
-export function identifier(hex: string): Buffer {
+function oid(hex: string): Buffer {
   return element(0x06, Buffer.from(hex, "hex"));
 }
+
+/** What writes DER (X.690): a tag, how long the content is, the content. */
+export const der = { bits, bmpString, element, integer, NULL, octets, oid, sequence, setOf, tagged };
