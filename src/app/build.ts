@@ -71,8 +71,9 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
   const healing = createSocketHealing(tools);
   const onLine = (line: EngineLine) => void healing.hear(line);
   const askForReload = createReloadRequest({ root: paths.tree });
-  const withoutEngine = config.deploy && { ways: config.deploy, lookUp: lookUpHost, findHost, askForReload };
-  const common = { clock, log, random, onLine, withoutEngine };
+  const { services, ways } = sortWays(config.deploy);
+  const withoutEngine = ways && { ways, lookUp: lookUpHost, findHost, askForReload };
+  const common = { clock, log, random, onLine, services, withoutEngine };
   const deployment = createDeployment({ docker: config.docker, service: "nginx", ...common });
   const solverFor = createSolvers(CHALLENGES, { ...tools, front: deployment.front });
   const accounts = createAccountStore({ root: paths.tree });
@@ -90,6 +91,12 @@ export function buildProgram(config: Config, surroundings: Surroundings): Progra
   const ownText = config.wanted.map(({ name }) => name).join(" ") || hostname();
   const draw = createHash("sha256").update(ownText).digest().readUInt32BE() / 2 ** 32;
   return { config, tools, parts, deployment, healing, paths, draw };
+}
+
+function sortWays(all: Config["deploy"] = []) {
+  const services = all.filter((way) => way.kind === "service");
+  const ways = all.filter((way) => way.kind !== "service");
+  return { services: services.length > 0 ? services : undefined, ways: ways.length > 0 ? ways : undefined };
 }
 
 function toPolicy(config: Config): Policy {

@@ -6,8 +6,9 @@ const EXAMPLES = { watch: "no-socket.yml", verify: "host-nginx/compose.yml" };
 
 /** What to say of a way to Docker that was left open though nobody goes it; undefined where there is none. */
 export function findSpareEngine({ deploy, docker }: Pick<Config, "deploy" | "docker">): LogFields | undefined {
-  const [way] = deploy ?? [];
-  if (!way) return undefined;
+  const ways = (deploy ?? []).filter((one) => one.kind !== "service");
+  const [way] = ways;
+  if (!way || ways.length < (deploy?.length ?? 0)) return undefined;
   const because = `with CERTBOT_DEPLOY=${way.word} nobody needs a way to Docker, and whoever takes this container over has it`;
   if (docker.kind === "tcp") {
     const remedy = "Take DOCKER_HOST out, and this container off the network of the proxy that it names.";

@@ -1,5 +1,5 @@
 export type { Kind, SettingReader, SettingRow } from "./kind.ts";
-export type { DeployWay } from "./deploy-way.ts";
+export type { DeployWay, WayWithoutEngine } from "./deploy-way.ts";
 export type { DockerEngine } from "./docker-engine.ts";
 export type { CaaLookup, CaaRecord, DnsLookup, HostFinder, HostLookup, TxtLookup } from "./dns.ts";
 export type { HttpExchange, HttpReply, HttpRequest, ProxyFailure, TooLong } from "./http.ts";

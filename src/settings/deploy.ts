@@ -5,7 +5,8 @@ import { typedVariables, type SettingSources } from "./read-settings.ts";
 import type { Reading } from "./reading.ts";
 
 const WATCH = "nginx:watch";
-const ALLOWED = `${WATCH}, verify:HOST:PORT (like verify:host-gateway:443, an IPv6 address in brackets), several with blanks between, or nothing for the Docker API`;
+const SERVICE = "service:";
+const ALLOWED = `${WATCH}, service:NAME or service:PROJECT/NAME of compose, verify:HOST:PORT (like verify:host-gateway:443, an IPv6 address in brackets), several with blanks between, or nothing for the Docker API`;
 
 // On which ports it answers, and whether it speaks TLS at all.
 const NGINX_SETTINGS = ["NGINX_PORT", "NGINX_SSL_PORT", "NGINX_HTTPS_ENABLED"];
@@ -14,7 +15,10 @@ const NGINX_SETTINGS = ["NGINX_PORT", "NGINX_SSL_PORT", "NGINX_HTTPS_ENABLED"];
 export function readDeploy(reading: Reading, sources: SettingSources): readonly DeployWay[] | undefined {
   return reading.read("CERTBOT_DEPLOY", (text) => {
     // To the letter, with nothing but blanks between: nginx's own entrypoint reads it, too.
-    const ways = text.split(/ +/).map((word) => (word === WATCH ? readWatch(word, sources) : parseVerify(word)));
+    const ways = text.split(/ +/).map((word) => {
+      if (word === WATCH) return readWatch(word, sources);
+      return word.startsWith(SERVICE) ? parseService(word) : parseVerify(word);
+    });
     return [...new Map(ways.map((way) => [way.word, way])).values()];
   });
 }
@@ -26,6 +30,13 @@ function readWatch(word: string, sources: SettingSources): DeployWay {
     return text === undefined ? [] : [[name, text] as const];
   });
   return { kind: "watch", word, nginx: Object.fromEntries(set) };
+}
+
+// As Compose allows them (compose-spec, `services` and `name`).
+function parseService(word: string): DeployWay {
+  const [, project, service] = /^service:(?:([a-z0-9][a-z0-9_-]*)\/)?([a-zA-Z0-9._-]+)$/.exec(word) ?? [];
+  if (service === undefined) throw new ValueProblem("names no compose service", ALLOWED);
+  return { kind: "service", word, service, project };
 }
 
 function parseVerify(word: string): DeployWay {

@@ -80,7 +80,7 @@ const GENERAL: readonly SettingRow[] = [
   },
   {
     name: "CERTBOT_DEPLOY",
-    doc: "How nginx comes to serve a certificate. Unset: the sidecar tells it through the Docker API. `nginx:watch`: our nginx takes over by itself what is on disk, and the sidecar needs no way to Docker; it finds nginx by the name `nginx` in Docker's DNS. Both containers need it. `verify:HOST:PORT`, like `verify:host-gateway:443`: a server there, as an nginx on the host, is looked at by TLS, and its machine reloads it when `sidecar/reload` changes (docs/host-nginx.md); HOST is a name, an IPv4 address, or an IPv6 address in brackets. Several with blanks between.",
+    doc: "How nginx comes to serve a certificate. Unset: the sidecar tells it through the Docker API. `nginx:watch`: our nginx takes over by itself what is on disk, and the sidecar needs no way to Docker; it finds nginx by the name `nginx` in Docker's DNS, an alias of its network too. Both containers need it. `service:NAME`: this compose service is told through the Docker API, in place of `nginx`; `service:PROJECT/NAME`: one of another project, which shares a network with this container. `verify:HOST:PORT`, like `verify:host-gateway:443`: a server there, as an nginx on the host, is looked at by TLS, and its machine reloads it when `sidecar/reload` changes (docs/host-nginx.md); HOST is a name, an IPv4 address, or an IPv6 address in brackets. Several with blanks between.",
   },
   {
     name: "DOCKER_HOST",

@@ -8,10 +8,15 @@ import { COPY, DEPLOY } from "./labels.ts";
 
 /** What to search for, and with what. */
 export type SurveyParts = OwnContainerParts & {
-  /** The compose service that is deployed to without any label. */
-  readonly service: string;
   /** The compose project; unset: the one that our own container belongs to. */
   readonly project: string | undefined;
+  /** Its services that are deployed to without any label. */
+  readonly services: readonly string[];
+  /**
+   * `default`: nobody has named these. `named`: an operator has, and each is to be found. `another`: of a project that isn't ours,
+   * where nothing is a target that isn't named.
+   */
+  readonly scope: "default" | "named" | "another";
 };
 
 /** Where we are. */
@@ -33,19 +38,28 @@ export async function findSurroundings(parts: SurveyParts, signal: AbortSignal):
   };
 }
 
-/** Whether a container may be a target: it is one of the service's, or has our label. Those of `docker compose run` serve nobody. */
-export function mayBeTarget(service: string, labels: Labels): boolean {
+type Wanted = Pick<SurveyParts, "services" | "scope">;
+
+/** Whether a container may be a target: its service is one of ours, or it has our label. Those of `docker compose run` serve nobody. */
+export function mayBeTarget({ services, scope }: Wanted, labels: Labels): boolean {
   const own = composeService(labels);
-  return own !== undefined && (own === service || DEPLOY in labels || COPY in labels);
+  if (own === undefined) return false;
+  return services.includes(own) || (scope !== "another" && (DEPLOY in labels || COPY in labels));
+}
+
+/** A target's name, `nginx-1`; of another project's, `project/nginx-1`. */
+export function targetName({ scope }: Wanted, labels: Labels, fallback: string): string {
+  const name = replicaName(labels, fallback);
+  return scope === "another" ? `${composeProject(labels)}/${name}` : name;
 }
 
 /** All containers of our project that may be targets, by name. Throws COMPOSE_PROJECT_UNKNOWN, or what the engine throws. */
 export async function surveyProject(parts: SurveyParts, signal: AbortSignal): Promise<Survey> {
-  const { engine, service } = parts;
+  const { engine } = parts;
   const surroundings = await findSurroundings(parts, signal);
   const listed = await engine.list(projectFilter(surroundings.project), signal);
-  const asked = listed.filter(({ labels }) => mayBeTarget(service, labels));
-  const inspected = await Promise.all(asked.map(({ id }) => inspectReplica(engine, id, signal)));
+  const asked = listed.filter(({ labels }) => mayBeTarget(parts, labels));
+  const inspected = await Promise.all(asked.map(({ id }) => inspectReplica(parts, id, signal)));
   const services = new Set(listed.flatMap(({ labels }) => composeService(labels) ?? []));
   return {
     ...surroundings,
@@ -71,11 +85,12 @@ function projectOf(own: OwnContainer, endpoint: string): string {
 }
 
 // A container may go between the list and this.
-async function inspectReplica(engine: Engine, id: string, signal: AbortSignal): Promise<Replica | undefined> {
+async function inspectReplica(parts: SurveyParts, id: string, signal: AbortSignal): Promise<Replica | undefined> {
+  const { engine } = parts;
   const container = await engine.inspect(id, signal);
   if (container === undefined) return undefined;
   return {
-    name: replicaName(container.labels, container.name),
+    name: targetName(parts, container.labels, container.name),
     service: composeService(container.labels) ?? "",
     container: await withNetworks(engine, container, signal),
   };

@@ -2,7 +2,7 @@ import { toFailure } from "../certificate/index.ts";
 import type { FrontDoor } from "../ports/index.ts";
 import type { Found, MissingTarget, TargetSource } from "../reconcile/index.ts";
 import { readCopy } from "./copy-label.ts";
-import { surveyProject, type Replica, type Survey } from "./compose-survey.ts";
+import { surveyProject, type Replica, type Survey, type SurveyParts } from "./compose-survey.ts";
 import { chooseAddress, urlHost, type OwnPlace } from "./docker/container-address.ts";
 import type { Container } from "./docker/container.ts";
 import { targetNotFound, targetNotRunning, targetUnreachable } from "./errors.ts";
@@ -21,8 +21,8 @@ export type SourceParts = WatchParts & {
 };
 
 /**
- * Finds the targets among the containers of our own compose project, never another one's, by name: all replicas of the service,
- * and those that an operator has labelled.
+ * Finds the targets among the containers of one compose project, by name: all replicas of its services, and in our own project those
+ * that an operator has labelled.
  */
 export function createComposeSource(parts: SourceParts): TargetSource {
   return {
@@ -31,7 +31,7 @@ export function createComposeSource(parts: SourceParts): TargetSource {
         return await findTargets(parts, await surveyProject(parts, signal), signal);
       } catch (thrown) {
         signal.throwIfAborted();
-        return { targets: [], off: [], missing: [missingFor(parts.service, thrown)] };
+        return { targets: [], off: [], missing: [missingFor(titleOf(parts), thrown)] };
       }
     },
     watch: (onStart, signal) => watchStarts(parts, onStart, signal),
@@ -62,16 +62,29 @@ export function createFrontDoor(parts: SourceParts): FrontDoor {
 async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSignal): Promise<Found> {
   const asked = survey.replicas.map(async (replica) => ({ replica, ...(await sort(parts, survey, replica, signal)) }));
   const all = (await Promise.all(asked)).filter(({ isForeign }) => !isForeign);
-  const { project, services } = survey;
-  if (all.length === 0) throw targetNotFound(project, parts.service, services);
-  const missing = all.flatMap((one) => one.missing ?? []);
+  const missing = [...notFound(parts, survey, all), ...all.flatMap((one) => one.missing ?? [])];
   // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
-  for (const [name, group] of Map.groupBy(all, ({ replica }) => replica.service)) {
+  for (const [service, group] of Map.groupBy(all, ({ replica }) => replica.service)) {
     const down = group.flatMap(({ isDown, replica }) => (isDown ? [replica] : []));
     const isUp = group.some((one) => !one.isDown && (one.targets ?? one.missing));
-    if (!isUp && down.length > 0) missing.push({ name, failure: toFailure(notRunning(name, down)) });
+    if (!isUp && down.length > 0) missing.push(missingFor(titleOf(parts, [service]), notRunning(service, down)));
   }
   return { targets: all.flatMap((one) => one.targets ?? []), off: all.flatMap((one) => one.off ?? []), missing };
+}
+
+// Who hasn't named any is content with one that has a label.
+function notFound(parts: SourceParts, survey: Survey, all: readonly { readonly replica: Replica }[]): MissingTarget[] {
+  const { scope } = parts;
+  const isFound = (service: string) =>
+    scope === "default" ? all.length > 0 : all.some(({ replica }) => replica.service === service);
+  const lacking = parts.services.filter((service) => !isFound(service));
+  return lacking.map((service) => missingFor(titleOf(parts, [service]), targetNotFound(service, { ...survey, scope })));
+}
+
+// What a failure is about that is nobody's own.
+function titleOf({ services: all, project, scope }: SurveyParts, services = all): string {
+  const names = scope === "another" ? services.map((service) => `${project}/${service}`) : services;
+  return names.join(", ") || "all targets";
 }
 
 /** What a replica is; foreign where only its image has our label. */
@@ -111,9 +124,9 @@ function missingFor(name: string, thrown: unknown): MissingTarget {
 }
 
 // Without a label the service's containers are targets all the same.
-async function identify({ engine, service, kinds }: SourceParts, replica: Replica, signal: AbortSignal) {
+async function identify({ engine, services, kinds }: SourceParts, replica: Replica, signal: AbortSignal) {
   const labels = await operatorsLabels(engine, replica.container, signal);
-  const deploy = labels[DEPLOY] ?? (replica.service === service || COPY in labels ? kinds[0].name : undefined);
+  const deploy = labels[DEPLOY] ?? (services.includes(replica.service) || COPY in labels ? kinds[0].name : undefined);
   return deploy === undefined ? undefined : { ...readDeploy(replica.name, deploy, kinds), labels };
 }
 

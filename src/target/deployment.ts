@@ -1,4 +1,4 @@
-import type { Clock, DeployWay, DockerEngine, FrontDoor, HostFinder, HostLookup, Log } from "../ports/index.ts";
+import type { Clock, DockerEngine, FrontDoor, HostFinder, HostLookup, Log, WayWithoutEngine } from "../ports/index.ts";
 import type { StorageProbe, TargetSource } from "../reconcile/index.ts";
 import { createEngine, type EngineTimeouts } from "./docker/engine.ts";
 import { createFrontDoor, type SourceParts } from "./compose.ts";
@@ -13,6 +13,8 @@ export type DeploymentOptions = {
   readonly service: string;
   /** Its compose project; unset: the one that our own container belongs to. */
   readonly project?: string | undefined;
+  /** Services that an operator has named in place of that one; those without a project are of ours. */
+  readonly services?: readonly NamedService[] | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** A number in [0, 1). */
@@ -27,10 +29,13 @@ export type DeploymentOptions = {
   readonly ownHints?: OwnContainerHints | undefined;
 };
 
+/** A compose service. */
+type NamedService = { readonly service: string; readonly project?: string | undefined };
+
 /** How servers are found, and asked, with no engine. */
 export type WithoutEngine = {
   /** At least one. */
-  readonly ways: readonly DeployWay[];
+  readonly ways: readonly WayWithoutEngine[];
   readonly lookUp: HostLookup;
   readonly findHost: HostFinder;
   /** Asks whoever makes the server at an address take over what is on disk; `now` is told. Throws OperatorError. */
@@ -65,16 +70,42 @@ const DEFAULT_TIMEOUTS: DeploymentTimeouts = {
 
 /** Builds the parts. Nothing is read, loaded or connected before the first use, so it can't fail. */
 export function buildDeployment(options: DeploymentOptions, { kinds, sources }: Choices): Deployment {
-  const { docker, service, project, clock, log, random } = options;
+  const { docker, clock, log, random } = options;
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const engine = createEngine({ docker, clock, timeouts });
-  const survey = { engine, service, project: project || undefined, ownHints: options.ownHints ?? REAL_HINTS };
+  const place = { engine, ownHints: options.ownHints ?? REAL_HINTS };
   const tools = createTargetTools({ engine, clock, log, random, handshakeMs: timeouts.handshakeMs });
-  const parts = { ...survey, ...timeouts, clock, log, random, kinds, tools, onLine: options.onLine };
+  const common = { ...place, ...timeouts, clock, log, random, kinds, tools };
+  const all = surveysOf(options).map((survey) => ({ ...common, ...survey }));
   return {
-    targets: joined(sources.map((create) => create(parts))),
-    front: createFrontDoor(parts),
-    storageOf: (folder) => createStorageProbe({ ...survey, folder }),
+    targets: joined(sources.flatMap((create) => all.map(create))),
+    front: firstOf(all.map(createFrontDoor)),
+    storageOf: (folder) => createStorageProbe({ ...place, folder }),
+  };
+}
+
+// Our own project is searched whatever is named, for what has a label; its line to the engine is the one that is heard.
+function surveysOf({ service, project, services, onLine }: DeploymentOptions) {
+  const byProject = Map.groupBy(services ?? [{ service }], (one) => one.project);
+  const namesOf = (some: readonly NamedService[] = []) => [...new Set(some.map((one) => one.service))];
+  const others = [...byProject].flatMap(([name, some]) =>
+    name === undefined ? [] : [{ project: name, services: namesOf(some), scope: "another" as const }],
+  );
+  const scope: SourceParts["scope"] = services ? "named" : "default";
+  const own = { project: project || undefined, services: namesOf(byProject.get(undefined)), scope, onLine };
+  return [own, ...others];
+}
+
+/** The first way to a front door that there is. */
+export function firstOf(fronts: readonly FrontDoor[]): FrontDoor {
+  return {
+    httpUrl: async (signal) => {
+      for (const front of fronts) {
+        const url = await front.httpUrl(signal);
+        if (url !== undefined) return url;
+      }
+      return undefined;
+    },
   };
 }
 

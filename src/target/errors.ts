@@ -11,15 +11,41 @@ export function composeProjectUnknown(message: string, remedy: string): PlainErr
   return new PlainError({ code: "COMPOSE_PROJECT_UNKNOWN", message, remedy });
 }
 
+type NotThere = {
+  readonly project: string;
+  readonly services: readonly string[];
+  readonly scope: "default" | "named" | "another";
+};
+
 /** The compose project has no container of the service. */
-export function targetNotFound(project: string, service: string, services: readonly string[]): PlainError {
+export function targetNotFound(service: string, { project, services, scope }: NotThere): PlainError {
   const others = services.filter((one) => one !== service);
+  const looked = `looked for the service "${service}" in the compose project "${project}": there is no container of it`;
   const list = others.length > 0 ? `its services are ${others.join(", ")}` : "it has no containers";
-  const message = `looked for the service "${service}" in the compose project "${project}": there is no container of it; ${list}`;
-  const likely = others.find((one) => /nginx|openresty|proxy|gateway|web/i.test(one));
-  const label = `give the service of your web server${likely ? `, ${likely},` : ""} the label cert-sidecar.deploy=nginx`;
-  const remedy = `Run docker compose up -d ${service}, or ${label} if it isn't called so; the certificate is deployed by itself when it is up.`;
-  return new PlainError({ code: "TARGET_NOT_FOUND", message, remedy });
+  const run = `Run docker compose ${scope === "another" ? `-p ${project} ` : ""}up -d ${service}`;
+  const likely = scope === "default" ? others.filter(mayBeNginx) : [];
+  if (likely.length > 1) return targetAmbiguous(looked, likely);
+  const label = `give the service of your web server${likely.map((one) => `, ${one},`).join("")} the label cert-sidecar.deploy=nginx`;
+  const or = scope === "default" ? `${label} if it isn't called so` : "correct CERTBOT_DEPLOY, which names it";
+  const remedy = `${run}, or ${or}; the certificate is deployed by itself when it is up.`;
+  return new PlainError({ code: "TARGET_NOT_FOUND", message: `${looked}; ${list}`, remedy });
+}
+
+/** No service is called nginx, and several may be meant. Say which by `CERTBOT_DEPLOY` or a label; none is chosen for you. */
+function targetAmbiguous(looked: string, likely: readonly string[]): PlainError {
+  const message = `${looked}, and ${listOf(likely, "and")} may each be meant`;
+  const lines = likely.map((one) => `CERTBOT_DEPLOY=service:${one}`);
+  const remedy = `Set ${listOf(lines, "or")} for this container, or give the right service the label cert-sidecar.deploy=nginx, or what else tells it.`;
+  return new PlainError({ code: "TARGET_AMBIGUOUS", message, remedy });
+}
+
+// Not what stands before Docker's socket.
+function mayBeNginx(service: string): boolean {
+  return /nginx|openresty|proxy|gateway|web/i.test(service) && !/docker|socket/i.test(service);
+}
+
+function listOf(words: readonly string[], last: string): string {
+  return words.join(", ").replace(/, ([^,]*)$/, ` ${last} $1`);
 }
 
 /** What was asked for, and what to do where it has no address. */
@@ -52,7 +78,11 @@ type NoReach = Extract<Reach, { kind: "no-common-network" }>;
 /** The sidecar and nginx share no network, so nobody can check what nginx serves. */
 export function targetUnreachable({ name, service }: Named, { ours, theirs }: NoReach): PlainError {
   const message = `found ${name}, but have no network in common with it: this container is in ${ours.join(", ")}, ${name} in ${theirs.join(", ")}`;
-  const remedy = `Put this container and the service ${service} on one network in the compose file.`;
+  const [project] = name.includes("/") ? name.split("/") : [];
+  const remedy =
+    project === undefined
+      ? `Put this container and the service ${service} on one network in the compose file.`
+      : `Put this container on the network ${theirs[0] ?? `${project}_default`} of the project ${project} too, as an external one of the compose file.`;
   return new PlainError({ code: "TARGET_UNREACHABLE", message, remedy });
 }
 

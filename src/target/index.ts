@@ -1,5 +1,12 @@
 import { createComposeSource } from "./compose.ts";
-import { buildDeployment, type Choices, type Deployment, type DeploymentOptions } from "./deployment.ts";
+import {
+  buildDeployment,
+  firstOf,
+  joined,
+  type Choices,
+  type Deployment,
+  type DeploymentOptions,
+} from "./deployment.ts";
 import { exec } from "./exec.ts";
 import { haproxy } from "./haproxy.ts";
 import { nginx } from "./nginx.ts";
@@ -18,6 +25,11 @@ export type { Deployment, DeploymentOptions, EngineLine };
 
 /** Builds the way to all targets; it can't fail. */
 export function createDeployment(options: DeploymentOptions): Deployment {
-  if (options.withoutEngine) return buildWithoutEngine({ ...options, ...options.withoutEngine });
-  return buildDeployment(options, { kinds: TARGET_KINDS, sources: SOURCES });
+  const { withoutEngine, services } = options;
+  const other = withoutEngine && buildWithoutEngine({ ...options, ...withoutEngine });
+  if (other && !services) return other;
+  const byEngine = buildDeployment(options, { kinds: TARGET_KINDS, sources: SOURCES });
+  if (!other) return byEngine;
+  const targets = joined([byEngine.targets, other.targets]);
+  return { ...byEngine, targets, front: firstOf([byEngine.front, other.front]) };
 }

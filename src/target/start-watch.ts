@@ -1,7 +1,7 @@
 import { asOperatorError, toFailure } from "../certificate/index.ts";
 import type { Clock, Log } from "../ports/index.ts";
-import { composeService, projectFilter, replicaName } from "./compose-labels.ts";
-import { findSurroundings, mayBeTarget, surveyProject, type SurveyParts } from "./compose-survey.ts";
+import { composeService, projectFilter } from "./compose-labels.ts";
+import { findSurroundings, mayBeTarget, surveyProject, targetName, type SurveyParts } from "./compose-survey.ts";
 import type { OwnPlace } from "./docker/container-address.ts";
 import type { Container } from "./docker/container.ts";
 import { DEPLOY, operatorsLabels } from "./labels.ts";
@@ -77,16 +77,18 @@ async function follow(parts: WatchParts, { onStart, signal, isFirst, connected }
     if (await isAsked(parts, container, signal)) onStart(name);
   }
   for await (const { id, labels } of stream.events) {
-    if (await isAsked(parts, { id, labels }, signal)) onStart(replicaName(labels, labels["name"] ?? id.slice(0, 12)));
+    if (await isAsked(parts, { id, labels }, signal))
+      onStart(targetName(parts, labels, labels["name"] ?? id.slice(0, 12)));
   }
 }
 
 type Started = Pick<Container, "id" | "labels">;
 
 // Without those that have our label from their image alone; where Docker doesn't say, the run that is triggered finds out.
-async function isAsked({ engine, service }: WatchParts, { id, labels }: Started, signal: AbortSignal) {
-  if (composeService(labels) === service) return true;
-  if (!mayBeTarget(service, labels)) return false;
+async function isAsked(parts: WatchParts, { id, labels }: Started, signal: AbortSignal) {
+  const { engine, services } = parts;
+  if (services.includes(composeService(labels) ?? "")) return true;
+  if (!mayBeTarget(parts, labels)) return false;
   try {
     const container = await engine.inspect(id, signal);
     return container !== undefined && DEPLOY in (await operatorsLabels(engine, container, signal));
@@ -106,10 +108,11 @@ async function pause(parts: WatchParts, failures: number, signal: AbortSignal): 
   }
 }
 
-function tellChanges({ log, engine: { endpoint } }: WatchParts, signal: AbortSignal) {
+function tellChanges({ log, engine: { endpoint }, scope }: WatchParts, signal: AbortSignal) {
   let told: "connected" | "lost" | undefined;
   return (state: "connected" | "lost", thrown?: unknown) => {
-    if (told === state || signal.aborted) return; // what an abort ends is not lost
+    // What an abort ends is not lost; and who watches our own project tells of the same engine.
+    if (told === state || signal.aborted || scope === "another") return;
     told = state;
     if (state === "connected") log.info("docker.connected", { endpoint });
     else log.warn("docker.lost", { endpoint, ...toFailure(thrown) });

@@ -1,10 +1,10 @@
-import type { DeployWay, HostFinder } from "../ports/index.ts";
+import type { WayWithoutEngine, HostFinder } from "../ports/index.ts";
 import { urlHost } from "./docker/container-address.ts";
 import type { ServerWords } from "./kind.ts";
 import { explainAlertAlone } from "./tls/alerts.ts";
 import type { WatchedServers } from "./watched.ts";
 
-type Verify = Extract<DeployWay, { kind: "verify" }>;
+type Verify = Extract<WayWithoutEngine, { kind: "verify" }>;
 
 /** Whatever answers at a host's port, as an nginx on the Docker host: others make it take over what is on disk, when they are asked. */
 export function verified({ host, port }: Verify, findHost: HostFinder, ask: WatchedServers["ask"]): WatchedServers {

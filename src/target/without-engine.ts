@@ -1,4 +1,4 @@
-import type { DeployWay } from "../ports/index.ts";
+import type { WayWithoutEngine } from "../ports/index.ts";
 import { joined, type Deployment, type DeploymentOptions, type WithoutEngine } from "./deployment.ts";
 import { REAL_HINTS } from "./docker/own-container.ts";
 import { createStorageProbe } from "./docker/storage-probe.ts";
@@ -27,7 +27,7 @@ export function buildWithoutEngine(parts: Parts): Deployment {
 }
 
 // Our nginx shows the challenges wherever it is. On another host port 80 is the CA's, whatever port TLS has.
-function frontOf(ways: readonly DeployWay[], service: string): string | undefined {
+function frontOf(ways: readonly WayWithoutEngine[], service: string): string | undefined {
   const own = ways.find((way) => way.kind === "watch");
   if (own) return `http://${service}:${nginxPorts({ env: own.nginx }).http}`;
   const [other] = ways.filter((way) => way.kind === "verify");

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createDeployment, type DeploymentOptions } from "../../src/target/index.ts";
 import { containerIdFromMounts } from "../../src/target/docker/own-container.ts";
-import { systemClock } from "../../src/system/index.ts";
-import { engineUnderTest } from "../support/engine-address.ts";
-import { createHandMadeProject, type ContainerOptions, type HandMadeProject } from "../support/compose-nginx.ts";
+import {
+  createHandMadeProject,
+  withHandMadeProject,
+  type ContainerOptions,
+  type HandMadeProject,
+} from "../support/compose-nginx.ts";
+import { deploymentOf } from "../support/deploy-once.ts";
 import { docker } from "../support/docker-command.ts";
 import { IMAGES } from "../support/images.ts";
 import { poll } from "../support/poll.ts";
@@ -18,25 +21,7 @@ beforeAll(async () => {
   certificate = await makeTestCertificate(["DNS:a.test"]);
 });
 
-function deployment(more: Partial<DeploymentOptions>) {
-  return createDeployment({
-    docker: engineUnderTest(),
-    service: "nginx",
-    clock: systemClock,
-    log: collectLog(),
-    random: Math.random,
-    ...more,
-  });
-}
-
-async function withProject<T>(use: (project: HandMadeProject) => Promise<T>): Promise<T> {
-  const project = await createHandMadeProject(certificate);
-  try {
-    return await use(project);
-  } finally {
-    await project.remove();
-  }
-}
+const withProject = <T>(use: (project: HandMadeProject) => Promise<T>) => withHandMadeProject(certificate, use);
 
 describe("finding nginx in the compose project", () => {
   let project: HandMadeProject;
@@ -55,7 +40,7 @@ describe("finding nginx in the compose project", () => {
   afterAll(() => Promise.all([project.remove(), foreign.remove()]));
 
   test("takes every running replica that has HTTPS, whatever its words, in the order of their numbers, and nothing else", async () => {
-    const { targets: source } = deployment({ project: project.name });
+    const { targets: source } = deploymentOf({ project: project.name });
     const {
       targets,
       off,
@@ -67,7 +52,7 @@ describe("finding nginx in the compose project", () => {
   });
 
   test("gives the way to its port 80", async () => {
-    const url = await deployment({ project: project.name }).front.httpUrl(NEVER);
+    const url = await deploymentOf({ project: project.name }).front.httpUrl(NEVER);
     expect(url).toMatch(/^http:\/\/[\d.]+:80$/);
     expect(await (await fetch(url ?? "")).text()).toBe("front door");
   });
@@ -80,7 +65,7 @@ describe("when nginx can't be had", () => {
       const {
         targets,
         missing: [missing],
-      } = await deployment({ project: project.name }).targets.find(NEVER);
+      } = await deploymentOf({ project: project.name }).targets.find(NEVER);
       expect(targets).toEqual([]);
       expect(missing?.failure).toMatchObject({
         code: "TARGET_NOT_FOUND",
@@ -94,7 +79,7 @@ describe("when nginx can't be had", () => {
 
   test("says that it was created, has stopped or restarts, and how it ended", () =>
     withProject(async (project) => {
-      const { targets: source, front } = deployment({ project: project.name });
+      const { targets: source, front } = deploymentOf({ project: project.name });
       await project.start({ isOnlyCreated: true });
       const stopped = await project.start({ number: 2, argv: ["sh", "-c", "exit 3"] });
       await docker("wait", stopped);
@@ -118,7 +103,7 @@ describe("when nginx can't be had", () => {
       const failure = await poll("it restarts", async () => {
         const {
           missing: [missing],
-        } = await deployment({ project: project.name }).targets.find(NEVER);
+        } = await deploymentOf({ project: project.name }).targets.find(NEVER);
         return missing?.failure.message.includes("restarting") ? missing.failure : undefined;
       });
       expect(failure).toMatchObject({
@@ -132,7 +117,7 @@ describe("when nginx can't be had", () => {
     withProject(async (project) => {
       await project.write({ conf: "events {}\nhttp { server { listen 80;\n# listen 443 ssl;\nreturn 200; } }\n" });
       await project.start();
-      const found = await deployment({ project: project.name }).targets.find(NEVER);
+      const found = await deploymentOf({ project: project.name }).targets.find(NEVER);
       const off = [{ name: "nginx-1", reason: "no listener in its configuration has ssl" }];
       expect(found).toEqual({ targets: [], missing: [], off });
     }));
@@ -154,7 +139,7 @@ describe("our own container", () => {
       const {
         targets,
         missing: [missing],
-      } = await deployment({ ownHints }).targets.find(NEVER);
+      } = await deploymentOf({ ownHints }).targets.find(NEVER);
       expect(missing).toBeUndefined();
       expect(targets.map(({ name }) => name)).toEqual(["nginx-1"]);
     }));
@@ -169,7 +154,7 @@ describe("our own container", () => {
       const {
         targets,
         missing: [missing],
-      } = await deployment({ ownHints }).targets.find(NEVER);
+      } = await deploymentOf({ ownHints }).targets.find(NEVER);
       expect(targets).toEqual([]);
       expect(missing?.failure).toMatchObject({ code: "TARGET_UNREACHABLE" });
       expect(missing?.failure.message).toContain(`is in ${back}, nginx-1 in ${project.network}`);
@@ -180,7 +165,7 @@ describe("our own container", () => {
       const nginx = await project.start();
       const own = await project.start({ service: "certbot", argv: SLEEP, network: `container:${nginx}` });
       const ownHints = { mountinfo: async () => "", hostname: () => own.slice(0, 12) };
-      expect(await deployment({ ownHints }).front.httpUrl(NEVER)).toBe("http://127.0.0.1:80");
+      expect(await deploymentOf({ ownHints }).front.httpUrl(NEVER)).toBe("http://127.0.0.1:80");
     }));
 });
 
@@ -192,7 +177,7 @@ describe("the label cert-sidecar.port", () => {
       await docker("commit", "-c", 'LABEL cert-sidecar.port="7443"', base, image);
       try {
         await project.start({ number: 2, image });
-        const { targets } = await deployment({ project: project.name }).targets.find(NEVER);
+        const { targets } = await deploymentOf({ project: project.name }).targets.find(NEVER);
         const wanted = {
           lineage: "a.test",
           identifiers: [{ type: "dns", value: "a.test" }],
@@ -221,7 +206,7 @@ describe("the label cert-sidecar.deploy", () => {
       await docker("commit", "-c", 'LABEL cert-sidecar.deploy="nginx"', base, image);
       try {
         const log = collectLog();
-        const { targets: source } = deployment({ project: project.name, log });
+        const { targets: source } = deploymentOf({ project: project.name, log });
         const started: string[] = [];
         const stop = new AbortController();
         const ended = source.watch((name) => started.push(name), stop.signal);

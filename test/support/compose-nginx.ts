@@ -91,6 +91,19 @@ export async function createHandMadeProject(certificate: TestCertificate): Promi
   return project;
 }
 
+/** As {@link createHandMadeProject}, for as long as it is used. */
+export async function withHandMadeProject<T>(
+  certificate: TestCertificate,
+  use: (project: HandMadeProject) => Promise<T>,
+): Promise<T> {
+  const project = await createHandMadeProject(certificate);
+  try {
+    return await use(project);
+  } finally {
+    await project.remove();
+  }
+}
+
 // Written in place within a second, nginx would take the old one for the new one.
 async function replace(path: string, text: string): Promise<void> {
   await writeFile(`${path}.new`, text);

@@ -4,7 +4,7 @@ import { DeployRound } from "../../src/reconcile/deploy/round.ts";
 import type { Clock } from "../../src/ports/index.ts";
 import { resolveDesired, type DeployReport, type MissingTarget } from "../../src/reconcile/index.ts";
 import { systemClock } from "../../src/system/index.ts";
-import { createDeployment, type DeploymentOptions } from "../../src/target/index.ts";
+import { createDeployment, type Deployment, type DeploymentOptions } from "../../src/target/index.ts";
 import { aPolicy } from "./a-policy.ts";
 import { collectLog, type CollectedLine } from "./collected-log.ts";
 import { engineUnderTest } from "./engine-address.ts";
@@ -33,15 +33,19 @@ export type DeployedOnce = {
 
 const NEVER = new AbortController().signal;
 
+/** The way to targets through the real engine, with what is unusual about it. */
+export function deploymentOf(more: Partial<DeploymentOptions>): Deployment {
+  const common = { docker: engineUnderTest(), service: "nginx", clock: systemClock, random: Math.random };
+  return createDeployment({ ...common, log: collectLog(), ...more });
+}
+
 /** Deploys all that is on disk to the first target, by default of a project and through the real engine, as one run does. */
 export async function deployOnce(one: DeployOnce): Promise<DeployedOnce> {
   const { project, withoutEngine, tree, isNew = false, clock = systemClock, servedWithinMs = 10_000 } = one;
   const { store } = tree;
   const log = collectLog();
   const common = { clock, random: Math.random };
-  const place = { docker: engineUnderTest(), service: "nginx", project, withoutEngine };
-  const deployment = createDeployment({ ...common, ...place, log });
-  const { targets, missing } = await deployment.targets.find(NEVER);
+  const { targets, missing } = await deploymentOf({ ...common, project, withoutEngine, log }).targets.find(NEVER);
   const [target] = targets;
   const versions = versionsToServe(store, resolveDesired(aPolicy(), await store.list()), () => isNew);
   if (!target || versions.length === 0) return { reports: [], lines: [], missing: missing[0]?.failure };

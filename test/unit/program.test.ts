@@ -4,6 +4,7 @@ import { takePaths } from "../../src/app/paths.ts";
 import { buildProgram, type Program } from "../../src/app/build.ts";
 import type { Policy } from "../../src/reconcile/index.ts";
 import { collectLog } from "../support/collected-log.ts";
+import { answer, startFakeEngine } from "../support/fake-engine.ts";
 import { startHttpsServer } from "../support/https-server.ts";
 import { configOf } from "../support/read-config.ts";
 
@@ -29,6 +30,26 @@ test("--no-verify-ssl is for the CA alone: what an operator's token is sent to m
   expect(server.requests).toEqual([]);
   await parts.ca.isAnswering(`${server.origin}/directory`, signal);
   expect(server.requests.map(({ path }) => path)).toContain("/directory");
+});
+
+test("services that CERTBOT_DEPLOY names are asked of the engine; one alone of the other ways asks none", async () => {
+  const engine = await startFakeEngine((_path, response) => answer(response, []));
+  onTestFinished(() => engine.close());
+  const find = async (CERTBOT_DEPLOY: string) => {
+    const program = programOf({ CERTBOT_DEPLOY, DOCKER_HOST: `unix://${engine.socketPath}` });
+    const { targets, missing } = await program.deployment.targets.find(new AbortController().signal);
+    return [...targets, ...missing].map(({ name }) => name);
+  };
+  expect(await find("verify:127.0.0.1:1")).toEqual(["127.0.0.1:1"]);
+  expect(engine.requests).toEqual([]);
+  // Here no container is our own, and so no project.
+  expect(await find("verify:127.0.0.1:1 service:web service:shop/front service:shop/mail")).toEqual([
+    "127.0.0.1:1",
+    "web",
+    "shop/front",
+    "shop/mail",
+  ]);
+  expect(engine.requests).toContain("GET /containers/json");
 });
 
 describe("what the settings ask for", () => {

@@ -25,6 +25,7 @@ test("a way to Docker is spare where nginx takes over by itself, and is there", 
     remedy: expect.stringContaining("as docs/examples/host-nginx/compose.yml does"),
   });
   expect(find({ DOCKER_HOST: `unix://${socket}` })).toBeUndefined();
+  expect(find({ CERTBOT_DEPLOY: "nginx:watch service:mail", DOCKER_HOST: `unix://${socket}` })).toBeUndefined();
   expect(find({ ...WATCH, DOCKER_HOST: `unix://${folder}/none.sock` })).toBeUndefined();
   expect(find({ ...WATCH, DOCKER_HOST: `unix://${folder}` })).toBeUndefined();
   expect(find({ ...WATCH, DOCKER_HOST: "unix:///dev/null/docker.sock" })).toBeUndefined();

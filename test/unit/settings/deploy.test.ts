@@ -3,7 +3,7 @@ import { digestSettings } from "../../../src/settings/index.ts";
 import { configOf, readConfig } from "../../support/read-config.ts";
 
 const ALLOWED =
-  "nginx:watch, verify:HOST:PORT (like verify:host-gateway:443, an IPv6 address in brackets), several with blanks between, or nothing for the Docker API";
+  "nginx:watch, service:NAME or service:PROJECT/NAME of compose, verify:HOST:PORT (like verify:host-gateway:443, an IPv6 address in brackets), several with blanks between, or nothing for the Docker API";
 const WATCH = { kind: "watch", word: "nginx:watch" };
 const verify = (host: string, port: number, word: string) => ({ kind: "verify", word, host, port });
 const mistakeOf = (value: string) => {
@@ -32,6 +32,31 @@ describe("an nginx that takes over by itself", () => {
       expect(mistakeOf(value)).toMatchObject({ problem: "is no way to deploy", allowed: ALLOWED });
     },
   );
+});
+
+describe("a compose service", () => {
+  const named = (word: string, service: string, project?: string) => ({ kind: "service", word, service, project });
+
+  test("is named alone, or with its project, several with blanks between and beside other ways, each once", () => {
+    const value = "service:Web.1  service:my-shop_2/front nginx:watch service:Web.1";
+    expect(configOf({ CERTBOT_DEPLOY: value }).deploy).toEqual([
+      named("service:Web.1", "Web.1"),
+      named("service:my-shop_2/front", "front", "my-shop_2"),
+      { ...WATCH, nginx: {} },
+    ]);
+  });
+
+  test.each([
+    "service:",
+    "service:/web",
+    "service:shop/",
+    "service:Shop/web",
+    "service:a/b/c",
+    "service:web,mail",
+    "service:wéb",
+  ])("is not named by %s", (value) => {
+    expect(mistakeOf(value)).toMatchObject({ problem: "names no compose service", allowed: ALLOWED });
+  });
 });
 
 describe("a server that is looked at where it is", () => {

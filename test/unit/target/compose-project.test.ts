@@ -52,20 +52,28 @@ describe("the compose project", () => {
     expect(missing?.failure.message).toContain("was not started by docker compose");
   });
 
-  test("has no nginx: its other services are named", async () => {
-    const labels = (service: string) => ({
-      "com.docker.compose.project": "shop",
-      "com.docker.compose.service": service,
-    });
-    const listed = ["web", "certbot"].map((service) => ({
+  const containersOf = (...services: readonly string[]) =>
+    services.map((service) => ({
       Id: service,
       Names: [`/${service}`],
-      Labels: labels(service),
+      Labels: { "com.docker.compose.project": "shop", "com.docker.compose.service": service },
     }));
-    const {
-      missing: [missing],
-    } = await findWith(inspectedContainer({ id: own, service: "certbot" }), listed);
+  const missingIn = async (...services: readonly string[]) =>
+    (await findWith(inspectedContainer({ id: own, service: "certbot" }), containersOf(...services))).missing;
+
+  test("has no nginx: its other services are named", async () => {
+    const [missing] = await missingIn("web", "certbot");
     expect(missing?.failure).toMatchObject({ code: "TARGET_NOT_FOUND" });
     expect(missing?.failure.message).toContain("its services are certbot, web");
+    expect(missing?.failure.remedy).toMatch(/ or give .*, web, the label cert-sidecar\.deploy=nginx/);
+  });
+
+  test("has several that may be nginx: all are named, with the line that decides, and none is chosen", async () => {
+    const missing = await missingIn("web", "openresty", "app", "socket-proxy", "web-2");
+    expect(missing).toMatchObject([{ name: "nginx", failure: { code: "TARGET_AMBIGUOUS" } }]);
+    expect(missing[0]?.failure.message).toMatch(/no container of it, and openresty, web and web-2 may each be meant$/);
+    expect(missing[0]?.failure.remedy).toMatch(
+      /^Set CERTBOT_DEPLOY=service:openresty, .*=service:web or .*=service:web-2 for this container, or .* label cert-sidecar\.deploy=nginx/,
+    );
   });
 });

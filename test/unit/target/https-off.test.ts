@@ -43,7 +43,8 @@ async function find({ says = {}, port, ...more }: Nginx, handshakeMs = 60_000) {
   const common = { engine, clock: systemClock, random: Math.random, handshakeMs };
   const source = createComposeSource({
     ...common,
-    service: "nginx",
+    services: ["nginx"],
+    scope: "default",
     project: "shop",
     log: collectLog(),
     ownHints: { mountinfo: async () => "", hostname: () => "0123456789ab" },

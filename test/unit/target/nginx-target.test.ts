@@ -135,7 +135,8 @@ describe("of several nginx containers", () => {
     return createComposeSource({
       engine,
       ownHints: { mountinfo: async () => mountinfo, hostname: () => "web" },
-      service: "nginx",
+      services: ["nginx"],
+      scope: "default",
       project: undefined,
       ...COMMON,
       log: collectLog(),

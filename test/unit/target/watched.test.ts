@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { createServer, type Server } from "node:tls";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { DeployWay, HostLookup } from "../../../src/ports/index.ts";
+import type { WayWithoutEngine, HostLookup } from "../../../src/ports/index.ts";
 import type { ServedCertificate } from "../../../src/reconcile/index.ts";
 import { lookUpHost, systemClock } from "../../../src/system/index.ts";
 import { createDeployment } from "../../../src/target/index.ts";
@@ -64,7 +64,7 @@ function watched(nginx: Readonly<Record<string, string>> = {}, clock = systemClo
   return deploymentBy([{ kind: "watch", word: "nginx:watch", nginx }], clock);
 }
 
-function deploymentBy(ways: readonly DeployWay[], clock = systemClock) {
+function deploymentBy(ways: readonly WayWithoutEngine[], clock = systemClock) {
   const lookUp: HostLookup = {
     addresses: (name, signal) => lookUpHost.addresses(name, signal, [dns.address]),
     names: (address, signal) => lookUpHost.names(address, signal, [dns.address]),
@@ -222,7 +222,7 @@ describe("replicas that take over by themselves", () => {
 });
 
 describe("a server at an address that is named", () => {
-  const at = (host: string, port: number): DeployWay => ({
+  const at = (host: string, port: number): WayWithoutEngine => ({
     kind: "verify",
     word: `verify:${host}:${port}`,
     host,
@@ -292,10 +292,10 @@ describe("a server at an address that is named", () => {
   });
 
   test("shows the challenges at port 80; our own nginx does, where there is one", async () => {
-    const front = (...ways: readonly DeployWay[]) => deploymentBy(ways).front.httpUrl(NEVER);
+    const front = (...ways: readonly WayWithoutEngine[]) => deploymentBy(ways).front.httpUrl(NEVER);
     expect(await front(at("host-gateway", 8443), at("b.test", 443))).toBe("http://host-gateway:80");
     expect(await front(at("2001:db8::1", 443))).toBe("http://[2001:db8::1]:80");
-    const own: DeployWay = { kind: "watch", word: "nginx:watch", nginx: {} };
+    const own: WayWithoutEngine = { kind: "watch", word: "nginx:watch", nginx: {} };
     expect(await front(at("host-gateway", 443), own)).toBe("http://nginx:80");
   });
 
