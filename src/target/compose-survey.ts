@@ -4,7 +4,7 @@ import type { Container, Labels } from "./docker/container.ts";
 import type { Engine } from "./docker/engine.ts";
 import { findOwnContainer, type OwnContainer, type OwnContainerParts } from "./docker/own-container.ts";
 import { composeProjectUnknown } from "./errors.ts";
-import { COPY, DEPLOY } from "./labels.ts";
+import { hasOurs } from "./labels.ts";
 
 /** What to search for, and with what. */
 export type SurveyParts = OwnContainerParts & {
@@ -44,7 +44,7 @@ type Wanted = Pick<SurveyParts, "services" | "scope">;
 export function mayBeTarget({ services, scope }: Wanted, labels: Labels): boolean {
   const own = composeService(labels);
   if (own === undefined) return false;
-  return services.includes(own) || (scope !== "another" && (DEPLOY in labels || COPY in labels));
+  return services.includes(own) || (scope !== "another" && hasOurs(labels));
 }
 
 /** A target's name, `nginx-1`; of another project's, `project/nginx-1`. */

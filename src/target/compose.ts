@@ -4,10 +4,10 @@ import type { Found, MissingTarget, TargetSource } from "../reconcile/index.ts";
 import { readCopy } from "./copy-label.ts";
 import { surveyProject, type Replica, type Survey, type SurveyParts } from "./compose-survey.ts";
 import { chooseAddress, urlHost, type OwnPlace } from "./docker/container-address.ts";
-import type { Container } from "./docker/container.ts";
+import type { Container, Labels } from "./docker/container.ts";
 import { targetNotFound, targetNotRunning, targetUnreachable } from "./errors.ts";
 import type { Place, ServerKind, TargetKind, TargetTools } from "./kind.ts";
-import { COPY, DEPLOY, operatorsLabels, readDeploy, readPort, readWants, type TlsPort } from "./labels.ts";
+import { COPY, DEPLOY, labelSlip, operatorsLabels, readDeploy, readPort, readWants, type TlsPort } from "./labels.ts";
 import { watchStarts, type WatchParts } from "./start-watch.ts";
 import { shakeHands } from "./tls/handshake.ts";
 
@@ -45,8 +45,8 @@ export function createFrontDoor(parts: SourceParts): FrontDoor {
       try {
         const { replicas, ownPlace } = await surveyProject(parts, signal);
         for (const replica of replicas.filter(isRunning)) {
-          const known = await identify(parts, replica, signal).catch(() => undefined);
-          const port = known?.kind.httpPort?.(replica.container);
+          const chosen = await identify(parts, replica, signal).catch(() => undefined);
+          const port = chosen?.kind.httpPort?.(replica.container);
           const reach = chooseAddress(ownPlace, replica.container);
           if (reach.kind === "address" && port !== undefined) return `http://${urlHost(reach.address)}:${port}`;
         }
@@ -61,8 +61,10 @@ export function createFrontDoor(parts: SourceParts): FrontDoor {
 
 async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSignal): Promise<Found> {
   const asked = survey.replicas.map(async (replica) => ({ replica, ...(await sort(parts, survey, replica, signal)) }));
-  const all = (await Promise.all(asked)).filter(({ isForeign }) => !isForeign);
-  const missing = [...notFound(parts, survey, all), ...all.flatMap((one) => one.missing ?? [])];
+  const seen = await Promise.all(asked);
+  const all = seen.filter(({ isForeign }) => !isForeign);
+  const told = seen.flatMap((one) => one.missing ?? []);
+  const missing = [...notFound(parts, survey, { all, told }), ...told];
   // A replica that is down loads the new files when it starts; only when no other is up does the deploy have to wait.
   for (const [service, group] of Map.groupBy(all, ({ replica }) => replica.service)) {
     const down = group.flatMap(({ isDown, replica }) => (isDown ? [replica] : []));
@@ -72,11 +74,13 @@ async function findTargets(parts: SourceParts, survey: Survey, signal: AbortSign
   return { targets: all.flatMap((one) => one.targets ?? []), off: all.flatMap((one) => one.off ?? []), missing };
 }
 
-// Who hasn't named any is content with one that has a label.
-function notFound(parts: SourceParts, survey: Survey, all: readonly { readonly replica: Replica }[]): MissingTarget[] {
+type Seen = { readonly all: readonly { readonly replica: Replica }[]; readonly told: readonly MissingTarget[] };
+
+// Who hasn't named any is content with one that has a label, or would have but for a slip that is told.
+function notFound(parts: SourceParts, survey: Survey, { all, told }: Seen): MissingTarget[] {
   const { scope } = parts;
   const isFound = (service: string) =>
-    scope === "default" ? all.length > 0 : all.some(({ replica }) => replica.service === service);
+    scope === "default" ? all.length + told.length > 0 : all.some(({ replica }) => replica.service === service);
   const lacking = parts.services.filter((service) => !isFound(service));
   return lacking.map((service) => missingFor(titleOf(parts, [service]), targetNotFound(service, { ...survey, scope })));
 }
@@ -93,24 +97,12 @@ type Sorted = Partial<Found> & { readonly isDown?: true; readonly isForeign?: tr
 async function sort(parts: SourceParts, { ownPlace }: Survey, replica: Replica, signal: AbortSignal): Promise<Sorted> {
   const { name } = replica;
   try {
-    const known = await identify(parts, replica, signal);
-    if (!known) return { isForeign: true };
-    const { kind, argument, labels } = known;
-    if (!isRunning(replica) && !mayBeFilled(replica, kind)) return { isDown: true };
-    const port = readPort(name, labels);
-    const spot = { ...replica, ...readWants(name, labels) };
-    const copy = readCopy(name, labels, kind);
-    const placeAt = (at: TlsPort): Place => ({ ...spot, ...at, ...findAddresses(replica, ownPlace) });
-    if (kind.tlsPort === undefined) {
-      // Whom nobody asks needs no address.
-      const isAsked = port !== undefined && isRunning(replica);
-      const target = kind.make({ ...spot, copy, place: isAsked ? placeAt(port) : undefined }, argument, parts.tools);
-      if (isRunning(replica)) return { targets: [target] };
-      return { isDown: true, ...(copy && { targets: [target] }) };
-    }
-    const place = placeAt(port ?? { port: kind.tlsPort(replica.container) });
-    const off = await whyOff(parts, { kind, place }, signal);
-    return off === undefined ? { targets: [kind.make(place, argument, parts.tools)] } : { off: [{ name, ...off }] };
+    const labels = await operatorsLabels(parts.engine, replica.container, signal);
+    const chosen = choose(parts, replica, labels);
+    const slip = labelSlip(name, labels, chosen !== undefined);
+    const slips = slip && { missing: [{ name, failure: toFailure(slip) }] };
+    if (!chosen) return { isForeign: true, ...slips };
+    return { ...(await place(parts, { replica, ownPlace, labels, ...chosen }, signal)), ...slips };
   } catch (thrown) {
     signal.throwIfAborted();
     return { missing: [missingFor(name, thrown)] };
@@ -123,11 +115,38 @@ function missingFor(name: string, thrown: unknown): MissingTarget {
   return { name, failure, ...(failure.code.startsWith("DOCKER_") && { isUntold: true }) };
 }
 
+type Chosen = ReturnType<typeof readDeploy>;
+
+type Placing = Chosen & Pick<Survey, "ownPlace"> & { readonly replica: Replica; readonly labels: Labels };
+
+async function place(parts: SourceParts, placing: Placing, signal: AbortSignal): Promise<Sorted> {
+  const { replica, ownPlace, kind, argument, labels } = placing;
+  const { name } = replica;
+  if (!isRunning(replica) && !mayBeFilled(replica, kind)) return { isDown: true };
+  const port = readPort(name, labels);
+  const spot = { ...replica, ...readWants(name, labels) };
+  const copy = readCopy(name, labels, kind);
+  const placeAt = (at: TlsPort): Place => ({ ...spot, ...at, ...findAddresses(replica, ownPlace) });
+  if (kind.tlsPort === undefined) {
+    // Whom nobody asks needs no address.
+    const isAsked = port !== undefined && isRunning(replica);
+    const target = kind.make({ ...spot, copy, place: isAsked ? placeAt(port) : undefined }, argument, parts.tools);
+    if (isRunning(replica)) return { targets: [target] };
+    return { isDown: true, ...(copy && { targets: [target] }) };
+  }
+  const at = placeAt(port ?? { port: kind.tlsPort(replica.container) });
+  const off = await whyOff(parts, { kind, place: at }, signal);
+  return off === undefined ? { targets: [kind.make(at, argument, parts.tools)] } : { off: [{ name, ...off }] };
+}
+
 // Without a label the service's containers are targets all the same.
-async function identify({ engine, services, kinds }: SourceParts, replica: Replica, signal: AbortSignal) {
-  const labels = await operatorsLabels(engine, replica.container, signal);
+async function identify(parts: SourceParts, replica: Replica, signal: AbortSignal): Promise<Chosen | undefined> {
+  return choose(parts, replica, await operatorsLabels(parts.engine, replica.container, signal));
+}
+
+function choose({ services, kinds }: SourceParts, replica: Replica, labels: Labels): Chosen | undefined {
   const deploy = labels[DEPLOY] ?? (services.includes(replica.service) || COPY in labels ? kinds[0].name : undefined);
-  return deploy === undefined ? undefined : { ...readDeploy(replica.name, deploy, kinds), labels };
+  return deploy === undefined ? undefined : readDeploy(replica.name, deploy, kinds);
 }
 
 function findAddresses(replica: Replica, ownPlace: OwnPlace): Pick<Place, "address" | "others"> {

@@ -1,3 +1,4 @@
+import type { PlainError } from "../certificate/index.ts";
 import type { Container, Labels } from "./docker/container.ts";
 import type { Engine } from "./docker/engine.ts";
 import { labelInvalid } from "./errors.ts";
@@ -19,6 +20,25 @@ export async function operatorsLabels(engine: Engine, container: Container, sign
   const ours = Object.entries(container.labels).filter(([name]) => name.startsWith(PREFIX));
   const imageLabels = ours.length === 0 ? {} : await engine.imageLabels(container.imageId, signal);
   return Object.fromEntries(ours.filter(([name, value]) => imageLabels[name] !== value));
+}
+
+const ALL = [DEPLOY, CERTIFICATES, PORT, COPY];
+
+/** Whether there is any label of ours. */
+export function hasOurs(labels: Labels): boolean {
+  return Object.keys(labels).some((name) => name.startsWith(PREFIX));
+}
+
+/** What is wrong with the names of an operator's labels: one that there isn't, or any of them on what is no target. */
+export function labelSlip(target: string, labels: Labels, isTarget: boolean): PlainError | undefined {
+  const [label, value = ""] = Object.entries(labels).find(([name]) => !isTarget || !ALL.includes(name)) ?? [];
+  if (label === undefined) return undefined;
+  if (ALL.includes(label)) {
+    const remedy = `Set the label ${DEPLOY}, too, or remove it.`;
+    return labelInvalid(target, { label, value, allowed: `of any use without ${DEPLOY}`, remedy });
+  }
+  const remedy = "Correct its name, or remove it.";
+  return labelInvalid(target, { label, value, allowed: `one that there is: ${ALL.join(", ")}`, remedy });
 }
 
 /** Of which kind a target is, and the kind's argument. Throws TARGET_LABEL_INVALID, which names the kinds there are. */

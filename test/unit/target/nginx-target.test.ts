@@ -250,6 +250,32 @@ describe("of several nginx containers", () => {
     expect(targets.map(({ named }) => named)).toEqual([["a.test", "c.test"], ["a.test", "c.test"], undefined]);
   });
 
+  test.each([
+    ["web", { "cert-sidecar.deply": "nginx" }, /cert-sidecar\.deply="nginx", which is not one that there is: /],
+    [
+      "web",
+      { "cert-sidecar.port": "8443" },
+      /cert-sidecar\.port="8443", which is not of any use without cert-sidecar\.deploy$/,
+    ],
+    [
+      "nginx",
+      { "cert-sidecar.ports": "8443" },
+      /cert-sidecar\.ports="8443", which is not one that there is: .*cert-sidecar\.port/,
+    ],
+  ] as const)(
+    "a slip in the name of a label of %s (%j) is told, and keeps nobody from being served",
+    async (...row) => {
+      const [service, labels, message] = row;
+      const source = sourceOf([own, replica("2"), labelled(service, labels)]);
+      const { targets, missing } = await source.find(NEVER);
+      expect(targets.map(({ name }) => name)).toEqual(service === "nginx" ? ["nginx-1", "nginx-2"] : ["nginx-2"]);
+      const failure = { code: "TARGET_LABEL_INVALID", message: expect.stringMatching(message) };
+      expect(missing).toMatchObject([{ name: `${service}-1`, failure }]);
+      // An image's are nobody's slip.
+      expect((await sourceOf([own, replica("2"), labelled(service, labels)], labels).find(NEVER)).missing).toEqual([]);
+    },
+  );
+
   test("a deploy waits for a service that is down, though another one is up", async () => {
     const web = labelled("web", { "cert-sidecar.deploy": "nginx" }, { status: "exited" });
     const { targets, missing } = await sourceOf([own, web, replica("1"), replica("2", { status: "exited" })]).find(
