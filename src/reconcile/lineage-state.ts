@@ -52,7 +52,7 @@ export type DeployState = {
   /** Fingerprint that was last seen served there for every name. */
   readonly servedFingerprint?: string | undefined;
   readonly servedAt?: string | undefined;
-  /** Tries in a row that have not led to the version being served. */
+  /** Tries in a row that have not led to the version being served, of that which was tried last. */
   readonly failures: number;
   readonly nextAttemptAt?: string | undefined;
   readonly lastFailure?: Failure | undefined;

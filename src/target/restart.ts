@@ -9,7 +9,7 @@ export const restart = {
   make: (spot, _, tools) => {
     // What was up for long enough before has nothing left to be cut off in a start of ours, and it may be that nobody is served.
     let ownStart: number | undefined;
-    const target = toldTarget(spot, tools, async (isServed, signal) => {
+    return toldTarget(spot, tools, async (isServed, signal) => {
       const isOwn = ownStart !== undefined && ownStart === (await startOf(spot, tools, signal));
       const hasWaited = !isOwn && (await waitUntilUp(spot, tools, signal));
       // It may have started with what is on disk.
@@ -17,7 +17,6 @@ export const restart = {
       await tools.restart(spot, signal);
       ownStart = await startOf(spot, tools, signal);
     });
-    return { ...target, interrupts: true };
   },
 } satisfies TargetKind;
 

@@ -121,8 +121,8 @@ async function toSuspect(
       const state = await context.store.loadState(lineage);
       const { servedFingerprint, acquittedFingerprint } = state.deploy[context.target.name] ?? {};
       if (servedFingerprint === fingerprint) return [];
-      // To find that out again would interrupt it twice more, each time.
-      if (before !== "any" && context.target.interrupts && acquittedFingerprint === fingerprint) return [];
+      // To find that out again would cost it as much again twice, each time.
+      if (before !== "any" && context.target.isCostly && acquittedFingerprint === fingerprint) return [];
       const previous = await findBefore(context, version, servedFingerprint);
       if (!previous || (before !== "any" && previous.leaf.fingerprint !== servedFingerprint)) return [];
       // A death from here on may leave the one before shown: the next run shows this one again.

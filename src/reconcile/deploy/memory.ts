@@ -1,4 +1,4 @@
-import { planRetry, toFailure } from "../../certificate/index.ts";
+import { lookAgainAt, planRetry, toFailure } from "../../certificate/index.ts";
 import type { Suspect } from "./blame.ts";
 import type { DeployContext } from "./context.ts";
 import type { Found, ServedFinding, Version } from "./target.ts";
@@ -9,15 +9,15 @@ import type { DeployReport } from "../run-report.ts";
 import type { ReconcileParts, StepParts } from "../run.ts";
 import { attemptsOf, withRefusal } from "../tries.ts";
 
-// A reload spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
+// A try spends no limit of a CA: the second step of the retry plan, ten minutes, is as slow as it gets.
 const SLOWEST_STEP = 2;
 
-// Nobody is to be interrupted in vain for ever: a hundred minutes.
-const SLOWEST_INTERRUPTION = 3;
+// What was done and hasn't helped is the third at last, a hundred minutes: a reload leaves workers behind for as long as their
+// connections live, and a restart drops these. Whether it is served by now is looked at meanwhile.
+const SLOWEST_IN_VAIN = 3;
 
 // No try is put off for longer; what lies beyond was written by a clock that has been set back since.
-const LONGEST_WAIT_MS = 15 * 60_000;
-const LONGEST_UNINTERRUPTED_MS = 120 * 60_000;
+const LONGEST_WAIT_MS = 120 * 60_000;
 
 // What is remembered of a lineage; undefined when the disk doesn't give it: that must keep neither it nor the others from being
 // served.
@@ -104,9 +104,14 @@ export async function waitingReport(context: DeployContext, version: Version): P
   if (context.isEager || !nextAttemptAt || !lastFailure || triedFingerprint !== version.fingerprint) return undefined;
   const nextAt = new Date(nextAttemptAt);
   const waitMs = nextAt.getTime() - context.clock.now().getTime();
-  if (waitMs <= 0 || waitMs > (context.target.interrupts ? LONGEST_UNINTERRUPTED_MS : LONGEST_WAIT_MS))
-    return undefined;
-  return { target: context.target.name, lineage: version.lineage, outcome: "held", failure: lastFailure, nextAt };
+  if (waitMs <= 0 || waitMs > LONGEST_WAIT_MS) return undefined;
+  return {
+    target: context.target.name,
+    lineage: version.lineage,
+    outcome: "held",
+    failure: lastFailure,
+    nextAt: lookBy(context, nextAt),
+  };
 }
 
 /** Writes down that a version is served, as was seen or as far as is known, unless that is what is written already. */
@@ -140,16 +145,21 @@ export async function recordDeployFailure(
   const target = context.target.name;
   const lastFailure = toFailure(thrown);
   const known = await recallDeploy(context, version);
-  const failures = (known?.failures ?? 0) + 1;
+  const failures = known?.triedFingerprint === triedFingerprint ? known.failures + 1 : 1;
   const failedAt = context.clock.now();
-  const isInVain = context.target.interrupts && thrown instanceof NotServedError;
-  const step = Math.min(failures, isInVain ? SLOWEST_INTERRUPTION : SLOWEST_STEP);
+  const step = Math.min(failures, thrown instanceof NotServedError ? SLOWEST_IN_VAIN : SLOWEST_STEP);
   const nextAt = planRetry({ failures: step, failedAt, validity }, context.random);
   const tried = { ...known, failures, triedFingerprint, lastFailure, nextAttemptAt: nextAt.toISOString() };
   const is = isAcquitted ? { ...tried, acquittedFingerprint: triedFingerprint } : tried;
   await rememberDeploy(context, version, is);
   context.log.error("deploy.failed", { target, lineage, ...lastFailure, attempt: failures, nextAt });
-  return { target, lineage, outcome: "failed", failure: lastFailure, nextAt };
+  return { target, lineage, outcome: "failed", failure: lastFailure, nextAt: lookBy(context, nextAt) };
+}
+
+// Somebody else may have mended it before the next try.
+function lookBy({ clock }: DeployContext, nextAt: Date): Date {
+  const lookAt = lookAgainAt(clock.now());
+  return nextAt < lookAt ? nextAt : lookAt;
 }
 
 /**

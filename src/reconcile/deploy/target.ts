@@ -77,8 +77,6 @@ export interface Target {
   keeps?(version: Version, signal: AbortSignal): Promise<ServedFinding>;
   /** To apply costs it something, a restart say: after a failure it waits for its next turn, though it has just started. */
   readonly isCostly?: boolean;
-  /** To apply interrupts what it serves: where that doesn't help it comes more rarely. */
-  readonly interrupts?: boolean;
   /** As {@link tlsCheck}, and asks the server why where it isn't presented: for people, once there is nothing to wait for. */
   explain?(certificate: ServedCertificate, signal: AbortSignal): Promise<ServedFinding>;
   /**
