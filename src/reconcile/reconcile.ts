@@ -14,6 +14,7 @@ import type { ServedLineage, StoredLineage } from "./lineage-store.ts";
 import { listForServers, strandsNames } from "./deploy/owners.ts";
 import type { RunRequest } from "./policy.ts";
 import type { ReconcileParts, Run, StepParts } from "./run.ts";
+import { readStatesOnce } from "./states.ts";
 import { lookOnce } from "./storage.ts";
 import { tellAtStart } from "./tell-at-start.ts";
 import { unreadableReport, type CertificateReport, type RunReport } from "./run-report.ts";
@@ -27,7 +28,7 @@ const PARALLEL_ORDERS = 4;
  * and runs one at a time. One lineage or target never stops the others. Never throws, except the signal's reason.
  */
 export async function reconcile(given: ReconcileParts, run: Run): Promise<RunReport> {
-  const parts = { ...given, storage: lookOnce(given.storage) };
+  const parts = { ...given, store: readStatesOnce(given.store), storage: lookOnce(given.storage) };
   const startedAt = parts.clock.now();
   run.log.debug("check.started", { trigger: run.request.trigger });
   try {
