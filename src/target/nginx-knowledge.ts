@@ -20,6 +20,8 @@ const MAY_BE_OLD_MS = 60 * 60_000;
 export class NginxKnowledge {
   readonly #place: Place;
   readonly #tools: TargetTools;
+  // Worked out once: it looks at all servers, and is wanted for each certificate.
+  #before: Known | undefined;
   #fresh: Promise<Known> | undefined;
   #files: Promise<NginxSays["files"]> | undefined;
 
@@ -40,7 +42,7 @@ export class NginxKnowledge {
     const found = kept.get(this.#place.name);
     const ageMs = clock.now().getTime() - (found?.at ?? 0);
     if (this.#fresh || found?.start !== this.#start || ageMs < 0 || ageMs > MAY_BE_OLD_MS) return undefined;
-    return this.#know({ ...NOTHING_SAID, servers: found.servers });
+    return (this.#before ??= this.#know({ ...NOTHING_SAID, servers: found.servers }));
   }
 
   /** What it says; asked once. Nothing where it can't be asked. Throws only the signal's reason. */
@@ -56,6 +58,7 @@ export class NginxKnowledge {
   /** A reload changes all of it. */
   forget(): void {
     this.#tools.kept.delete(this.#place.name);
+    this.#before = undefined;
     this.#fresh = undefined;
     this.#files = undefined;
   }
