@@ -39,11 +39,13 @@ function numberOf(name: string): number | undefined {
 function refuseUnsafe(spot: ToldSpot, name: string): void {
   const { stopSignal, restartPolicy } = spot.container;
   const { service } = spot;
-  const isSame = stopSignal !== undefined && numberOfStop(stopSignal) === numberOf(name);
+  // What is never started again can't be kept from that.
+  const isUnset = stopSignal === undefined && restartPolicy !== "no";
+  const isSame = !isUnset && numberOfStop(stopSignal ?? "TERM") === numberOf(name);
   const other = name === "TERM" ? "SIGQUIT" : "SIGTERM";
   const stop = `"stop_signal: ${other}"`;
   const because = [
-    ...(stopSignal === undefined ? ["it has no stop signal, so Docker would not restart it after its next crash"] : []),
+    ...(isUnset ? ["it has no stop signal, so Docker would not restart it after its next crash"] : []),
     ...(isSame ? [`that is its stop signal, so Docker would take it for a stop`] : []),
     ...(restartPolicy === "unless-stopped"
       ? ["its restart policy is unless-stopped, so it would stay down after a restart of the Docker engine"]
@@ -51,7 +53,7 @@ function refuseUnsafe(spot: ToldSpot, name: string): void {
   ];
   if (because.length === 0) return;
   const lines = [
-    ...(stopSignal === undefined || isSame ? [stop] : []),
+    ...(isUnset || isSame ? [stop] : []),
     ...(restartPolicy === "unless-stopped" ? [`"restart: always"`] : []),
   ];
   const mend = `Write ${lines.join(" and ")} under the service ${service}`;

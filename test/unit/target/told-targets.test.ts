@@ -131,6 +131,7 @@ describe("signal:", () => {
     ["QUIT", "SIGQUIT", "always", /is its stop signal/, /^Write "stop_signal: SIGTERM" under/],
     ["QUIT", "3", "always", /is its stop signal/, /^Write "stop_signal: SIGTERM" under/],
     ["TERM", "TERM", "no", /is its stop signal/, /^Write "stop_signal: SIGQUIT" under/],
+    ["TERM", undefined, "no", /is its stop signal/, /^Write "stop_signal: SIGQUIT" under/], // Docker's own, left alone
     ["HUP", "SIGQUIT", "unless-stopped", /policy is unless-stopped/, /^Write "restart: always" under/],
     [
       "HUP",
@@ -155,8 +156,9 @@ describe("signal:", () => {
     ["HUP", "SIGTERM", "always"],
     ["HUP", "RTMIN+3", "on-failure"],
     ["USR1", "SIGQUIT", "no"],
+    ["HUP", undefined, "no"], // it would not be started again anyway
   ])("%s with the stop signal %s and the policy %s is safe", async (word, stopSignal, policy) => {
-    const containers = [inspectedContainer({ id: "a", stopSignal, restart: policy })];
+    const containers = [inspectedContainer({ id: "a", restart: policy, ...(stopSignal && { stopSignal }) })];
     expect(await apply(toldStage(signal, word, { containers }))).toBeUndefined();
   });
 });
