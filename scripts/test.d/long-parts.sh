@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # The matrices that have more repetitions than an hour holds, each by itself.
 
-LONG_PARTS="crash faults haproxy host load locks recipes renewals restarts stops simulate"
+LONG_PARTS="crash engines faults haproxy host load locks recipes renewals restarts stops simulate"
 
 # A part's test files; what they repeat is asked for by CERT_SIDECAR_FULL.
 files_of_part() {
   case $1 in
     crash) echo test/e2e/crash.test.ts ;;
+    engines) echo test/e2e/engines.test.ts ;;
     faults) echo test/e2e/faults.test.ts ;;
     haproxy) echo test/integration/deploy-haproxy.test.ts ;;
     host) echo test/e2e/host-nginx.test.ts ;;
@@ -27,10 +28,24 @@ run_long_part() {
     simulate) run_simulation ;;
     locks) make_able unit ;;
     haproxy) make_able integration ;;
+    engines)
+      make_able e2e
+      provide_engines
+      ;;
     *) make_able e2e ;;
   esac
   # shellcheck disable=SC2046 # a list of plain words
   [ "$1" = simulate ] || run_and_count $(files_of_part "$1")
+}
+
+# Their programs are many and large, and no other test wants them. At its start an engine takes the firewall's rules and docker0
+# from another one, so the tests run where there is no other: their own network, in which what they publish is reached, too.
+provide_engines() {
+  local found
+  found=$(scripts/provision --only engines --print-env)
+  export "${found?}"
+  # shellcheck disable=SC2016,SC2034 # the inner shell's; for run_vitest
+  IN_NETWORK=(unshare --net -- sh -c 'ip link set lo up && exec "$@"' sh)
 }
 
 # The whole plan of `npm run simulate`; a life counts as a test.

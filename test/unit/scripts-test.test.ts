@@ -10,11 +10,11 @@ test("an unknown PART, FILE or argument ends with 2, and the parts are listed", 
   const wrong = (...args: readonly string[]) => bash('exec scripts/test "$@"', ...args);
   expect(wrong("--long", "nonsense")).toMatchObject({
     status: 2,
-    stderr: expect.stringMatching(/one of: crash faults haproxy /),
+    stderr: expect.stringMatching(/one of: crash engines faults /),
   });
   expect(wrong("--long")).toMatchObject({
     status: 2,
-    stderr: expect.stringMatching(/one PART of: crash faults haproxy /),
+    stderr: expect.stringMatching(/one PART of: crash engines faults /),
   });
   expect(wrong("--stress", "no-such-file")).toMatchObject({
     status: 2,
