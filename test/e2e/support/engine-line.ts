@@ -15,17 +15,19 @@ export type Treatment = "pass" | "refuse" | "hang";
 
 type Wait = Moment & { readonly come: () => void; readonly gone: Promise<void> };
 
-/** A line from the sidecar to this machine's engine that can be held at a moment, cut, and made to fail. */
+/** A line from the sidecar to its engine, this machine's unless another is named, that can be held at a moment, cut, and made to fail. */
 export class EngineLine {
   readonly #socketPath: string;
+  readonly #enginePath: string;
   readonly #commands = new Map<string, string>();
   readonly #open = new Set<Socket>();
   #server: ReturnType<typeof createServer> | undefined;
   #wait: Wait | undefined;
   #treatment: Treatment = "pass";
 
-  constructor(socketPath: string) {
+  constructor(socketPath: string, enginePath = "/var/run/docker.sock") {
     this.#socketPath = socketPath;
+    this.#enginePath = enginePath;
   }
 
   /** Puts the socket there, unless it is. */
@@ -79,8 +81,9 @@ export class EngineLine {
     const body = await buffer(request);
     const asked = this.#read(request, body);
     await this.#meet("before", asked);
-    if (this.#isFailed(asked, response)) return;
-    const answer = await forward(request, body, response);
+    // Who has died meanwhile asks for nothing any more.
+    if (request.socket.destroyed || this.#isFailed(asked, response)) return;
+    const answer = await forward(this.#enginePath, { request, body, response });
     const isCreated = asked.command !== undefined && asked.path.startsWith("/containers/");
     const whole = isCreated ? await buffer(answer) : undefined;
     if (whole && asked.command !== undefined) this.#commands.set(idOf(whole), asked.command);
@@ -124,10 +127,12 @@ function idOf(created: Buffer): string {
   return Id;
 }
 
-function forward(request: IncomingMessage, body: Buffer, response: ServerResponse): Promise<IncomingMessage> {
+type Exchange = { readonly request: IncomingMessage; readonly body: Buffer; readonly response: ServerResponse };
+
+function forward(socketPath: string, { request, body, response }: Exchange): Promise<IncomingMessage> {
   const { method, url: path, headers } = request;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const forwarded = ask({ socketPath: "/var/run/docker.sock", method, path, headers, agent: false }, (answer) => {
+  const forwarded = ask({ socketPath, method, path, headers, agent: false }, (answer) => {
     answer.on("error", () => response.destroy());
     resolve(answer);
   });
