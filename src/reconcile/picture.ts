@@ -27,8 +27,10 @@ export type Picture = Sight & {
 
 /** Judges what was seen as it is at `at`: certificates come to their end though nothing else happens. Pure. */
 export function pictureOf(sight: Sight, at: Date): Picture {
-  const { certificates, deploys, missing = [], failure, settingsFailure, fallbackFailure, clockAheadMs } = sight;
-  const isUnfailing = failure === undefined && missing.length === 0 && deploys.every((one) => !one.failure);
+  const { deploys, missing = [], failure, settingsFailure, fallbackFailure, clockAheadMs } = sight;
+  const certificates = sight.certificates.map((one) => asShown(one, deploys));
+  const isUnfailing =
+    failure === undefined && missing.length === 0 && deploys.every((one) => !one.failure || one.shown);
   const problems = [
     ...(settingsFailure ? [{ ...settingsFailure, ...FAILED }] : []),
     ...(failure ? [{ ...failure, ...FAILED }] : certificates.flatMap((one) => owed(one, at))),
@@ -48,6 +50,12 @@ export function isGood(validity: Validity | undefined, at: Date): validity is Va
 /** Whether a run has reached what is desired: every certificate good on disk, and served by every target. */
 export function isReached(report: RunReport): boolean {
   return !pictureOf(report, report.finishedAt).problems.some(({ isUnreached }) => isUnreached);
+}
+
+// Put back is a renewal that failed, and no more: the run that tries it judges it as those do that come in between.
+function asShown(one: CertificateReport, deploys: readonly DeployReport[]): CertificateReport {
+  const { failure, shown } = deploys.find(({ lineage, shown }) => shown && lineage === one.lineage) ?? {};
+  return shown ? { ...one, outcome: "held", failure, validity: shown } : one;
 }
 
 const FAILED = { isUnreached: true, isAlarm: true };
@@ -82,8 +90,8 @@ function lapseOf({ lineage, validity, outcome, nextAt, failure }: CertificateRep
   return at > alarmAt(validity) && !isPlanned ? `${lineage} ends at ${end} and is not renewed` : undefined;
 }
 
-function unserved({ target, lineage, failure }: DeployReport): Problem[] {
-  if (!failure) return [];
+function unserved({ target, lineage, failure, shown }: DeployReport): Problem[] {
+  if (!failure || shown) return [];
   return [{ ...failure, ...FAILED, message: because(`${target} doesn't serve ${lineage}`, failure), target, lineage }];
 }
 

@@ -32,6 +32,8 @@ export type DeployReport = {
   readonly target: string;
   readonly lineage: string;
   readonly nextAt?: Date | undefined;
+  /** The life of the version before, where this one was put back to it: that is served. */
+  readonly shown?: Validity;
   /** Nobody can be asked what it serves: that it was given the certificate is all that is known. */
   readonly isUnseen?: true;
 } & (

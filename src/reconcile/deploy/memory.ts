@@ -183,7 +183,7 @@ export async function recordRejection(
   const refused = { at, fingerprint, failures, failure: lastFailure, nextAttemptAt, settingsDigest };
   await remember(context, version, (state) => ({ ...state, tries: withRefusal(state.tries, refused) }));
   context.log.warn("lineage.restored", { target, lineage, rejectedVersion: version.version, nextAt });
-  return { target, lineage, outcome: "failed", failure: lastFailure, nextAt };
+  return { target, lineage, outcome: "failed", failure: lastFailure, nextAt, shown: previous.leaf.validity };
 }
 
 function rememberDeploy(context: DeployContext, version: Version, is: DeployState): Promise<void> {

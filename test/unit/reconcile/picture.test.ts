@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { pictureOf, type Sight } from "../../../src/reconcile/picture.ts";
+import { pictureOf, type Picture, type Sight } from "../../../src/reconcile/picture.ts";
 import { inspect, isReached, type CertificateReport } from "../../../src/reconcile/index.ts";
-import { DAY, reconcileStage } from "../../support/reconcile-stage.ts";
+import { DAY, HOUR, reconcileStage } from "../../support/reconcile-stage.ts";
 
 const now = new Date("2026-06-01T00:00:00Z");
 const day = (days: number) => new Date(now.getTime() + days * DAY);
@@ -90,4 +90,22 @@ test("who asks gets the same judgement as a run, with what the targets serve at 
     isWell: false,
     problems: [{ code: "TARGET_NOT_SERVED", target: "nginx-1", lineage: "a.test" }],
   });
+});
+
+// The version before is served and good: that is a renewal that failed, by whatever.
+test("what was put back is judged alike by the run that tries it and by those in between: an alarm once it may come too late", async () => {
+  const stage = await reconcileStage();
+  await stage.run();
+  stage.pass(73 * DAY);
+  stage.nginx.refuses = (_, version) => version > 1;
+  const reports = await stage.live(4 * DAY, { everyMs: 6 * HOUR });
+  const pictures = reports.map((report) => pictureOf(report, report.finishedAt));
+  const isAlarm = ({ problems }: Picture) => problems.some((one) => one.isAlarm);
+  const late = pictures.findIndex(isAlarm);
+  const lastedMs = (pictures[late]?.at.getTime() ?? 0) - (pictures[0]?.at.getTime() ?? 0);
+  expect(Math.round(90 - 73 - lastedMs / DAY)).toBe(15);
+  expect(pictures.slice(late).every(isAlarm)).toBe(true);
+  const told = pictures.map(({ isWell, problems }) => ({ isWell, problems }));
+  const problem = { code: "TARGET_CERTIFICATE_REJECTED", lineage: "a.test", isUnreached: true };
+  expect(told).toMatchObject(told.map(() => ({ isWell: true, problems: [problem] })));
 });
