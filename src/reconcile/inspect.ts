@@ -11,7 +11,7 @@ import { NotServedError } from "./errors.ts";
 import { reportOf } from "./issue/report.ts";
 import type { LineageState } from "./lineage-state.ts";
 import type { StoredLineage, StrayFile } from "./lineage-store.ts";
-import { versionsFor, versionsToServe } from "./deploy/owners.ts";
+import { versionsFor } from "./deploy/owners.ts";
 import { pictureOf, type Picture } from "./picture.ts";
 import { automaticRun } from "./policy.ts";
 import type { ReconcileParts } from "./run.ts";
@@ -63,10 +63,9 @@ export async function inspect(
   const desired = resolveDesired(parts.policy, stored);
   const there = [...desired.map(({ lineage }) => lineage), ...stored.map(({ name }) => name)];
   const found = withTargets ? await searchTargets(parts, there, signal) : undefined;
-  const all = versionsToServe(parts.store, desired);
   const asked = (found?.targets ?? []).map((target) => ({
     target,
-    versions: versionsFor(target, all, (isWanted) => versionsToServe(parts.store, desired.filter(isWanted))),
+    versions: versionsFor(target, { store: parts.store, desired }),
   }));
   const certificates = await mapLimited(desired, CERTIFICATES_AT_ONCE, async (one): Promise<InspectedCertificate> => {
     const known = await remembered(parts, one, signal);

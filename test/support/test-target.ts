@@ -9,6 +9,7 @@ type Configuration = ReadonlyMap<string, { readonly lineage: string; readonly fi
 /** An nginx in miniature: what it serves is what the list and `live/` showed at its last reload. */
 export class TestTarget implements Target {
   readonly name: string;
+  readonly sharesNames = true;
   reloads = 0;
   checks = 0;
   /** Whether it has to do with a lineage. */

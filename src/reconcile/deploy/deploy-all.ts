@@ -41,9 +41,7 @@ export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcom
   tellFound(found, all.filter(isAbout), run.log);
   const round = new DeployRound();
   const deploys = await mapLimited(found.targets, found.targets.length, (target) => {
-    const certificates = versionsFor(target, all, (isWanted) =>
-      versionsToServe(parts.store, outcome.settled.filter(isWanted), isNew),
-    );
+    const certificates = versionsFor(target, { store: parts.store, desired: outcome.settled, isNew });
     const whole = { certificates, lineages: outcome.known.filter((lineage) => target.wants(lineage)) };
     return deployTo(parts, run, { target, round, versions: certificates.filter(isAbout), whole });
   });

@@ -1,6 +1,7 @@
 import { mapLimited, toFailure } from "../../certificate/index.ts";
 import { findBreaking, findGuilty, lineagesOf, passes, versionBefore, withVersionBefore } from "./blame.ts";
 import {
+  canBeSeen,
   explainServed,
   findServed,
   hasServedBefore,
@@ -203,7 +204,7 @@ async function repair(context: DeployContext, kept: readonly Version[]): Promise
 // so a second check has the last word.
 async function checkTwice(context: DeployContext, version: Version): Promise<ServedFinding> {
   const { target, signal } = context;
-  if (!target.tlsCheck) return { kind: "served" };
+  if (!canBeSeen(target, version)) return { kind: "served" };
   const first = await checkUntilServed(context, version, context.servedWithinMs);
   if (first.kind === "served") await context.clock.sleep(SECOND_CHECK_MS, signal);
   const isBroken = first.kind === "not-served" && first.isBroken;
@@ -216,7 +217,7 @@ async function checkUntilServed(context: DeployContext, version: Version, within
   const { target, clock, signal } = context;
   const deadline = clock.now().getTime() + withinMs;
   let pauseMs = 20;
-  let leftMs = target.tlsCheck ? withinMs : 0;
+  let leftMs = canBeSeen(target, version) ? withinMs : 0;
   let brokenMs = 0;
   let finding = await findServed(context, version);
   // By the clock, and by what was slept: a clock that is set back must not keep us here for a day.

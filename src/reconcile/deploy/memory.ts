@@ -35,6 +35,11 @@ export async function hasServedBefore(context: DeployContext, version: Version):
   return served !== undefined && served !== version.fingerprint;
 }
 
+/** Whether a target can be asked by TLS if it serves a version: by which name? */
+export function canBeSeen({ tlsCheck }: Pick<DeployContext["target"], "tlsCheck">, { identifiers }: Version): boolean {
+  return tlsCheck !== undefined && identifiers.length > 0;
+}
+
 const UNSEEN: ServedFinding = { kind: "served", isUnseen: true };
 
 /** What {@link findServed} works with. */
@@ -45,7 +50,7 @@ export type ServedQuestion = Pick<DeployContext, "store" | "target" | "signal">;
  * isn't owed to a target of which nothing is remembered, unless it can be seen to lack it. Throws only the signal's reason.
  */
 export async function findServed({ store, target, signal }: ServedQuestion, version: Version): Promise<ServedFinding> {
-  if (target.tlsCheck) return target.tlsCheck(version, signal);
+  if (target.tlsCheck && canBeSeen(target, version)) return target.tlsCheck(version, signal);
   const known = (await recall(store, version))?.deploy[target.name];
   if (known ? known.servedFingerprint === version.fingerprint : !version.isNew) {
     const kept = await target.keeps?.(version, signal);
@@ -58,7 +63,8 @@ export async function findServed({ store, target, signal }: ServedQuestion, vers
 /** As {@link findServed}, with the server's own words of why it isn't where it has some. */
 export function explainServed(question: ServedQuestion, version: Version): Promise<ServedFinding> {
   const { target, signal } = question;
-  return target.explain?.(version, signal) ?? findServed(question, version);
+  const explained = canBeSeen(target, version) ? target.explain?.(version, signal) : undefined;
+  return explained ?? findServed(question, version);
 }
 
 /** As {@link explainServed}, for people who look: with what stood in the way of the last deploy, which is what is to be mended. */
@@ -122,7 +128,7 @@ export async function recordServed(
 ): Promise<DeployReport> {
   const { lineage, fingerprint } = version;
   const target = context.target.name;
-  const isSeen = context.target.tlsCheck !== undefined;
+  const isSeen = canBeSeen(context.target, version);
   const known = await recallDeploy(context, version);
   if (known?.servedFingerprint !== fingerprint || known.failures > 0) {
     const servedAt = context.clock.now().toISOString();

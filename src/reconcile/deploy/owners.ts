@@ -68,6 +68,18 @@ export function versionsToServe(
   desired: readonly DesiredCertificate[],
   isNew: (lineage: string) => boolean = () => false,
 ): readonly Version[] {
+  return versionsOf(store, desired, isNew).filter(hasNames);
+}
+
+function hasNames({ identifiers }: Version): boolean {
+  return identifiers.length > 0;
+}
+
+function versionsOf(
+  store: Held["store"],
+  desired: Held["desired"],
+  isNew: NonNullable<Held["isNew"]>,
+): readonly Version[] {
   const owned = new Map(assignNames(desired).map(({ lineage, identifiers }) => [lineage, keysOf(identifiers)]));
   return desired.flatMap(({ lineage, current }): Version[] => {
     if (!current) return [];
@@ -75,29 +87,30 @@ export function versionsToServe(
     const { version } = current;
     const identifiers = all.filter((identifier) => owned.get(lineage)?.has(identifierKey(identifier)));
     const pair = () => store.pair(lineage, version);
-    return identifiers.length === 0
-      ? []
-      : [{ lineage, identifiers, version, fingerprint, keyKind, validity, isNew: isNew(lineage), pair }];
+    return [{ lineage, identifiers, version, fingerprint, keyKind, validity, isNew: isNew(lineage), pair }];
   });
 }
 
 type Asking = Pick<Target, "wants" | "named" | "sharesNames">;
 
+type Held = {
+  readonly store: Pick<LineageStore, "pair">;
+  readonly desired: readonly DesiredCertificate[];
+  readonly isNew?: (lineage: string) => boolean;
+};
+
 /**
- * Of these versions of all lineages those that one target is to serve. Where it is for some lineages alone, what another one has, too,
- * is theirs: there nobody else serves it.
+ * The versions that one target is to serve. Where it is for some lineages alone, what another one has, too, is theirs: there nobody
+ * else serves it. Whose servers are made of one list may read a certificate without a name of its own all the same, as one for
+ * another kind of key: that is given with no name to look for.
  */
-export function versionsFor(
-  target: Asking,
-  all: readonly Version[],
-  among: (isWanted: (one: Pick<Version, "lineage">) => boolean) => readonly Version[],
-): readonly Version[] {
+export function versionsFor(target: Asking, { store, desired, isNew = () => false }: Held): readonly Version[] {
   const isWanted = ({ lineage }: Pick<Version, "lineage">) => target.wants(lineage);
-  if (!target.named) return all.filter(isWanted);
-  const own = among(isWanted);
-  if (!target.sharesNames) return own;
-  const shared = new Map(all.map((version) => [version.lineage, version]));
-  return own.map((version) => shared.get(version.lineage) ?? version);
+  const shared = versionsOf(store, desired, isNew).filter(isWanted);
+  const among = target.named ? versionsOf(store, desired.filter(isWanted), isNew) : shared;
+  if (!target.sharesNames) return among.filter(hasNames);
+  const own = new Map(among.map((version) => [version.lineage, version]));
+  return shared.map((version) => (hasNames(version) ? version : (own.get(version.lineage) ?? version)));
 }
 
 /**

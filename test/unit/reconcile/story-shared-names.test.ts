@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { inspect, isReached, type ServedCertificate, type Target } from "../../../src/reconcile/index.ts";
-import { deploys, reconcileStage } from "../../support/reconcile-stage.ts";
+import { DAY, deploys, HOUR, reconcileStage } from "../../support/reconcile-stage.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -57,4 +57,27 @@ test("servers whose blocks are written for all certificates together serve a nam
   stage.targets = [web, mail].map(({ target }) => ({ ...target, sharesNames: true }));
   expect(deploys(await stage.run())).toEqual(["nginx-1 c.test deployed", "nginx-2 b.test deployed"]);
   expect([web.names(), mail.names()]).toEqual([["c.test"], ["b.test"]]);
+});
+
+test("an nginx that reads a certificate all of whose names another one has is reloaded for its new version, and once", async () => {
+  const stage = await reconcileStage({ domains: "a.test,b.test" });
+  await stage.run();
+  stage.pass(30 * DAY);
+  // As one for each kind of key in one server of the operator's.
+  stage.set("a.test,b.test;b.test");
+  const reloads = stage.nginx.reloads;
+  const report = await stage.run();
+  expect(report.deploys).toEqual([
+    { target: "nginx-1", lineage: "a.test", outcome: "served" },
+    { target: "nginx-1", lineage: "b.test", outcome: "deployed", isUnseen: true },
+  ]);
+  expect(stage.nginx.reloads).toBe(reloads + 1);
+  expect(deploys(await stage.run())).toEqual(["nginx-1 a.test served", "nginx-1 b.test served"]);
+  expect(stage.nginx.reloads).toBe(reloads + 1);
+  stage.nginx.before = () => Promise.reject(new Error("no reload"));
+  stage.pass(61 * DAY);
+  await stage.run();
+  stage.nginx.before = () => undefined;
+  await stage.live(HOUR);
+  expect(stage.told("target.told").map(({ lineage }) => lineage)).toEqual(["b.test", "b.test"]);
 });
