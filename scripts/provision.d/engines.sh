@@ -20,6 +20,7 @@ provide_engines() {
   for version in 20.10 26 28; do
     [ "$(engine_version "$ENGINES/$version")" = "$version" ] || unpack_engine "$version"
   done
+  provide_podman
   rm -rf "$CACHE/apt"
 }
 

@@ -3,10 +3,11 @@ import { appendFile, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
 import { IMAGES } from "../support/images.ts";
-import { startOwnEngine, type OwnEngine } from "../support/own-engine.ts";
+import { speakTo, startOwnEngine, type OwnEngine } from "../support/own-engine.ts";
+import { startOwnPodman, type OwnPodman } from "../support/own-podman.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { isDiskSettled, servedByCa } from "./support/issued.ts";
 import { diskLeaf, isDiskServed } from "./support/served.ts";
@@ -14,7 +15,17 @@ import { MANNERS, signalledPair, type SignalledPair } from "./support/signalled.
 import { createStack, SIDECAR_IMAGE, until, type Outcome, type Stack } from "./support/stack.ts";
 import { tellOnFailure } from "./support/tell-on-failure.ts";
 
-const ENGINES = process.env["CERT_SIDECAR_ENGINES"];
+const IN_STACK = [IMAGES.nginx, IMAGES.pebble, SIDECAR_IMAGE];
+
+// Valid authorizations are found again, and the schedule is far away: nothing but what is tested here sets something right.
+const SETTING = { env: { CERTBOT_SCHEDULE: "0 0 1 1 *" }, authorizationReusePercent: 100 };
+
+function programsFolder(): string {
+  const { CERT_SIDECAR_ENGINES } = process.env;
+  if (CERT_SIDECAR_ENGINES === undefined)
+    throw new Error("run scripts/test --long engines: no CERT_SIDECAR_ENGINES says where they are");
+  return CERT_SIDECAR_ENGINES;
+}
 
 const isWanted = process.env["CERT_SIDECAR_FULL"];
 
@@ -27,16 +38,10 @@ test.runIf(isWanted)("an engine of our own that can't start asks nothing of the 
   });
   await new Promise<void>((resolve) => void machines.listen(join(folder, "machines.sock"), resolve));
   await writeFile(join(folder, "dockerd"), "#!/bin/sh\necho no luck\nexit 1\n", { mode: 0o755 });
-  const host = process.env["DOCKER_HOST"];
-  process.env["DOCKER_HOST"] = `unix://${join(folder, "machines.sock")}`;
-  try {
-    await expect(startOwnEngine({ programs: folder, images: [] })).rejects.toThrow(/no luck/);
-    expect(asked).toBe(0);
-  } finally {
-    if (host === undefined) delete process.env["DOCKER_HOST"];
-    else process.env["DOCKER_HOST"] = host;
-    machines.close();
-  }
+  onTestFinished(() => void machines.close());
+  using _ = speakTo(join(folder, "machines.sock"));
+  await expect(startOwnEngine({ programs: folder, images: [] })).rejects.toThrow(/no luck/);
+  expect(asked).toBe(0);
 });
 
 // Some minutes: scripts/test --long engines, which unpacks them.
@@ -45,12 +50,8 @@ describe.runIf(isWanted).each(["20.10", "26", "28"])("Docker %s", (version) => {
   let stack: Stack;
 
   beforeAll(async () => {
-    if (ENGINES === undefined)
-      throw new Error("run scripts/test --long engines: no CERT_SIDECAR_ENGINES says where they are");
-    const programs = join(ENGINES, version);
-    engine = await startOwnEngine({ programs, images: [IMAGES.nginx, IMAGES.pebble, SIDECAR_IMAGE] });
-    // Valid authorizations are found again, and the schedule is far away: nothing but what is tested here sets something right.
-    stack = await createStack({ env: { CERTBOT_SCHEDULE: "0 0 1 1 *" }, authorizationReusePercent: 100 });
+    engine = await startOwnEngine({ programs: join(programsFolder(), version), images: IN_STACK });
+    stack = await createStack(SETTING);
     await stack.up();
   });
   afterAll(async () => {
@@ -59,36 +60,11 @@ describe.runIf(isWanted).each(["20.10", "26", "28"])("Docker %s", (version) => {
   });
   tellOnFailure(() => stack);
 
-  test("is the one that is spoken to; the first certificate is served, and all is well", async () => {
+  test("is the one that is spoken to", async () => {
     expect(await docker("version", "--format", "{{.Server.Version}}")).toMatch(new RegExp(`^${version}\\.`));
-    await servedByCa(stack);
-    await allIsWell(stack);
-    expect((await stack.certbot("status")).stdout).toContain("nginx-1: serves this version");
   });
 
-  test("a renewal reloads nginx, which serves it and isn't restarted", async () => {
-    const startedAt = await stack.inspect("nginx", "{{.State.StartedAt}}");
-    await renewed(stack);
-    expect(await stack.inspect("nginx", "{{.State.StartedAt}} {{.RestartCount}}")).toBe(`${startedAt} 0`);
-  });
-
-  test("its events are heard: an nginx that was paused during a renewal is reloaded when it goes on", async () => {
-    await stack.composeOk("pause", "nginx");
-    const renewal = await renew(stack);
-    expect(renewal.stderr).toContain("nginx-1 is paused [TARGET_NOT_RUNNING]");
-    const orders = await stack.orders();
-    await stack.composeOk("unpause", "nginx");
-    await until("the new version is served", async () => (await isDiskServed(stack)) || undefined, 60_000);
-    expect(await stack.orders()).toBe(orders);
-  });
-
-  test("an nginx that is made anew serves what is on disk, and the next renewal reaches it", async () => {
-    const before = await stack.container("nginx");
-    await stack.composeOk("up", "-d", "--no-build", "--no-deps", "--force-recreate", "nginx");
-    expect(await stack.container("nginx")).not.toBe(before);
-    await until("it serves what is on disk", async () => (await isDiskServed(stack)) || undefined, 60_000);
-    await renewed(stack);
-  });
+  theMainPath(() => stack);
 
   test("restarted with its containers: they come up again, the same certificate is served, and nothing is ordered", async () => {
     const [before, leaf] = [await newest(stack), await diskLeaf(stack)];
@@ -154,6 +130,67 @@ describe.runIf(isWanted).each(["20.10", "26", "28"])("Docker %s", (version) => {
     }
   });
 });
+
+// Podman has no links, by which the demo CA finds nginx.
+const WITHOUT_LINKS = `services:
+  nginx: { networks: { default: { aliases: [demo.test] } } }
+  pebble: { links: !reset [] }
+`;
+
+describe.runIf(isWanted)("podman", () => {
+  let podman: OwnPodman;
+  let stack: Stack;
+
+  beforeAll(async () => {
+    podman = await startOwnPodman(join(programsFolder(), "podman"), IN_STACK);
+    stack = await createStack({ ...SETTING, override: WITHOUT_LINKS });
+    await stack.up();
+  });
+  afterAll(async () => {
+    await stack?.remove();
+    await podman?.dispose();
+  });
+  tellOnFailure(() => stack);
+
+  test("is the one that is spoken to", async () => {
+    expect(await docker("version", "--format", "{{range .Server.Components}}{{.Name}} {{end}}")).toContain("Podman");
+  });
+
+  theMainPath(() => stack);
+});
+
+function theMainPath(of: () => Stack): void {
+  test("the first certificate is served, and all is well", async () => {
+    await servedByCa(of());
+    await allIsWell(of());
+    expect((await of().certbot("status")).stdout).toContain("nginx-1: serves this version");
+  });
+
+  test("a renewal reloads nginx, which serves it and isn't restarted", async () => {
+    const startedAt = await of().inspect("nginx", "{{.State.StartedAt}}");
+    await renewed(of());
+    expect(await of().inspect("nginx", "{{.State.StartedAt}} {{.RestartCount}}")).toBe(`${startedAt} 0`);
+  });
+
+  test("its events are heard: an nginx that was paused during a renewal is reloaded when it goes on", async () => {
+    await of().composeOk("pause", "nginx");
+    const renewal = await renew(of());
+    expect(renewal.stderr).toContain("nginx-1 is paused [TARGET_NOT_RUNNING]");
+    const orders = await of().orders();
+    // Compose finds no paused container at podman.
+    await docker("unpause", await of().container("nginx"));
+    await until("the new version is served", async () => (await isDiskServed(of())) || undefined, 60_000);
+    expect(await of().orders()).toBe(orders);
+  });
+
+  test("an nginx that is made anew serves what is on disk, and the next renewal reaches it", async () => {
+    const before = await of().container("nginx");
+    await of().composeOk("up", "-d", "--no-build", "--no-deps", "--force-recreate", "nginx");
+    expect(await of().container("nginx")).not.toBe(before);
+    await until("it serves what is on disk", async () => (await isDiskServed(of())) || undefined, 60_000);
+    await renewed(of());
+  });
+}
 
 const RENEW = ["update-cert", "--force-renewal"] as const;
 

@@ -32,7 +32,7 @@ export type EngineStart = {
 export class OwnEngine {
   readonly folder: string;
   readonly #options: OwnEngineOptions;
-  readonly #machines = { host: process.env["DOCKER_HOST"], socket: process.env["DOCKER_SOCKET"] };
+  #speech: Disposable | undefined;
   #process: ChildProcess | undefined;
   #keepsContainers = false;
 
@@ -102,9 +102,8 @@ export class OwnEngine {
       await its("network", "prune", "-f");
     } finally {
       await this.stop();
-      await endShims(this.#namespace);
-      restore("DOCKER_HOST", this.#machines.host);
-      restore("DOCKER_SOCKET", this.#machines.socket);
+      await endLeftovers(this.folder);
+      this.#speech?.[Symbol.dispose]();
       await unmountBelow(this.folder);
       await rm(this.folder, { recursive: true, force: true });
     }
@@ -120,8 +119,7 @@ export class OwnEngine {
         `unix://${this.socketPath}`,
         ...this.#options.images,
       ]);
-    process.env["DOCKER_HOST"] = `unix://${this.socketPath}`;
-    process.env["DOCKER_SOCKET"] = this.socketPath;
+    this.#speech = speakTo(this.socketPath);
   }
 
   #flags(): string[] {
@@ -174,9 +172,11 @@ export async function startOwnEngine(options: OwnEngineOptions): Promise<OwnEngi
   return engine;
 }
 
-// At its start an engine flushes the firewall's rules of another one, and takes docker0 from it: all in its network namespace. One
-// that has just been made leads nowhere.
-function refuseBesideMachines(): void {
+/**
+ * At its start an engine flushes the firewall's rules of another one, and takes docker0 from it: all in its network namespace. One
+ * that has just been made leads nowhere. Throws in any other.
+ */
+export function refuseBesideMachines(): void {
   const ways = Object.entries(networkInterfaces()).filter(([, addresses = []]) =>
     addresses.some(({ internal }) => !internal),
   );
@@ -187,20 +187,25 @@ function refuseBesideMachines(): void {
   );
 }
 
-function restore(name: string, value: string | undefined): void {
-  if (value === undefined) delete process.env[name];
-  else process.env[name] = value;
+/** Has this process's docker commands, and the stacks that it makes, mean the engine at a socket, until that is disposed of. */
+export function speakTo(socketPath: string): Disposable {
+  const { DOCKER_HOST, DOCKER_SOCKET } = process.env;
+  Object.assign(process.env, { DOCKER_HOST: `unix://${socketPath}`, DOCKER_SOCKET: socketPath });
+  return {
+    [Symbol.dispose]: () => {
+      for (const [name, value] of Object.entries({ DOCKER_HOST, DOCKER_SOCKET }))
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+    },
+  };
 }
 
-/** Ends the containers that an engine which failed has left, by what keeps each: nobody else has its namespace. */
-async function endShims(namespace: string): Promise<void> {
+/** Ends what an engine has left, by its folder's name: nobody else's command has it. First what they started, a container's process. */
+export async function endLeftovers(folder: string): Promise<void> {
   const { stdout } = await run("ps", ["-eo", "pid=,ppid=,args="]);
-  const processes = stdout
-    .trim()
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/));
-  const shims = processes.filter((words) => words.join(" ").includes(`-namespace ${namespace} `)).map(([pid]) => pid);
-  const ends = [...processes.filter(([, parent]) => shims.includes(parent)).map(([pid]) => pid), ...shims];
+  const processes = stdout.split("\n").map((line) => line.trim().split(/\s+/));
+  const left = processes.filter((words) => words.join(" ").includes(basename(folder))).map(([pid]) => pid);
+  const ends = [...processes.filter(([, parent]) => left.includes(parent)).map(([pid]) => pid), ...left];
   for (const pid of ends) await run("kill", ["-KILL", String(pid)]).catch(() => undefined);
 }
 
@@ -209,7 +214,8 @@ async function removeBelow(folder: string, pattern: RegExp): Promise<void> {
   await Promise.all(names.filter((name) => pattern.test(name)).map((name) => rm(join(folder, name), { force: true })));
 }
 
-async function unmountBelow(folder: string): Promise<void> {
+/** Takes away what engines leave mounted below a folder. */
+export async function unmountBelow(folder: string): Promise<void> {
   const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").map((line) => line.split(" ")[4] ?? "");
   for (const mount of mounts.filter((path) => path.startsWith(`${folder}/`)).toReversed())
     await run("umount", ["-l", mount]);
