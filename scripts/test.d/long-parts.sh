@@ -8,7 +8,7 @@ files_of_part() {
   case $1 in
     crash) echo test/e2e/crash.test.ts ;;
     engines) echo test/e2e/engines.test.ts ;;
-    faults) echo test/e2e/faults.test.ts ;;
+    faults) echo test/e2e/faults.test.ts test/e2e/faults-engine.test.ts ;;
     haproxy) echo test/integration/deploy-haproxy.test.ts ;;
     host) echo test/e2e/host-nginx.test.ts ;;
     load) echo test/e2e/load.test.ts ;;
@@ -34,18 +34,35 @@ run_long_part() {
       ;;
     *) make_able e2e ;;
   esac
-  # shellcheck disable=SC2046 # a list of plain words
-  [ "$1" = simulate ] || run_and_count $(files_of_part "$1")
+  # shellcheck disable=SC2046 # paths without blanks
+  [ "$1" = simulate ] || run_files $(files_of_part "$1")
 }
 
-# Their programs are many and large, and no other test wants them. At its start an engine takes the firewall's rules and docker0
-# from another one, so the tests run where there is no other: their own network, in which what they publish is reached, too.
+# run_files FILE...: each by itself, with a count of its own.
+run_files() {
+  local file status=0
+  for file in "$@"; do
+    choose_network "$file"
+    run_and_count "$file" || status=1
+  done
+  return "$status"
+}
+
+# At its start an engine takes the firewall's rules and docker0 from another one, so the tests that start one run where there is no
+# other: in a network of their own, in which what they publish is reached, too.
+choose_network() {
+  # shellcheck disable=SC2034,SC2016 # for run_vitest; the inner shell's
+  case $1 in
+    *engine*) IN_NETWORK=(env CERT_SIDECAR_OWN_NETWORK=1 unshare --net -- sh -c 'ip link set lo up && exec "$@"' sh) ;;
+    *) IN_NETWORK=() ;;
+  esac
+}
+
+# Their programs are many and large, and no other test wants them.
 provide_engines() {
   local found
   found=$(scripts/provision --only engines --print-env)
   export "${found?}"
-  # shellcheck disable=SC2016,SC2034 # the inner shell's; for run_vitest
-  IN_NETWORK=(unshare --net -- sh -c 'ip link set lo up && exec "$@"' sh)
 }
 
 # The whole plan of `npm run simulate`; a life counts as a test.
