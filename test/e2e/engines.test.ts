@@ -27,7 +27,8 @@ function programsFolder(): string {
   return CERT_SIDECAR_ENGINES;
 }
 
-const isWanted = process.env["CERT_SIDECAR_FULL"];
+// `--full` has no network of its own for them.
+const isWanted = process.env["CERT_SIDECAR_FULL"] && process.env["CERT_SIDECAR_OWN_NETWORK"];
 
 test.runIf(isWanted)("an engine of our own that can't start asks nothing of the machine's", async () => {
   const folder = await temporaryFolder();
