@@ -116,7 +116,8 @@ function whyUnreachable(url: URL, code: string, words: string): Reason {
     case "EAI_AGAIN":
       return {
         words: `the name ${url.hostname} does not resolve (${code})`,
-        remedy: "Check CERTBOT_SERVER for a typo, and that this container can resolve names.",
+        remedy:
+          "Check CERTBOT_SERVER for a typo, and that this container can resolve names; with the Docker engine down it can't.",
         isLasting: true,
       };
     case "ECONNREFUSED":
