@@ -227,7 +227,7 @@ async function checkUntilServed(context: DeployContext, version: Version, within
     brokenMs = finding.isBroken ? brokenMs + pauseMs : 0;
     // Nobody is served meanwhile: that goes on for no longer than until it is sure.
     if (brokenMs >= BROKEN_WITHIN_MS && (await hasServedBefore(context, version))) break;
-    pauseMs = Math.min(pauseMs * 2, 500);
+    pauseMs = Math.min(pauseMs * 1.25, 500);
     finding = await findServed(context, version);
   }
   return finding;
