@@ -22,8 +22,8 @@ export class NginxKnowledge {
   readonly #tools: TargetTools;
   // Worked out once: it looks at all servers, and is wanted for each certificate.
   #before: Known | undefined;
-  #fresh: Promise<Known> | undefined;
-  #files: Promise<NginxSays["files"]> | undefined;
+  readonly #fresh = new Once<Known>();
+  readonly #files = new Once<NginxSays["files"]>();
 
   constructor(place: Place, tools: TargetTools) {
     this.#place = place;
@@ -41,26 +41,26 @@ export class NginxKnowledge {
     const { clock, kept } = this.#tools;
     const found = kept.get(this.#place.name);
     const ageMs = clock.now().getTime() - (found?.at ?? 0);
-    if (this.#fresh || found?.start !== this.#start || ageMs < 0 || ageMs > MAY_BE_OLD_MS) return undefined;
+    if (this.#fresh.isAsked || found?.start !== this.#start || ageMs < 0 || ageMs > MAY_BE_OLD_MS) return undefined;
     return (this.#before ??= this.#know({ ...NOTHING_SAID, servers: found.servers }));
   }
 
   /** What it says; asked once. Nothing where it can't be asked. Throws only the signal's reason. */
   fresh(signal: AbortSignal): Promise<Known> {
-    return (this.#fresh ??= this.#ask(signal));
+    return this.#fresh.get(() => this.#ask(signal));
   }
 
   /** What is in the certificate files of its configuration; asked once. Throws only the signal's reason. */
   files(signal: AbortSignal): Promise<NginxSays["files"]> {
-    return (this.#files ??= this.#askFiles(signal));
+    return this.#files.get(() => this.#askFiles(signal));
   }
 
   /** A reload changes all of it. */
   forget(): void {
     this.#tools.kept.delete(this.#place.name);
     this.#before = undefined;
-    this.#fresh = undefined;
-    this.#files = undefined;
+    this.#fresh.forget();
+    this.#files.forget();
   }
 
   async #ask(signal: AbortSignal): Promise<Known> {
@@ -84,5 +84,28 @@ export class NginxKnowledge {
       says,
       listening: says.servers && listeningOf(says.servers, { address, port, addresses: [address, ...others] }),
     };
+  }
+}
+
+/** What is asked for once; and again after whoever asked was told to stop, as the next one may not have been. */
+class Once<Value> {
+  #asked: Promise<Value> | undefined;
+
+  get isAsked(): boolean {
+    return this.#asked !== undefined;
+  }
+
+  get(ask: () => Promise<Value>): Promise<Value> {
+    if (this.#asked) return this.#asked;
+    const asked = ask();
+    this.#asked = asked;
+    asked.catch(() => {
+      if (this.#asked === asked) this.#asked = undefined;
+    });
+    return asked;
+  }
+
+  forget(): void {
+    this.#asked = undefined;
   }
 }
