@@ -13,6 +13,7 @@ const SLOW = [
   "simulation",
   "store/{account-store,interruption}",
   "system/process",
+  "target/handshake-memory",
 ].map((name) => `test/unit/${name}.test.ts`);
 
 const UNIT = {

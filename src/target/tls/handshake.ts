@@ -1,6 +1,7 @@
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { connect as connectTcp, isIPv6, type Socket } from "node:net";
-import { connect, createSecureContext } from "node:tls";
+import { connect, createSecureContext, type PeerCertificate } from "node:tls";
 import { leafOf, type Leaf } from "../../certificate/index.ts";
 import type { Clock } from "../../ports/index.ts";
 import { withDeadline } from "../docker/deadline.ts";
@@ -20,9 +21,12 @@ export type HandshakeRequest = Listener & {
   readonly ms: number;
 };
 
-/** What a handshake showed. */
+/** A certificate that a server presented. */
+export type Presented = { readonly leaf: Leaf; readonly isSelfSigned: boolean; readonly subject: string };
+
+/** What a handshake showed; `fingerprint` as in {@link Leaf}. The rest of a certificate is read where somebody asks for it. */
 export type Handshake =
-  | { readonly kind: "presented"; readonly leaf: Leaf; readonly isSelfSigned: boolean; readonly subject: string }
+  | { readonly kind: "presented"; readonly fingerprint: string; readonly read: () => Presented }
   /** Nobody spoke to us at all: the same for every name. */
   | { readonly kind: "refused" | "timeout" | "unreachable"; readonly words: string }
   /** Somebody did, but showed no certificate: not TLS, or an alert (RFC 8446 §6), which is the server's own verdict. */
@@ -73,15 +77,25 @@ async function readPresented(request: HandshakeRequest, signal: AbortSignal): Pr
   socket.on("error", () => {}); // one may still come after the first, which is the one that is told
   try {
     await once(socket, "secureConnect", { signal });
-    const certificate = socket.getPeerX509Certificate();
-    if (certificate === undefined) return { kind: "no-certificate", words: "it presented no certificate" };
-    const isSelfSigned = certificate.checkIssued(certificate);
-    return { kind: "presented", leaf: leafOf(certificate), isSelfSigned, subject: certificate.subject };
+    // Not getPeerX509Certificate(): Node 24 keeps the chain of each of those, some 5 KB, for ever.
+    const { raw, fingerprint256: fingerprint }: Partial<PeerCertificate> = socket.getPeerCertificate(false);
+    if (raw === undefined || fingerprint === undefined)
+      return { kind: "no-certificate", words: "it presented no certificate" };
+    return { kind: "presented", fingerprint, read: () => readCertificate(raw) };
   } finally {
     // What was written goes out first: the server is spared the log line of a handshake that was broken off.
     if (signal.aborted) socket.destroy();
     else socket.destroySoon();
   }
+}
+
+function readCertificate(der: Buffer): Presented {
+  const certificate = new X509Certificate(der);
+  return {
+    leaf: leafOf(certificate),
+    isSelfSigned: certificate.checkIssued(certificate),
+    subject: certificate.subject,
+  };
 }
 
 // What comes before the handshake.

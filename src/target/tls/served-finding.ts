@@ -2,7 +2,7 @@ import type { Identifier, Leaf } from "../../certificate/index.ts";
 import type { ServedFinding } from "../../reconcile/index.ts";
 import { urlHost } from "../docker/container-address.ts";
 import type { Listener, Place, TlsQuestion } from "../kind.ts";
-import type { Handshake } from "./handshake.ts";
+import type { Handshake, Presented } from "./handshake.ts";
 
 /** One name of a certificate, and what the target showed for it on one of its listeners. */
 export type NameFinding = {
@@ -20,7 +20,6 @@ export type FindingFacts = Pick<TlsQuestion, "certificate" | "words"> & {
 };
 
 type NotServed = Extract<ServedFinding, { kind: "not-served" }>;
-type Presented = Extract<Handshake, { kind: "presented" }>;
 
 /** Says in words for people what is served instead, and what to do. */
 export function explainNotServed(facts: FindingFacts): NotServed {
@@ -64,7 +63,7 @@ function explain(facts: FindingFacts): Omit<NotServed, "kind"> {
       return { message, remedy };
     }
     case "presented":
-      return explainOther(facts, handshake);
+      return explainOther(facts, handshake.read());
   }
 }
 

@@ -92,10 +92,11 @@ async function shakeHandsFor(
   const request = { ...listener, startTls, serverName: serverNameFor(identifier, random), clock, ms };
   const first = await shakeHands(request, signal);
   const { keyKind, fingerprint } = certificate;
-  if (first.kind !== "presented" || keyKind === undefined || first.leaf.keyKind === keyKind) return first;
+  if (first.kind !== "presented" || first.fingerprint === fingerprint) return first;
+  if (keyKind === undefined || first.read().leaf.keyKind === keyKind) return first;
   // It may have one for each kind of key. What else is said then would tell nothing of what everybody gets.
   const second = await shakeHands({ ...request, keyKind }, signal);
-  return second.kind === "presented" && second.leaf.fingerprint === fingerprint ? second : first;
+  return second.kind === "presented" && second.fingerprint === fingerprint ? second : first;
 }
 
 function findingOf({ clock }: TlsCheckParts, question: Asked, all: readonly NameFinding[]): ServedFinding {
@@ -106,7 +107,7 @@ function findingOf({ clock }: TlsCheckParts, question: Asked, all: readonly Name
   );
   const findings = asked.length === 0 ? all : asked;
   const [first, ...others] = findings.filter(
-    ({ handshake: seen }) => seen.kind !== "presented" || seen.leaf.fingerprint !== certificate.fingerprint,
+    ({ handshake: seen }) => seen.kind !== "presented" || seen.fingerprint !== certificate.fingerprint,
   );
   if (!first) return { kind: "served" };
   const finding = explainNotServed({ ...question, bad: [first, ...others], now: clock.now() });

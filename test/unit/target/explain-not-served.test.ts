@@ -22,7 +22,11 @@ function presented(
   return {
     identifier: NAME,
     listener: { address: "172.18.0.3", port: 443, isProxied: false },
-    handshake: { kind: "presented", leaf: full, isSelfSigned: false, subject: "CN=a.test", ...more },
+    handshake: {
+      kind: "presented",
+      fingerprint: full.fingerprint,
+      read: () => ({ leaf: full, isSelfSigned: false, subject: "CN=a.test", ...more }),
+    },
   };
 }
 
