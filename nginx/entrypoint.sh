@@ -5,5 +5,5 @@
 # No line here may be blank or end in code: a checkout with CRLF would run the CR. The trailing # hides it in a comment,
 # and the library is stripped of it as it is read.
 folder=$(dirname "$0") #
-for part in files settings pairs own-servers blocks search watch start; do code=$(tr -d '\r' <"$folder/lib/$part.sh") || exit 1; eval "$code"; done #
+for part in files settings pairs own-servers blocks search settled watch start; do code=$(tr -d '\r' <"$folder/lib/$part.sh") || exit 1; eval "$code"; done #
 start_nginx #

@@ -10,6 +10,7 @@ run_certificate_step() {
     ON_TRIAL="${*:+ $*} "
     prepare_folders
     wait_for_turn
+    read_before=$(what_is_read)
     # In the rescue configuration there is no block of ours.
     if [ "$(noted https)" = off-by-rescue ] && ! grep -q certificates.d "$NGINX_FOLDER/nginx.conf"; then return; fi
     # An older version may have started this nginx: it has written none.
@@ -17,6 +18,7 @@ run_certificate_step() {
     read_wanted || die "cannot read the list of certificates."
     write_blocks
     tell_own_servers
+    note_settled "$read_before"
 }
 
 # One step after the other: the last one has seen everything. The lock ends with its process, however that ends; one that hangs is

@@ -12,9 +12,15 @@ FILE_NAME='[A-Za-z0-9_-][A-Za-z0-9._-]*'
 DURATION_WORDS="a time, like 65 or 3600s"
 PORT_WORDS="a port, 1 to 65535"
 
-# read_settings [quietly]: with an argument wrong values are not mentioned again. Sets CHANGED_SETTINGS to the names of those that
-# have not their default.
+# read_settings [quietly]: as check_settings, and what follows from them.
 read_settings() {
+    check_settings "$@"
+    derive_settings
+}
+
+# check_settings [quietly]: with an argument wrong values are not mentioned again. Sets CHANGED_SETTINGS to the names of those that
+# have not their default.
+check_settings() {
     mistakes_are=${1:-named}
     CHANGED_SETTINGS=""
     setting NGINX_PORT 80 "$PORT" "$PORT_WORDS"
@@ -41,7 +47,6 @@ read_settings() {
         NGINX_SSL_PORT=443
         if [ "$NGINX_PORT" = 443 ]; then NGINX_PORT=80; fi
     fi
-    derive_settings
 }
 
 # setting NAME DEFAULT PATTERN ALLOWED: NAME keeps its value when that matches the whole PATTERN, else gets the default.
@@ -52,7 +57,7 @@ setting() {
     # Its characters are allowed, and nginx refuses it all the same.
     if is_refused setting "$1"; then setting_value=""; fi
     case $setting_value in
-    "") setting_value=$2 ;;
+    "" | "$2") setting_value=$2 ;;
     *"$NEWLINE"*) setting_value=$(refuse "$1" "$setting_value" "$4" "$2") ;;
     *) printf '%s\n' "$setting_value" | grep -Eqx -e "$3" || setting_value=$(refuse "$1" "$setting_value" "$4" "$2") ;;
     esac

@@ -10,7 +10,7 @@ start_nginx() {
     chmod go-w "$NGINX_FOLDER" 2>/dev/null
     rm -f "$NGINX_FOLDER"/certificates.d/*.new.* "$NGINX_FOLDER"/sidecar/*.new.* "$NGINX_FOLDER"/trial.*
     # What was decided before a restart says nothing of this start.
-    rm -f "$NGINX_FOLDER/sidecar/https" "$NGINX_FOLDER/sidecar/refused"
+    rm -f "$NGINX_FOLDER/sidecar/https" "$NGINX_FOLDER/sidecar/refused" "$NGINX_FOLDER/sidecar/settled"
     IS_START=yes
     read_settings
     tell_of_redirects

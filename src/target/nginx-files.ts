@@ -1,5 +1,6 @@
 import type { ServedCertificate } from "../reconcile/index.ts";
 import { withDeadline } from "./docker/deadline.ts";
+import type { ExecResult } from "./docker/exec.ts";
 import type { Place, TargetTools } from "./kind.ts";
 import { readConfiguration, type NginxServer } from "./nginx-configuration.ts";
 import { listOf } from "./tls/served-finding.ts";
@@ -22,12 +23,11 @@ export type NginxSays = {
 /** Where it wasn't asked, or said nothing. */
 export const NOTHING_SAID: NginxSays = { files: [], problems: new Map(), ownServers: [] };
 
-// What our step has written down, then the whole configuration.
-const SAYS_SCRIPT = String.raw`cd /etc/nginx/sidecar && { sed "s/^/!! /" problems; sed "s/^/++ /" own-servers; } 2>/dev/null
-exec nginx -T 2>/dev/null`;
+/** Prints what our step has written down: for {@link readSays}, before nginx's whole configuration. */
+export const NOTES_SCRIPT = String.raw`cd /etc/nginx/sidecar && { sed "s/^/!! /" problems; sed "s/^/++ /" own-servers; } 2>/dev/null`;
 
 /** What asks it for {@link readSays}. */
-export const SAYS_COMMAND = ["/bin/sh", "-c", SAYS_SCRIPT];
+export const SAYS_COMMAND = ["/bin/sh", "-c", `${NOTES_SCRIPT}\nexec nginx -T 2>/dev/null`];
 
 // The first certificate in each: half of its fingerprint, since of an output its last 64 KiB are kept.
 const SUMS_SCRIPT = String.raw`for path; do
@@ -81,12 +81,16 @@ export async function askNginx(
   const expired = () => new Error("no answer in time");
   try {
     const ask = (own: AbortSignal) => exec(place, argv, own);
-    const { stdout, whole } = await withDeadline({ clock, signal, ms: ANSWER_WITHIN_MS, expired }, ask);
-    return whole ?? (stdout.startsWith("…") ? "" : stdout);
+    return wholeOf(await withDeadline({ clock, signal, ms: ANSWER_WITHIN_MS, expired }, ask));
   } catch {
     signal.throwIfAborted();
     return "";
   }
+}
+
+/** All that a command has printed; nothing where that was too much. */
+export function wholeOf({ stdout, whole }: Pick<ExecResult, "stdout" | "whole">): string {
+  return whole ?? (stdout.startsWith("…") ? "" : stdout);
 }
 
 type Asked = { readonly service: string; readonly port: number };

@@ -1,3 +1,4 @@
+import type { ExecResult } from "./docker/exec.ts";
 import type { Place, TargetTools } from "./kind.ts";
 import {
   askNginx,
@@ -6,6 +7,7 @@ import {
   readFiles,
   readSays,
   SAYS_COMMAND,
+  wholeOf,
   type NginxSays,
 } from "./nginx-files.ts";
 import { listeningOf, type Listening } from "./nginx-listeners.ts";
@@ -22,6 +24,7 @@ export class NginxKnowledge {
   readonly #tools: TargetTools;
   // Worked out once: it looks at all servers, and is wanted for each certificate.
   #before: Known | undefined;
+  #isTested = false;
   readonly #fresh = new Once<Known>();
   readonly #files = new Once<NginxSays["files"]>();
 
@@ -55,8 +58,23 @@ export class NginxKnowledge {
     return this.#files.get(() => this.#askFiles(signal));
   }
 
-  /** A reload changes all of it. */
-  forget(): void {
+  /** Takes what it said when its configuration was tested: it will read that at its next reload. */
+  learn(tested: ExecResult): void {
+    this.#forget();
+    this.#fresh.is(this.#read(wholeOf(tested)));
+    this.#isTested = true;
+  }
+
+  /** It is about to read its configuration anew: where it wasn't tested just before, it is asked what that is meanwhile. */
+  reload(signal: AbortSignal): void {
+    if (!this.#isTested) {
+      this.#forget();
+      this.fresh(signal).catch(() => undefined);
+    }
+    this.#isTested = false;
+  }
+
+  #forget(): void {
     this.#tools.kept.delete(this.#place.name);
     this.#before = undefined;
     this.#fresh.forget();
@@ -64,9 +82,13 @@ export class NginxKnowledge {
   }
 
   async #ask(signal: AbortSignal): Promise<Known> {
+    return this.#read(await askNginx(this.#place, this.#tools, { argv: SAYS_COMMAND, signal }));
+  }
+
+  #read(printed: string): Known {
     const { clock, kept, log } = this.#tools;
     const { name } = this.#place;
-    const says = readSays(await askNginx(this.#place, this.#tools, { argv: SAYS_COMMAND, signal }));
+    const says = readSays(printed);
     const known = this.#know(says);
     if (says.servers) kept.set(name, { start: this.#start, servers: says.servers, at: clock.now().getTime() });
     for (const address of known.listening?.unreached ?? []) log?.debug("target.unreached", { target: name, address });
@@ -103,6 +125,10 @@ class Once<Value> {
       if (this.#asked === asked) this.#asked = undefined;
     });
     return asked;
+  }
+
+  is(value: Value): void {
+    this.#asked = Promise.resolve(value);
   }
 
   forget(): void {

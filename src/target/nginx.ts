@@ -1,14 +1,13 @@
 import type { Identifier } from "../certificate/index.ts";
-import { ConfigurationRejectedError, type ServedCertificate, type Target } from "../reconcile/index.ts";
-import { couldNotStart, outputOf } from "./docker/exec.ts";
-import { certificateStepFailed, commandMissing, reloadFailed } from "./errors.ts";
+import type { ServedCertificate, Target } from "../reconcile/index.ts";
 import type { Place, ServerWords, TargetKind, TargetTools } from "./kind.ts";
 import { explainAlert } from "./nginx-alerts.ts";
 import { explainBySays, type NginxSays } from "./nginx-files.ts";
 import { NginxKnowledge, type Known } from "./nginx-knowledge.ts";
 import type { Listening } from "./nginx-listeners.ts";
-import { OUR_FOLDER, whyHttpsIsOff } from "./nginx-off.ts";
+import { whyHttpsIsOff } from "./nginx-off.ts";
 import { nginxPorts } from "./nginx-settings.ts";
+import { reloadNginx, testNginx } from "./nginx-test.ts";
 
 /** nginx in a container: our own or any other, told by `nginx -t` and `nginx -s reload`. */
 export const nginx = {
@@ -18,13 +17,6 @@ export const nginx = {
   whyOff: whyHttpsIsOff,
   make: makeNginx,
 } satisfies TargetKind;
-
-// Our own nginx folder has this script; a foreign nginx has none and reads the files at the paths it was given. A failure of
-// the script is always 1, so that 126 and 127 say that there is no shell and therefore no script.
-const STEP = `${OUR_FOLDER}/certificate-step.sh`;
-const STEP_COMMAND = ["/bin/sh", "-c", `[ ! -f ${STEP} ] || /bin/sh ${STEP} "$@" || exit 1`, "step"];
-const TEST_COMMAND = ["nginx", "-t"];
-const RELOAD_COMMAND = ["nginx", "-s", "reload"];
 
 function makeNginx(
   place: Place,
@@ -64,20 +56,20 @@ function makeNginx(
       return look(certificate, { known, files, signal });
     },
     check: async (signal, onTrial = []) => {
-      const step = await exec(place, [...STEP_COMMAND, ...onTrial], signal);
-      if (step.exitCode !== 0 && !couldNotStart(step)) throw certificateStepFailed(place, outputOf(step));
-      const test = await exec(place, TEST_COMMAND, signal);
-      if (couldNotStart(test)) throw commandMissing(place, TEST_COMMAND, outputOf(test));
-      if (test.exitCode !== 0) throw new ConfigurationRejectedError(name, outputOf(test));
+      const told = await testNginx(place, exec, { onTrial, signal });
+      if (told) knowledge.learn(told);
     },
-    // An exit code of 0 says that the master was signalled, no more: whether it took the certificate is seen by a TLS check.
+    checkAndApply: async (behind, signal) => {
+      const onTrial = behind.map(({ lineage }) => lineage);
+      const told = await testNginx(place, exec, { onTrial, reloads: true, signal });
+      if (told) knowledge.learn(told);
+      knowledge.reload(signal);
+      return new Map();
+    },
     apply: async (behind, signal) => {
       if (behind.length === 0) return new Map();
-      // What it is told to read now it is asked for meanwhile.
-      knowledge.forget();
-      knowledge.fresh(signal).catch(() => undefined);
-      const reload = await exec(place, RELOAD_COMMAND, signal);
-      if (reload.exitCode !== 0) throw reloadFailed(place, outputOf(reload));
+      knowledge.reload(signal);
+      await reloadNginx(place, exec, signal);
       return new Map();
     },
   };

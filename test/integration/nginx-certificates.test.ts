@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { docker } from "../support/docker-command.ts";
@@ -131,6 +131,33 @@ describe("a certificate's life beside a running nginx", () => {
     ]);
     expect(other).toBeDefined();
     expect(await listing()).toBe(settled);
+  });
+
+  test("for another version of a pair a step asks nginx alone; whatever else has changed makes it do all", async () => {
+    const isWhole = async () =>
+      (await nginx.exec("sh", "-c", "sh -x /opt/cert-sidecar/nginx/certificate-step.sh 2>&1")).includes(
+        "run_certificate_step",
+      );
+    const change = (script: string) => nginx.exec("sh", "-c", script);
+    expect(await isWhole()).toBe(false);
+    const renewed = await makeTestCertificate(["DNS:*.api.test"]);
+    await folders.putPair("api", renewed.certificatePem, renewed.keyPem);
+    expect(await isWhole()).toBe(false);
+    const changes: Readonly<Record<string, () => Promise<unknown>>> = {
+      "the list": () =>
+        folders.putList("api - real *.api.test api.test\nshop.test default real shop.test www.shop.test\n"),
+      "a file of the operator's": () => change("echo 'server { listen 81; }' >/etc/nginx/conf.d/own.conf"),
+      "the same, of the same size and name": () => change("sed -i s/81/82/ /etc/nginx/conf.d/own.conf"),
+      "the same, gone": () => change("rm /etc/nginx/conf.d/own.conf"),
+      "the blocks": () => change("echo '# edited' >>/etc/nginx/certificates.d/certificates.conf"),
+      "the hand-made pair": () => writeFile(join(folders.ssl, "fullchain.pem"), shop.certificatePem),
+    };
+    for (const [what, doIt] of Object.entries(changes)) {
+      await doIt();
+      expect([what, await isWhole(), await isWhole()]).toEqual([what, true, false]);
+    }
+    await rm(join(folders.ssl, "fullchain.pem"));
+    expect(await change("tail -n 1 /etc/nginx/certificates.d/certificates.conf")).not.toContain("edited");
   });
 
   test("a key that does not belong to its certificate gives a placeholder, so that nginx can reload and restart", async () => {

@@ -70,5 +70,7 @@ function move(files: Map<string, string>, from: string, to: string): void {
 function wordOf(argv: readonly string[]): string {
   const last = argv.at(-1) ?? "";
   if (!argv.includes("-c")) return last;
-  return ["https", "problems"].find((note) => last.includes(`sidecar/${note}`)) ?? "step";
+  const [, , script = ""] = argv;
+  if (script.includes("certificate-step.sh")) return script.includes("nginx -T") ? "test" : "step";
+  return script.includes("sidecar/https") ? "https" : "says";
 }

@@ -39,7 +39,7 @@ export async function deployAll(parts: ReconcileParts, run: Run, outcome: Outcom
   if (!outcome.settled.some((one) => one.current && isAbout(one))) return NOTHING_TO_DEPLOY;
   const found = await searchTargets(parts, outcome.known, run.signal);
   tellFound(found, all.filter(isAbout), run.log);
-  const round = new DeployRound();
+  const round = new DeployRound(found.targets.length);
   const deploys = await mapLimited(found.targets, found.targets.length, (target) => {
     const certificates = versionsFor(target, { store: parts.store, desired: outcome.settled, isNew });
     const whole = { certificates, lineages: outcome.known.filter((lineage) => target.wants(lineage)) };

@@ -11,12 +11,12 @@ import {
   waitingReport,
 } from "./memory.ts";
 import type { DeployContext } from "./context.ts";
-import type { ServedFinding, Version } from "./target.ts";
+import type { ServedFinding, Target, Version } from "./target.ts";
 import { ConfigurationRejectedError, NotServedError } from "../errors.ts";
 import type { DeployReport } from "../run-report.ts";
 
 const VERSIONS_AT_ONCE = 4;
-const SECOND_CHECK_MS = 50;
+const SECOND_CHECK_MS = 25;
 const BROKEN_WITHIN_MS = 500;
 const SECOND_CHECK_WITHIN_MS = 1000;
 
@@ -56,29 +56,41 @@ async function bringUpToDate(context: DeployContext, asked: readonly Version[]):
   const { round, signal } = context;
   const behind = asked.filter((version) => !round.isRefused(version));
   if (behind.length === 0) return [];
+  let failures: Failures | undefined;
   try {
-    const refusal = await round.judging(() => judge(context, behind));
+    const { refusal, applied } = await round.judging(() => judge(context, behind));
     if (refusal) return [...refusal.reports, ...(await bringUpToDate(context, refusal.left))];
-    await round.verdicts(context.clock, signal);
+    failures = applied;
+    if (!failures) await round.verdicts(context.clock, signal);
   } catch (thrown) {
     signal.throwIfAborted();
     return recordFailures(context, behind, thrown);
   }
-  return applyAndCheck(context, behind);
+  return failures ? checkApplied(context, behind, { failures }) : applyAndCheck(context, behind);
 }
+
+/** What a target failed to take over, by lineage. */
+type Failures = Awaited<ReturnType<Target["apply"]>>;
 
 /** What it means that a target doesn't take its configuration: for some, and which are left to be tried again. */
 type Refusal = { readonly reports: readonly DeployReport[]; readonly left: readonly Version[] };
 
-async function judge(context: DeployContext, behind: readonly Version[]): Promise<Refusal | undefined> {
+/** `applied`: it has taken over all but these already. */
+type Verdict = { readonly refusal?: Refusal | undefined; readonly applied?: Failures | undefined };
+
+async function judge(context: DeployContext, behind: readonly Version[]): Promise<Verdict> {
   const { target, round, log, signal } = context;
   try {
-    await round.reading(() => target.check(signal, lineagesOf(behind)));
+    const applied = await round.reading(async () => {
+      if (round.isOfOne && target.checkAndApply) return target.checkAndApply(behind, signal);
+      await target.check(signal, lineagesOf(behind));
+      return undefined;
+    });
     if (!target.takesOverItself) log.debug("configuration.tested", { target: target.name });
-    return undefined;
+    return { applied };
   } catch (thrown) {
     if (!(thrown instanceof ConfigurationRejectedError)) throw thrown;
-    return round.moving(() => dealWithRejection(context, behind, thrown));
+    return { refusal: await round.moving(() => dealWithRejection(context, behind, thrown)) };
   }
 }
 
@@ -104,15 +116,13 @@ async function dealWithRejection(
   return { reports, left: behind };
 }
 
-// A second time for what the server keeps an older text of: it goes on with what it had read when time and inode of a file
-// are the same, as after a copy over it.
 async function applyAndCheck(
   context: DeployContext,
   behind: readonly Version[],
   isRepaired = false,
 ): Promise<DeployReport[]> {
-  const { target, round, log, signal } = context;
-  let failures: Awaited<ReturnType<typeof target.apply>> | undefined;
+  const { target, round, signal } = context;
+  let failures: Failures | undefined;
   try {
     failures = await round.reading(async () =>
       behind.some(round.isRefused) ? undefined : target.apply(behind, signal, context.whole),
@@ -122,13 +132,25 @@ async function applyAndCheck(
     return recordFailures(context, behind, thrown);
   }
   if (!failures) return bringUpToDate(context, behind);
+  return checkApplied(context, behind, { failures, isRepaired });
+}
+
+// A second time for what the server keeps an older text of: it goes on with what it had read when time and inode of a file
+// are the same, as after a copy over it.
+async function checkApplied(
+  context: DeployContext,
+  behind: readonly Version[],
+  { failures, isRepaired = false }: { readonly failures: Failures; readonly isRepaired?: boolean },
+): Promise<DeployReport[]> {
+  const { target, log } = context;
   if (!target.takesOverItself) log.info("target.reloaded", { target: target.name, lineages: lineagesOf(behind) });
   const kept: Version[] = [];
   const broken = new Map<Version, NotServedError>();
   const check = async (version: Version): Promise<DeployReport[]> => {
     const failure = failures.get(version.lineage);
     if (failure) return recordFailures(context, [version], failure);
-    const finding = await checkTwice(context, version);
+    const checked = await checkTwice(context, version);
+    const finding = checked.kind === "served" ? checked : await explainServed(context, version);
     if (finding.kind === "served") return [await recordServed(context, version, "deployed")];
     const notServed = new NotServedError(version.lineage, finding);
     if (finding.isBroken) broken.set(version, notServed);
@@ -150,9 +172,8 @@ async function dealWithBroken(
   context: DeployContext,
   broken: ReadonlyMap<Version, NotServedError>,
 ): Promise<DeployReport[]> {
-  const { target, round, log, signal, servedWithinMs } = context;
-  const isServed = async (version: Version) =>
-    (await checkUntilServed(context, version, servedWithinMs)).kind === "served";
+  const { target, round, log, signal } = context;
+  const isServed = async (version: Version) => (await checkTwice(context, version)).kind === "served";
   const versions = [...broken.keys()];
   const acquitted = new Set<Version>();
   const guilty = await round
@@ -208,15 +229,14 @@ async function checkTwice(context: DeployContext, version: Version): Promise<Ser
   const first = await checkUntilServed(context, version, context.servedWithinMs);
   if (first.kind === "served") await context.clock.sleep(SECOND_CHECK_MS, signal);
   const isBroken = first.kind === "not-served" && first.isBroken;
-  const second = isBroken ? first : await checkUntilServed(context, version, SECOND_CHECK_WITHIN_MS);
-  return second.kind === "served" ? second : explainServed(context, version);
+  return isBroken ? first : checkUntilServed(context, version, SECOND_CHECK_WITHIN_MS);
 }
 
 /** Checks until the version is served or `withinMs` have passed; at least once, and once where nobody can be asked. */
 async function checkUntilServed(context: DeployContext, version: Version, withinMs: number): Promise<ServedFinding> {
   const { target, clock, signal } = context;
   const deadline = clock.now().getTime() + withinMs;
-  let pauseMs = 20;
+  let pauseMs = 10;
   let leftMs = canBeSeen(target, version) ? withinMs : 0;
   let brokenMs = 0;
   let finding = await findServed(context, version);
@@ -227,7 +247,7 @@ async function checkUntilServed(context: DeployContext, version: Version, within
     brokenMs = finding.isBroken ? brokenMs + pauseMs : 0;
     // Nobody is served meanwhile: that goes on for no longer than until it is sure.
     if (brokenMs >= BROKEN_WITHIN_MS && (await hasServedBefore(context, version))) break;
-    pauseMs = Math.min(pauseMs * 1.25, 500);
+    pauseMs = Math.min(pauseMs * 1.15, 500);
     finding = await findServed(context, version);
   }
   return finding;

@@ -10,10 +10,16 @@ const VERDICTS_WITHIN_MS = 2000;
  * of a lineage, and what one of them has refused.
  */
 export class DeployRound {
+  /** Whether it is of one target alone: nobody else's word on the versions is to be waited for. */
+  readonly isOfOne: boolean;
   readonly #refused = new Map<string, Version>();
   readonly #judging = new Set<Promise<unknown>>();
   readonly #reading = new Set<Promise<unknown>>();
   #moved: Promise<unknown> = Promise.resolve();
+
+  constructor(targets = 1) {
+    this.isOfOne = targets === 1;
+  }
 
   /** Says that a version has been put back to this one before it: it is given to no target any more. */
   refuse(before: Version): void {

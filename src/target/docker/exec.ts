@@ -54,7 +54,9 @@ export type ExecRequest = {
 
 const TAIL_BYTES = 64 * 1024;
 const WHOLE_BYTES = 4 * 1024 * 1024;
-const POLL_MS = 20;
+// The output's end is seen a moment before the command's.
+const FIRST_POLL_MS = 1;
+const LONGEST_POLL_MS = 20;
 
 /**
  * Runs a command to its end. Ends early when `signal` aborts: the engine has no way to end the command itself, so it may
@@ -81,13 +83,13 @@ export async function runInContainer(request: ExecRequest, signal: AbortSignal):
     stream.destroy();
   }
   signal.throwIfAborted();
-  for (;;) {
+  for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, LONGEST_POLL_MS)) {
     const { Running, ExitCode } = await exec.inspect({ abortSignal: signal });
     if (!Running) {
       const texts = { stdout: stdout.tail(), stderr: stderr.tail(), whole: stdout.whole() };
       return { exitCode: ExitCode ?? undefined, ...texts };
     }
-    await clock.sleep(POLL_MS, signal);
+    await clock.sleep(pollMs, signal);
   }
 }
 

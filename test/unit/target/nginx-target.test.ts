@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { OperatorError } from "../../../src/certificate/index.ts";
-import { DockerRequestError } from "../../../src/target/docker/engine-errors.ts";
+import { DockerRequestError, toEngineError } from "../../../src/target/docker/engine-errors.ts";
 import { createComposeSource } from "../../../src/target/compose.ts";
 import { exec } from "../../../src/target/exec.ts";
 import type { ServerKind, TargetTools } from "../../../src/target/kind.ts";
@@ -42,7 +42,25 @@ describe("the test of a target's configuration", () => {
   test("takes in what the certificates need, then has nginx look", async () => {
     const { target, ran } = targetWith({});
     expect(await codeOf(target.check(NEVER))).toBe("fine");
-    expect(ran).toEqual(["step", "-t"]);
+    expect(ran).toEqual(["test"]);
+  });
+
+  const denied = toEngineError(
+    { endpoint: ENDPOINT, doing: "run" },
+    Object.assign(new Error("no"), { statusCode: 403 }),
+  );
+
+  test.each<[string, NonNullable<EngineStage["ends"]>[string]]>([
+    ["it has no shell", { exitCode: 127 }],
+    ["older rules of a socket proxy refuse both at once", denied],
+  ])("is run after them, one by one, where %s", async (_, test) => {
+    const { target, ran } = targetWith({ ends: { test } });
+    expect(await codeOf(target.check(NEVER))).toBe("fine");
+    expect(ran).toEqual(["test", "step", "-t"]);
+    const ends = { test, "-t": { exitCode: 1, stderr: "emerg" } };
+    expect(await codeOf(targetWith({ ends }).target.check(NEVER))).toBe("TARGET_CONFIGURATION_REJECTED");
+    const failing = { test, step: { exitCode: 1 } };
+    expect(await codeOf(targetWith({ ends: failing }).target.check(NEVER))).toBe("TARGET_CERTIFICATE_STEP_FAILED");
   });
 
   test("tells our step which certificates are on trial, so that nothing stands in for them", async () => {
@@ -60,22 +78,22 @@ describe("the test of a target's configuration", () => {
   });
 
   test.each<[string, NonNullable<EngineStage["ends"]>, string]>([
-    ["nginx refuses it", { "-t": { exitCode: 1, stderr: "emerg" } }, "TARGET_CONFIGURATION_REJECTED"],
-    ["our step in it fails", { step: { exitCode: 1 } }, "TARGET_CERTIFICATE_STEP_FAILED"],
-    ["our step ends nobody knows how", { step: { exitCode: undefined } }, "TARGET_CERTIFICATE_STEP_FAILED"],
-    ["it has no shell for our step", { step: { exitCode: 127 } }, "fine"],
-    ["it has no nginx", { "-t": { exitCode: 127 } }, "TARGET_COMMAND_MISSING"],
-    ["a stop kills the command", { "-t": { exitCode: 137 } }, "TARGET_COMMAND_KILLED"],
-    ["the container is gone", { "-t": failed("no such container", 404) }, "TARGET_NOT_RUNNING"],
-    ["the container is paused", { "-t": failed("is paused", 409) }, "TARGET_NOT_RUNNING"],
-    ["the engine fails", { "-t": failed("oops", 500) }, "DOCKER_REQUEST_FAILED"],
+    ["nginx refuses it", { test: { exitCode: 1, stderr: "emerg" } }, "TARGET_CONFIGURATION_REJECTED"],
+    ["our step in it fails", { test: { exitCode: 3 } }, "TARGET_CERTIFICATE_STEP_FAILED"],
+    ["our step ends nobody knows how", { test: { exitCode: undefined } }, "TARGET_CERTIFICATE_STEP_FAILED"],
+    ["its shell can't fork", { test: { exitCode: 2 } }, "TARGET_CERTIFICATE_STEP_FAILED"],
+    ["it has no nginx", { test: { exitCode: 127 }, "-t": { exitCode: 127 } }, "TARGET_COMMAND_MISSING"],
+    ["a stop kills the command", { test: { exitCode: 137 } }, "TARGET_COMMAND_KILLED"],
+    ["the container is gone", { test: failed("no such container", 404) }, "TARGET_NOT_RUNNING"],
+    ["the container is paused", { test: failed("is paused", 409) }, "TARGET_NOT_RUNNING"],
+    ["the engine fails", { test: failed("oops", 500) }, "DOCKER_REQUEST_FAILED"],
   ])("says so when %s: a certificate is blamed for a refusal alone", async (_, ends, code) => {
     expect(await codeOf(targetWith({ ends }).target.check(NEVER))).toBe(code);
   });
 
   test("that fails while the container stops is no refusal", async () => {
     const containers = [inspectedContainer({ id: "a", status: "exited" })];
-    const { target } = targetWith({ ends: { "-t": { exitCode: 1 } }, containers });
+    const { target } = targetWith({ ends: { test: { exitCode: 1 } }, containers });
     expect(await codeOf(target.check(NEVER))).toBe("TARGET_NOT_RUNNING");
   });
 });
@@ -104,7 +122,7 @@ test("the README names all that is run in nginx's container", async () => {
   await target.explain(version, NEVER);
   await nginx.whyOff(place, tools, NEVER);
   const named = new Set(run.join("\n").match(/certificate-step\.sh|nginx -[a-zA-Z]( reload)?/g));
-  expect([...named].sort()).toEqual(["certificate-step.sh", "nginx -T", "nginx -s reload", "nginx -t"]);
+  expect([...named].sort()).toEqual(["certificate-step.sh", "nginx -T", "nginx -s reload"]);
   const readme = await readFile(new URL("../../../README.md", import.meta.url), "utf8");
   const [, section = ""] = /\n## The Docker socket\n([^]*?)\n## /.exec(readme) ?? [];
   for (const command of named) expect(section).toContain(`\`${command}\``);

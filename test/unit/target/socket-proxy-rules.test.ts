@@ -6,6 +6,7 @@ import { systemClock } from "../../../src/system/index.ts";
 import { createEngine } from "../../../src/target/docker/engine.ts";
 import { SAYS_COMMAND } from "../../../src/target/nginx-files.ts";
 import { OFF_COMMAND } from "../../../src/target/nginx-off.ts";
+import { STEP_AND_TEST_COMMAND } from "../../../src/target/nginx-test.ts";
 import { execRequest, filesRequest } from "../../support/exec-request.ts";
 import { answer, startFakeEngine } from "../../support/fake-engine.ts";
 import { REFUSED_CALLS } from "../../support/refused-calls.ts";
@@ -16,16 +17,20 @@ const ID = "a".repeat(64);
 const read = (file: string) =>
   readFileSync(new URL(`../../../docs/examples/socket-proxy/${file}`, import.meta.url), "utf8");
 
+const beginOf = (request: string, word: string) => request.slice(0, request.indexOf(`,"${word}"`));
+
 test("haproxy.cfg knows the long commands that ask nginx, by the SHA-256 of their requests", () => {
   const hashOf = (text: string) => createHash("sha256").update(text).digest("hex");
-  // Of the one with files behind it the beginning alone is always the same.
-  const files = filesRequest("/etc/a.pem");
-  const begin = files.slice(0, files.indexOf(',"/etc/a.pem"'));
+  // Of those with words behind them the beginning alone is always the same.
+  const test = beginOf(execRequest([...STEP_AND_TEST_COMMAND, "step"]), "step");
+  const files = beginOf(filesRequest("/etc/a.pem"), "/etc/a.pem");
   const rules = read("haproxy.cfg");
-  const hashes = [execRequest(SAYS_COMMAND), execRequest(OFF_COMMAND), begin].map(hashOf);
+  const hashes = [test, execRequest(SAYS_COMMAND), execRequest(OFF_COMMAND), files].map(hashOf);
   expect(rules.match(/\b[0-9a-f]{64}\b/g)).toEqual(hashes);
-  expect(rules).toContain(`bytes(0,${Buffer.byteLength(begin)})`);
-  expect(rules).toContain(`bytes(${Buffer.byteLength(begin)})`);
+  for (const begin of [test, files]) {
+    expect(rules).toContain(`bytes(0,${Buffer.byteLength(begin)})`);
+    expect(rules).toContain(`bytes(${Buffer.byteLength(begin)})`);
+  }
 });
 
 test("the two files differ in what they let be done, and in nothing else", () => {
@@ -34,7 +39,9 @@ test("the two files differ in what they let be done, and in nothing else", () =>
       .split("\n")
       .filter(
         (line) =>
-          !/METH_POST [{e]|\/exec\/|^ +acl (runs|asks|files|execs)|bufsize|http-buffer-request|^ *#|^$/.test(line),
+          !/METH_POST [{e]|\/exec\/|^ +acl (steps|lineages|runs|asks|files|execs)|bufsize|http-buffer-request|^ *#|^$/.test(
+            line,
+          ),
       );
   expect(common("haproxy-signal.cfg")).toEqual(common("haproxy.cfg"));
 });
