@@ -1,8 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/system/index.ts";
 import { createEngine } from "../../src/target/docker/engine.ts";
 import { createDeployment } from "../../src/target/index.ts";
+import { STEP_AND_TEST_COMMAND } from "../../src/target/nginx-test.ts";
 import { aVersion } from "../support/a-version.ts";
 import { collectLog } from "../support/collected-log.ts";
 import { createHandMadeProject, nginxConf, type HandMadeProject } from "../support/compose-nginx.ts";
@@ -12,9 +15,11 @@ import { IMAGES } from "../support/images.ts";
 import { poll } from "../support/poll.ts";
 import { REFUSED_CALLS } from "../support/refused-calls.ts";
 import { startSocketProxy, type SocketProxy } from "../support/socket-proxy.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { makeTestCertificate, type TestCertificate } from "../support/test-ca.ts";
 
 const NEVER = new AbortController().signal;
+const EXAMPLE = new URL("../../docs/examples/socket-proxy/haproxy.cfg", import.meta.url);
 const TIMEOUTS = { callMs: 30_000, execMs: 60_000 };
 const FORM = { "Content-Type": "application/x-www-form-urlencoded" };
 
@@ -112,12 +117,27 @@ describe.each([IMAGES.haproxy, IMAGES.haproxy3])("haproxy.cfg in %s", (image) =>
     await project.write({ certificate: second });
     const names = Array.from({ length: 500 }, (_, index) => `${index}.${"name".repeat(10)}.test`);
     await target.check(NEVER, names);
-    await target.apply([aVersion(second)], NEVER);
+    await target.checkAndApply?.([aVersion(second)], NEVER);
     await poll("the second certificate is served", () => serves(second));
     const third = await makeTestCertificate(["DNS:a.test"]);
     const finding = await target.explain?.(aVersion(third), NEVER);
     expect(finding).toMatchObject({ message: expect.stringContaining("reads /etc/nginx/leaf.pem") });
     expect(await proxy.refused()).toEqual([]);
+  });
+
+  test("lets through the same, one by one, with the rules of a version that ran nothing in one", async () => {
+    const rules = (await readFile(EXAMPLE, "utf8"))
+      .split("\n")
+      .filter((line) => !/steps_and_tests|lineages_named/.test(line));
+    const older = join(await temporaryFolder(), "haproxy.cfg");
+    await writeFile(older, rules.join("\n"));
+    const proxyOfBefore = await startSocketProxy(project.name, older, image);
+    const { targets } = await deploymentBy(proxyOfBefore).targets.find(NEVER);
+    await project.write({ certificate: second });
+    await targets[0]?.checkAndApply?.([aVersion(second)], NEVER);
+    const serves = async () => (await targets[0]?.tlsCheck?.(aVersion(second), NEVER))?.kind === "served";
+    await poll("the second certificate is served", serves);
+    expect(await proxyOfBefore.refused()).toEqual([`POST /containers/${nginx}/exec`]);
   });
 
   test("lets through the question why there is no HTTPS", async () => {
@@ -134,9 +154,12 @@ describe.each([IMAGES.haproxy, IMAGES.haproxy3])("haproxy.cfg in %s", (image) =>
     const allowed = execRequest(["nginx", "-t"]);
     const exec = (body: string, headers = {}) =>
       proxy.ask(`POST /containers/${nginx}/exec`, body, { "Content-Type": "application/json", ...headers });
-    for (const body of [allowed, filesRequest("/etc/a.pem")]) expect((await exec(body)).status).toBe(201);
+    const all = execRequest([...STEP_AND_TEST_COMMAND, "reload", "a.test"]);
+    for (const body of [allowed, filesRequest("/etc/a.pem"), all]) expect((await exec(body)).status).toBe(201);
     const bodies = [
       allowed.replace("-t", "-T"),
+      all.replace('"reload"', '"restart"'),
+      all.replace('"a.test"', '"a.test","-i\\""'),
       // To sed it would be an option, by which files are written.
       filesRequest("--expression=w /etc/nginx/nginx.conf"),
       filesRequest("/etc/a.pem").replace('"/etc/a.pem"', '"/etc/a.pem","-i"'),

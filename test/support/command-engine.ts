@@ -70,7 +70,8 @@ function move(files: Map<string, string>, from: string, to: string): void {
 function wordOf(argv: readonly string[]): string {
   const last = argv.at(-1) ?? "";
   if (!argv.includes("-c")) return last;
-  const [, , script = ""] = argv;
-  if (script.includes("certificate-step.sh")) return script.includes("nginx -T") ? "test" : "step";
+  const [, , script = "", word] = argv;
+  if (script.includes("nginx -T || exit")) return word === "reload" ? "test reload" : "test";
+  if (script.includes("certificate-step.sh")) return "step";
   return script.includes("sidecar/https") ? "https" : "says";
 }

@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { resolve } from "node:path";
 import type { DockerEngine } from "../../src/ports/index.ts";
 import { docker } from "./docker-command.ts";
 import { IMAGES } from "./images.ts";
@@ -20,7 +21,7 @@ export type SocketProxy = {
   refused(): Promise<string[]>;
 };
 
-/** Starts it for a project, in which its container is; the project's end is its own. */
+/** Starts it for a project, in which its container is; the project's end is its own. `file`: one of the example's, or a path. */
 export async function startSocketProxy(
   project: string,
   file: string,
@@ -33,7 +34,7 @@ export async function startSocketProxy(
     "--env",
     `PROJECT=${project}`,
     "--volume",
-    `${EXAMPLE}${file}:/usr/local/etc/haproxy/haproxy.cfg:ro`,
+    `${resolve(EXAMPLE, file)}:/usr/local/etc/haproxy/haproxy.cfg:ro`,
     "--volume",
     `${SOCKET}:/var/run/docker.sock`,
     image,

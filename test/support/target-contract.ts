@@ -47,6 +47,21 @@ export function targetContract(name: string, make: () => Promise<TargetUnderTest
       await expectServed(target, first);
     });
 
+    test("takes over what its test passes, and nothing else, where it is asked for both", async () => {
+      const { target, show, spoil } = await make();
+      const both = async (version: Version) => {
+        if (target.checkAndApply) return target.checkAndApply([version], NEVER);
+        await target.check(NEVER, [version.lineage]);
+        return target.apply([version], NEVER);
+      };
+      const first = await show();
+      expect([...(await both(first))]).toEqual([]);
+      await expectServed(target, first);
+      await spoil();
+      await expect(both(first)).rejects.toBeInstanceOf(ConfigurationRejectedError);
+      await expectServed(target, first);
+    });
+
     test("does nothing when there is nothing to apply", async () => {
       const { target, show } = await make();
       const first = await show();

@@ -12,6 +12,8 @@ export class TestTarget implements Target {
   readonly sharesNames = true;
   reloads = 0;
   checks = 0;
+  /** How often it was asked for both at once. */
+  both = 0;
   /** Whether it has to do with a lineage. */
   wants: (lineage: string) => boolean = () => true;
   /** Whether its test refuses a version of a lineage. */
@@ -56,6 +58,16 @@ export class TestTarget implements Target {
         throw new ConfigurationRejectedError(this.name, `emerg: ${lineage}`);
     }
   }
+
+  checkAndApply: NonNullable<Target["checkAndApply"]> = async (behind, signal, whole) => {
+    this.both += 1;
+    await this.check(
+      signal,
+      behind.map(({ lineage }) => lineage),
+    );
+    const apply: Target["apply"] = this.apply.bind(this);
+    return apply(behind, signal, whole);
+  };
 
   #readOrRefuse(): Configuration {
     try {

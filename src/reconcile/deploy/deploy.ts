@@ -82,7 +82,7 @@ async function judge(context: DeployContext, behind: readonly Version[]): Promis
   const { target, round, log, signal } = context;
   try {
     const applied = await round.reading(async () => {
-      if (round.isOfOne && target.checkAndApply) return target.checkAndApply(behind, signal);
+      if (round.isOfOne && target.checkAndApply) return target.checkAndApply(behind, signal, context.whole);
       await target.check(signal, lineagesOf(behind));
       return undefined;
     });

@@ -88,7 +88,11 @@ export interface Target {
    * As `check` with these on trial and, where it passes, `apply`: for a target that needs less for both at once. Left out where
    * that is no gain.
    */
-  checkAndApply?(behind: readonly Version[], signal: AbortSignal): Promise<ReadonlyMap<string, OperatorError>>;
+  checkAndApply?(
+    behind: readonly Version[],
+    signal: AbortSignal,
+    whole?: Whole,
+  ): Promise<ReadonlyMap<string, OperatorError>>;
   /**
    * Makes it take over these versions and the tested configuration, without dropping a connection. Gives the failures by
    * lineage, and throws OperatorError for one of all. May run twice. Without `whole` nothing is taken from it.

@@ -29,7 +29,7 @@ function hideAfterReload(stage: ReconcileStage, hides: (sinceMs: number) => bool
 describe("a reloaded target that was seen to serve the new version", () => {
   test("is looked at a second time, a moment later: what it serves then is what counts", async () => {
     const stage = await dueStage();
-    hideAfterReload(stage, (sinceMs) => sinceMs >= 50);
+    hideAfterReload(stage, (sinceMs) => sinceMs >= 25);
     const report = await stage.run();
     expect(deploys(report)).toEqual(["nginx-1 a.test failed"]);
     expect(report.deploys[0]?.failure?.code).toBe("TARGET_NOT_SERVED");

@@ -71,6 +71,14 @@ describe("a target that takes over by itself", () => {
   });
 });
 
+test("a target alone tests and applies at once; beside others it waits for their word in between", async () => {
+  const stage = await reconcileStage();
+  await stage.run();
+  expect([stage.nginx.both, stage.nginx.reloads]).toEqual([1, 1]);
+  const { all } = await threeTargets();
+  for (const { both, reloads } of all) expect([both, reloads]).toEqual([0, 1]);
+});
+
 describe("what one target refuses", () => {
   test("is given to none of the others, in whatever order they are found", async () => {
     for (const order of [0, 1, 2]) {

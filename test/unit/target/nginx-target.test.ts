@@ -98,6 +98,19 @@ describe("the test of a target's configuration", () => {
   });
 });
 
+test("the test and the reload are one command where nothing comes between, and say which of them failed", async () => {
+  const version = aVersion(await makeTestCertificate(["DNS:a.test"]));
+  const deploy = async (ends: NonNullable<EngineStage["ends"]>) => {
+    const { target, ran } = targetWith({ ends });
+    return [await codeOf(Promise.resolve(target.checkAndApply?.([version], NEVER))), ...ran];
+  };
+  expect(await deploy({})).toEqual(["fine", "test reload"]);
+  expect(await deploy({ "test reload": { exitCode: 1 } })).toEqual(["TARGET_CONFIGURATION_REJECTED", "test reload"]);
+  expect(await deploy({ "test reload": { exitCode: 4 } })).toEqual(["TARGET_RELOAD_FAILED", "test reload"]);
+  const [, ...others] = await deploy({ "test reload": { exitCode: 127 } });
+  expect(others).toEqual(["test reload", "step", "-t", "reload", "says"]);
+});
+
 test("a reload that nginx doesn't take is a failure", async () => {
   const version = aVersion(await makeTestCertificate(["DNS:a.test"]));
   expect(await codeOf(targetWith({}).target.apply([version], NEVER))).toBe("fine");
