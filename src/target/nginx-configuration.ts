@@ -39,7 +39,9 @@ export function readConfiguration(printed: string): readonly NginxServer[] | und
   const [main] = files.keys();
   if (main === undefined) return undefined;
   try {
-    return new Reader(files, posix.dirname(main)).servers(main);
+    const servers = new Reader(files, posix.dirname(main)).servers(main);
+    // Copied: a piece of a text would keep all of it in memory.
+    return JSON.parse(JSON.stringify(servers)) as NginxServer[];
   } catch (thrown) {
     if (thrown instanceof RangeError) return undefined;
     throw thrown;

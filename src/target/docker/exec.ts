@@ -86,8 +86,8 @@ export async function runInContainer(request: ExecRequest, signal: AbortSignal):
   for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(pollMs * 2, LONGEST_POLL_MS)) {
     const { Running, ExitCode } = await exec.inspect({ abortSignal: signal });
     if (!Running) {
-      const texts = { stdout: stdout.tail(), stderr: stderr.tail(), whole: stdout.whole() };
-      return { exitCode: ExitCode ?? undefined, ...texts };
+      const { tail, whole } = stdout.texts();
+      return { exitCode: ExitCode ?? undefined, stdout: tail, stderr: stderr.texts().tail, whole };
     }
     await clock.sleep(pollMs, signal);
   }
@@ -106,10 +106,12 @@ function keepEnd(limitBytes: number) {
       done();
     },
   });
-  const text = () => Buffer.concat(chunks).subarray(-limitBytes);
-  return {
-    sink,
-    tail: () => (bytes > TAIL_BYTES ? "…" : "") + text().subarray(-TAIL_BYTES).toString("utf8").trim(),
-    whole: () => (bytes > limitBytes ? undefined : text().toString("utf8")),
+  const texts = () => {
+    const text = Buffer.concat(chunks).subarray(-limitBytes);
+    return {
+      tail: (bytes > TAIL_BYTES ? "…" : "") + text.subarray(-TAIL_BYTES).toString("utf8").trim(),
+      whole: bytes > limitBytes ? undefined : text.toString("utf8"),
+    };
   };
+  return { sink, texts };
 }
