@@ -7,7 +7,7 @@ import { NginxKnowledge, type Known } from "./nginx-knowledge.ts";
 import type { Listening } from "./nginx-listeners.ts";
 import { whyHttpsIsOff } from "./nginx-off.ts";
 import { nginxPorts } from "./nginx-settings.ts";
-import { reloadNginx, testNginx } from "./nginx-test.ts";
+import { reloadNginx, testNginx } from "./nginx-commands.ts";
 
 /** nginx in a container: our own or any other, told by `nginx -t` and `nginx -s reload`. */
 export const nginx = {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { systemClock } from "../../src/system/index.ts";
 import { createEngine } from "../../src/target/docker/engine.ts";
 import { createDeployment } from "../../src/target/index.ts";
-import { STEP_AND_TEST_COMMAND } from "../../src/target/nginx-test.ts";
+import { STEP_AND_TEST_COMMAND } from "../../src/target/nginx-commands.ts";
 import { aVersion } from "../support/a-version.ts";
 import { collectLog } from "../support/collected-log.ts";
 import { createHandMadeProject, nginxConf, type HandMadeProject } from "../support/compose-nginx.ts";

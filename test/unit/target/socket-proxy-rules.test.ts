@@ -6,7 +6,7 @@ import { systemClock } from "../../../src/system/index.ts";
 import { createEngine } from "../../../src/target/docker/engine.ts";
 import { SAYS_COMMAND } from "../../../src/target/nginx-files.ts";
 import { OFF_COMMAND } from "../../../src/target/nginx-off.ts";
-import { STEP_AND_TEST_COMMAND } from "../../../src/target/nginx-test.ts";
+import { STEP_AND_TEST_COMMAND } from "../../../src/target/nginx-commands.ts";
 import { execRequest, filesRequest } from "../../support/exec-request.ts";
 import { answer, startFakeEngine } from "../../support/fake-engine.ts";
 import { REFUSED_CALLS } from "../../support/refused-calls.ts";
