@@ -25,11 +25,11 @@ what_is_written() {
     ls -in --full-time "$NGINX_FOLDER/nginx.conf" "$NGINX_FOLDER/certificates.d" "$NGINX_FOLDER"/sidecar/*.conf 2>/dev/null | cksum
 }
 
-# note_settled READ: at the end of a step before which this was read. Not where something stands in for a pair, or where the pair
-# itself is asked who has issued it.
+# note_settled READ: at the end of a step before which this was read. Not where something stands in for a pair, where the pair itself
+# is asked who has issued it, or where nginx has told of servers of the operator's: it does that in a whole step alone.
 note_settled() {
     settled=$1
-    case $PROBLEMS$REFUSED in *[!"$NEWLINE"]*) settled="" ;; esac
+    case $PROBLEMS$REFUSED$own_servers in *[!"$NEWLINE"]*) settled="" ;; esac
     case $WANTED in *"|unknown|"*) settled="" ;; esac
     note settled "${settled:+$settled|$(what_is_written)}"
 }

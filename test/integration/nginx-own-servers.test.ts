@@ -52,6 +52,20 @@ test("an operator's own server wins over ours, for each of its names and ports, 
   expect(await server.step()).toBe("");
 });
 
+test("one in a file that ours doesn't look at is known while it is there, and no longer", async () => {
+  const server = await startWith("include /tmp/elsewhere.con*;");
+  await stage.folders.putList("shop.test default real shop.test www.shop.test\n");
+  const write = (conf: string) => server.exec("sh", "-c", `echo '${conf}' >/tmp/elsewhere.conf`);
+  const noted = async () => {
+    await server.step();
+    return server.exec("cat", "/etc/nginx/sidecar/own-servers");
+  };
+  await write(`server { listen 443 ssl; server_name shop.test; ${TLS} }`);
+  expect([await noted(), await noted()]).toEqual(["shop.test 443", "shop.test 443"]);
+  await write("");
+  expect(await noted()).toBe("");
+});
+
 test("one that answers the challenge isn't told to, and the challenge is seen", async () => {
   await stage.folders.putChallenge("token", "token.thumbprint");
   const server = await startWith(
